@@ -1,0 +1,116 @@
+"""One file that is all that sampling or resuming needs. The only module that knows what is in it."""
+
+import dataclasses
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cursivetransformer import __version__
+from cursivetransformer.config import Config
+from cursivetransformer.errors import UserError
+from cursivetransformer.files import atomic_path
+from cursivetransformer.model import GPT, ModelConfig
+from cursivetransformer.settings import public_values
+from cursivetransformer.tokenizer import tokenizer_from_state
+
+FORMAT = 1  # counts up when older versions can no longer read what is written
+
+
+@dataclass
+class Checkpoint:
+    """What a file holds, as objects. training: what only resuming needs (optimizers, step, losses, random states, ids)."""
+
+    model: GPT
+    tokenizer: object
+    config: Config
+    training: dict
+    bank_digest: str
+    version: str = __version__
+
+
+def save_checkpoint(path, checkpoint):
+    """Write a checkpoint: whole or not at all. Secrets among the settings are left out."""
+    c = checkpoint
+    content = {
+        "format": FORMAT, "version": c.version, "model_config": c.model.config.as_dict(),
+        "weights": {name: weight.detach().cpu() for name, weight in c.model.state_dict().items()},
+        "tokenizer": c.tokenizer.state(), "config": public_values(c.config), "bank_digest": c.bank_digest,
+        "training": c.training,
+    }
+    with atomic_path(path) as temporary:
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # torch's zip writer on a full disk
+            raise OSError(str(error).splitlines()[0]) from error
+
+
+def load_checkpoint(path, device="cpu"):
+    """Read a checkpoint without running code from it. Raises `UserError` in one sentence where it cannot be used."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint {path}; train one with `python train.py`")
+    try:
+        # weights_only: nothing but tensors and plain values is built.
+        content = torch.load(path, map_location=device, weights_only=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, AttributeError, IndexError) as error:
+        raise UserError(f"{path} is not a checkpoint of this program, or it was cut short; use another one") from error
+    if not isinstance(content, dict) or "format" not in content:
+        raise UserError(f"{path} is not a checkpoint of this program; it may hold weights alone")
+    if content["format"] != FORMAT:
+        raise UserError(f"{path} was written by version {content.get('version')} in format {content['format']}, "
+                        f"this is version {__version__} and reads format {FORMAT}; install the version that wrote it")
+    try:
+        return _build(content, device)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} does not fit this version ({__version__}; it was written by {content.get('version')}): {reason}") from error
+
+
+def _build(content, device):
+    model = GPT(ModelConfig(**content["model_config"]))
+    model.load_state_dict(content["weights"])
+    known = {field.name for field in dataclasses.fields(Config)}
+    config = Config(**{name: value for name, value in content["config"].items() if name in known})
+    config.explicit = frozenset()
+    return Checkpoint(model.to(device), tokenizer_from_state(content["tokenizer"]), config, content["training"],
+                      content["bank_digest"], content["version"])
+
+
+def newest_checkpoint(run_dir):
+    """The path of the checkpoint written last in the runs under `run_dir`; of one run the best, not the last.
+
+    Raises `UserError` where there is none.
+    """
+    runs = sorted(Path(run_dir).glob("*/last.pt"), key=lambda path: path.stat().st_mtime)
+    if not runs:
+        raise UserError(f"there is no trained model in {run_dir}/ yet; train one with `python train.py`, "
+                        f"or name a file with --checkpoint")
+    best = runs[-1].with_name("best.pt")
+    return best if best.is_file() else runs[-1]
+
+
+def find_run(name, run_dir):
+    """The `last.pt` to resume: of the run `name` in `run_dir`, of a folder, a checkpoint file itself, or for "last" the newest."""
+    if name == "last":
+        return newest_checkpoint(run_dir).with_name("last.pt")
+    for path in (Path(run_dir) / name / "last.pt", Path(name) / "last.pt", Path(name)):
+        if path.is_file():
+            return path
+    there = sorted(path.parent.name for path in Path(run_dir).glob("*/last.pt"))
+    raise UserError(f"there is no run or checkpoint {name!r}; " + (f"{run_dir}/ has {', '.join(there[-5:])}" if there else f"{run_dir}/ has none"))
+
+
+def find_run_by_id(run_id, run_dir):
+    """The newest local `last.pt` whose W&B id is `run_id`, or None."""
+    paths = sorted(Path(run_dir).glob("*/last.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in paths:
+        try:
+            if load_checkpoint(path).training.get("wandb_id") == run_id:
+                return path
+        except UserError:
+            continue
+    return None

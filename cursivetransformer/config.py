@@ -1,0 +1,208 @@
+"""Every setting of the project, once: name, type, default, help, group; and the presets that bundle them.
+
+Knows nothing of how a setting is used. Import `get_all_args` for training, `get_sample_args` for sampling.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+from cursivetransformer.errors import UserError
+from cursivetransformer.settings import check_values, parse_command_line, setting
+
+TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
+
+
+@dataclass
+class Config:
+    """The settings of a training run. The defaults are those of `--preset auto` on a CPU, unless noted below."""
+
+    # Data
+    dataset_name: str = setting("bigbank", "bank to learn: a path, a name under data/, a published bank's name, or several joined by commas", "data")
+    strict: bool = setting(False, "stop at the first faulty entry of a bank instead of skipping it", "data")
+    alphabet: str = setting("", "characters to learn; empty takes all that the bank contains", "data")
+    train_size: int = setting(497_000, "different training examples drawn before they repeat", "data")
+    test_size: int = setting(256, "fixed examples of held-out words that the loss is measured on", "data")
+    test_share: float = setting(0.1, "share of the bank's words held out for testing", "data")
+    num_words: int = setting(2, "words in an example, at most", "data")
+    min_words: int = setting(1, "words in an example, at least", "data")
+    bucket: int = setting(8, "batches that are drawn at once and sorted by length, so that less is padded; 1 for none", "data")
+    max_seq_length: int = setting(800, "context of the model in tokens; an example that is longer is cut at a word", "data")
+
+    # Ink
+    augment: bool = setting(True, "vary slant, size and rotation of each training example", "ink")
+    downsample_mean: float = setting(0.65, "share of the recorded points that is dropped, on average", "ink")
+    downsample_width: float = setting(0.1, "full width of the range that the dropped share is drawn from", "ink")
+    shear_width: float = setting(0.4, "full width of the range of added slant (dx per dy)", "ink")
+    scale_width: float = setting(0.2, "full width of the range of x and y scale around 1", "ink")
+    rotation_width: float = setting(0.04, "full width of the range of rotation, in radians", "ink")
+    tokenizer: str = setting("polar", "how an offset becomes tokens", "ink", TOKENIZERS)
+
+    # Model
+    block: str = setting("rotary", "transformer block: 'layernorm' as published, 'rotary' for speed of learning", "model", ("layernorm", "rotary"))
+    n_layer: int = setting(4, "blocks", "model")
+    n_embd: int = setting(96, "width of the model", "model")
+    n_head: int = setting(3, "heads of the self-attention", "model")
+    n_ctx_head: int = setting(3, "heads of the cross-attention to the text", "model")
+    n_embd_context: int = setting(96, "width of the text embedding", "model")
+
+    # Training
+    preset: str = setting("auto", "recipe: 'paper' as published, 'cpu', 'gpu', or 'auto', which chooses by device", "training", ("auto", "cpu", "gpu", "paper"))
+    max_steps: int = setting(3000, "optimizer steps", "training")
+    batch_size: int = setting(32, "examples in a step", "training")
+    optimizer: str = setting("muon", "'adamw' for all weights, or 'muon' for matrices beside it", "training", ("adamw", "muon"))
+    learning_rate: float = setting(4e-3, "AdamW's learning rate", "training")
+    muon_learning_rate: float = setting(0.02, "Muon's learning rate", "training")
+    weight_decay: float = setting(1e-4, "decoupled weight decay of matrices", "training")
+    schedule: str = setting("linear", "'step' multiplies the rates by lr_decay every step_lr_every steps, 'linear' cools down to zero", "training", ("step", "linear"))
+    warmup_steps: int = setting(20, "steps in which the rates rise from zero", "training")
+    cooldown_share: float = setting(0.5, "last share of the steps in which a 'linear' schedule falls", "training")
+    lr_decay: float = setting(0.5, "factor of a 'step' schedule", "training")
+    step_lr_every: int = setting(20_000, "steps between two falls of a 'step' schedule", "training")
+    grad_clip: float = setting(1.0, "largest norm of the gradient; 0 leaves it alone", "training")
+    precision: str = setting("auto", "'bfloat16' or 'float32' arithmetic; 'auto' is bfloat16 on CUDA only", "training", ("auto", "float32", "bfloat16"))
+
+    # Run
+    device: str = setting("auto", "cuda, mps or cpu; 'auto' takes the first of them that is there", "run")
+    seed: int = setting(1337, "seed of the split, the examples and the weights", "run")
+    run_dir: str = setting("runs", "folder that runs are written to", "run")
+    resume: str = setting("", "continue a run: its name, its folder, a checkpoint file, or 'last'", "run")
+    local_checkpoint_path: str = setting("", "checkpoint file to continue from, like --resume FILE", "run")
+    print_every: int = setting(10, "steps between two progress lines", "run")
+    log_every: int = setting(100, "steps between two evaluations, with samples and a checkpoint", "run")
+
+    # Tracking
+    wandb: str = setting("auto", "Weights & Biases: 'auto' is online when a key or login is there and else off", "tracking", ("auto", "online", "offline", "off"))
+    wandb_entity: str = setting("", "W&B user or team", "tracking")
+    wandb_project: str = setting("cursivetransformer", "W&B project", "tracking")
+    wandb_run_name: str = setting("", "name of the run, here and on W&B; empty makes one of bank and time", "tracking")
+    wandb_api_key: str = setting("", "W&B key; never written to any file of a run", "tracking", secret=True)
+    load_from_run_id: str = setting("", "continue the run with this W&B id", "tracking")
+
+
+@dataclass
+class SampleConfig:
+    """The settings of sampling."""
+
+    text: str = setting("", "text to write", "text")
+    missing: str = setting("fail", "what to do about a character that the model has not learnt", "text", ("fail", "skip"))
+    out: str = setting("sample.svg", "picture to write: .svg or .png", "output")
+    line_width: float = setting(170.0, "width of a line in millimetres", "output")
+    x_height: float = setting(4.0, "height of a letter like x in millimetres", "output")
+    checkpoint: str = setting("", "model to write with; empty takes the newest one here", "model")
+    run_dir: str = setting("runs", "folder that the newest checkpoint is looked for in", "model")
+    device: str = setting("cpu", "cuda, mps or cpu; 'auto' takes the first of them that is there", "model")
+    temperature: float = setting(0.6, "below 1 writes more regularly, above 1 more freely; 0 takes the likeliest token", "sampling")
+    top_k: int = setting(0, "draw only from the k likeliest tokens; 0 for all", "sampling")
+    top_p: float = setting(0.95, "draw only from the likeliest tokens that together have this probability", "sampling")
+    seed: int = setting(0, "seed: the same one writes the same ink again", "sampling")
+
+
+# What a preset changes against the defaults above, which are those of "cpu".
+PRESETS = {
+    "cpu": {},
+    "gpu": dict(batch_size=128, max_steps=6000, num_words=3, max_seq_length=1200, warmup_steps=50, log_every=500, print_every=50),
+    "paper": dict(
+        block="layernorm", n_layer=5, n_embd=64, n_head=4, n_ctx_head=4, n_embd_context=64, max_seq_length=1050,
+        num_words=4, min_words=4, bucket=1, batch_size=32, optimizer="adamw", learning_rate=1e-2, schedule="step",
+        lr_decay=0.5, step_lr_every=20_000, warmup_steps=0, weight_decay=1e-4, max_steps=125_000,
+        downsample_mean=0.65, downsample_width=0.1, print_every=100, log_every=2500,
+    ),
+}
+
+
+def get_all_args(use_argparse=True, argv=None, **overrides):
+    """The settings of a training run, checked, as a `Config`.
+
+    With `use_argparse` they are read from `argv` (default: the process's command line); in a notebook call
+    `get_all_args(use_argparse=False, max_steps=100)`. Overrides win over the command line, both over the preset,
+    the preset over the defaults. `config.explicit` names the settings that were given. Raises `UserError`.
+    """
+    given = parse_command_line(Config, argv, "Train a model of a handwriting.") if use_argparse else {}
+    given.update(check_values(Config, overrides))
+    device = resolve_device(given.get("device", Config.device))
+    preset = given.get("preset", Config.preset)
+    if preset == "auto":
+        preset = "gpu" if device == "cuda" else "cpu"
+    config = Config(**{**PRESETS[preset], **given, "preset": preset, "device": device})
+    config.explicit = frozenset(given)
+    check_config(config)
+    return config
+
+
+def get_sample_args(use_argparse=True, argv=None, **overrides):
+    """The settings of sampling, checked, as a `SampleConfig`; called like `get_all_args`."""
+    given = {}
+    if use_argparse:
+        given = parse_command_line(SampleConfig, argv, "Write a text in a learnt hand.", positional="text")
+    given.update(check_values(SampleConfig, overrides))
+    config = SampleConfig(**given)
+    config.device = resolve_device(config.device)
+    _require(config, {
+        "temperature": (config.temperature >= 0, "0 or more"),
+        "top_k": (config.top_k >= 0, "0 or more"),
+        "top_p": (0 < config.top_p <= 1, "above 0 and at most 1"),
+        "line_width": (10 <= config.line_width <= 10_000, "between 10 and 10000 (millimetres)"),
+        "x_height": (0.5 <= config.x_height <= 100, "between 0.5 and 100 (millimetres)"),
+    })
+    return config
+
+
+def resolve_device(name):
+    """"auto" becomes cuda, then mps, then cpu, by what is there; a device that is not there is refused."""
+    import torch  # Here, so that reading settings alone stays fast.
+
+    kind, _, index = name.partition(":")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if kind not in there or (index and not index.isdigit()):
+        raise UserError(f"--device takes auto, cuda, mps or cpu, not {name!r}")
+    if not there[kind] or (kind == "cuda" and index and int(index) >= torch.cuda.device_count()):
+        raise UserError(f"this machine has no {name} that torch {torch.__version__} can use; leave --device out")
+    return name
+
+
+def check_config(config):
+    """Refuse, before any work, settings that cannot work together; raises `UserError`."""
+    c = config
+    positive = ("max_steps", "batch_size", "train_size", "test_size", "num_words", "min_words", "bucket", "n_layer", "n_embd",
+                "n_head", "n_ctx_head", "n_embd_context", "print_every", "log_every", "step_lr_every")
+    _require(c, {name: (getattr(c, name) >= 1, "1 or more") for name in positive})
+    _require(c, {
+        "min_words": (c.min_words <= c.num_words, f"at most --num_words ({c.num_words})"),
+        "test_share": (0 < c.test_share < 1, "between 0 and 1"),
+        "max_seq_length": (c.max_seq_length >= 64, "64 or more: a word takes about 200 tokens"),
+        "n_embd": (c.n_embd % c.n_head == 0 and c.n_embd % c.n_ctx_head == 0,
+                   f"a multiple of --n_head ({c.n_head}) and of --n_ctx_head ({c.n_ctx_head})"),
+        "n_head": (c.block != "rotary" or (c.n_embd // c.n_head) % 2 == 0, "such that n_embd / n_head is even, for rotary positions"),
+        "downsample_mean": (0 <= c.downsample_mean - c.downsample_width / 2 and c.downsample_mean + c.downsample_width / 2 < 1
+                            and c.downsample_width >= 0, "such that mean +- width / 2 stays in [0, 1)"),
+        "shear_width": (0 <= c.shear_width <= 4, "between 0 and 4"),
+        "scale_width": (0 <= c.scale_width < 1, "between 0 and 1"),
+        "rotation_width": (0 <= c.rotation_width <= 1, "between 0 and 1 (radians)"),
+        "learning_rate": (0 < c.learning_rate < 10, "above 0 and below 10"),
+        "muon_learning_rate": (0 < c.muon_learning_rate < 10, "above 0 and below 10"),
+        "weight_decay": (0 <= c.weight_decay < 10, "0 or more"),
+        "warmup_steps": (c.warmup_steps >= 0, "0 or more"),
+        "cooldown_share": (0 <= c.cooldown_share <= 1, "between 0 and 1"),
+        "lr_decay": (0 < c.lr_decay <= 1, "above 0 and at most 1"),
+        "grad_clip": (c.grad_clip >= 0, "0 or more"),
+        "seed": (0 <= c.seed < 2**63, "0 or more"),
+    })
+    sources = [name for name in ("resume", "local_checkpoint_path", "load_from_run_id") if getattr(c, name)]
+    if len(sources) > 1:
+        raise UserError(f"--{sources[0]} and --{sources[1]} both say what to continue; give one of them")
+
+
+def _require(config, rules):
+    for name, (holds, what) in rules.items():
+        if not holds:
+            raise UserError(f"--{name} must be {what}, not {getattr(config, name)}")
+
+
+def replace(config, **changes):
+    """A copy of `config` with `changes`, checked again; `explicit` is kept."""
+    copy = dataclasses.replace(config, **changes)
+    copy.explicit = config.explicit
+    check_config(copy)
+    return copy

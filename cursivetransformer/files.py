@@ -1,0 +1,32 @@
+"""Writing files so that a crash, Ctrl-C or a full disk never leaves half of one."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from cursivetransformer.errors import UserError
+
+
+@contextmanager
+def atomic_path(path):
+    """Give a temporary path beside `path` to write to; it takes the name of `path` only when all went well.
+
+    The ending stays the same, for writers that go by it. Raises `UserError` where the system refuses.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path):
+    # Without this a power cut may leave the new name on an empty file.
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,205 @@
+"""Text -> words of ink, in tiny steps: prepare the words, prefill, then draw one token for every word at a time.
+
+Every word is a row of its own, so a page is written in the time of its longest word. Knows no lines and no pictures.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cursivetransformer.errors import UserError
+from cursivetransformer.model import KVCache
+from cursivetransformer.strokes import offsets_to_points, points_to_offsets
+from cursivetransformer.tokenizer import fold_text
+
+ROWS_AT_ONCE = 128           # words written together: bounds the memory for a text of any length
+MOST_OFFSETS_PER_CHAR = 60   # a word that takes more has gone astray: three times what a real hand takes
+FEWEST_OFFSETS = 240         # allowed to any word
+STALE_SHARE = 0.25           # finished rows are dropped from the cache when they are more than this share of it
+
+
+@dataclass
+class WrittenWord:
+    """A generated word. points: (n, 3), the left edge at x = 0, the baseline at y = 0; finished: it came to its END."""
+
+    text: str
+    points: np.ndarray
+    finished: bool
+
+
+def prepare_text(text, tokenizer, missing="fail"):
+    """Text -> a list of lines, each a list of words that the tokenizer can spell. Raises `UserError`.
+
+    Typographic quotes and dashes become plain. A character that the model has never seen raises, or with
+    missing="skip" is left out.
+    """
+    text = fold_text(text, tokenizer.alphabet)
+    unknown = tokenizer.unknown_characters("".join(text.split()))
+    if unknown and missing == "fail":
+        named = ", ".join(f"{char!r}" for char in unknown)
+        raise UserError(f"the model has never seen {named}; write without, leave them out with --missing skip, or record "
+                        f"words that have them and train again")
+    text = "".join(char for char in text if char not in unknown)
+    lines = [line.split() for line in text.splitlines()]
+    if not any(lines):
+        raise UserError("there is no text to write")
+    return lines
+
+
+@torch.inference_mode()
+def write_words(model, tokenizer, words, primer=None, group=1, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
+    """Write each of `words` (a list of texts without spaces); returns a list of `WrittenWord`.
+
+    primer: a `Word` or `WrittenWord` whose ink is put before every row to set its style, or None. group: words in a row, which must be
+    a number that the model was trained on. temperature: 0 takes the likeliest token. top_k, top_p: draw from the likeliest tokens
+    only. The same seed on the same device gives the same ink. progress: called with the number of words finished since its last call.
+    """
+    written = []
+    for start in range(0, len(words), ROWS_AT_ONCE * group):
+        part = words[start:start + ROWS_AT_ONCE * group]
+        # A last row with too few words is filled with words from the front, which are then dropped.
+        filled = part + [part[i % len(part)] for i in range(-len(part) % group)]
+        rows = [filled[i:i + group] for i in range(0, len(filled), group)]
+        allowed = _allowed_tokens(model, tokenizer, rows, primer)
+        # One stream of random numbers for each row, so that its ink does not depend on its neighbours.
+        luck = np.stack([np.random.default_rng([seed, start // group + i]).random(allowed, np.float32) for i in range(len(rows))])
+        tokens = _decode(model, tokenizer, rows, primer, luck, (temperature, top_k, top_p), progress)
+        written += [word for row, ids in zip(rows, tokens) for word in _to_words(tokenizer, row, ids)]
+        del written[start + len(part):]
+    return written
+
+
+def _to_words(tokenizer, texts, ids):
+    """The drawn ids of one row -> a `WrittenWord` for each of its texts; those it did not come to are empty."""
+    inks = tokenizer.decode_words(np.append(tokenizer.word_id, ids))
+    ended = len(inks) if tokenizer.end_id in ids else len(inks) - 1
+    empty = np.zeros((0, 3), np.float32)
+    return [WrittenWord(text, _placed(offsets_to_points(inks[i])) if i < len(inks) else empty, i < ended)
+            for i, text in enumerate(texts)]
+
+
+def _placed(points):
+    """Generated points, moved so that the left edge of the ink is x = 0: the model knows it only roughly."""
+    if len(points):
+        points[:, 0] -= points[:, 0].min()
+    return points
+
+
+def _allowed_tokens(model, tokenizer, rows, primer):
+    """How many tokens a row may take before it counts as astray."""
+    offsets = max(sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows)
+    allowed = offsets * tokenizer.n_slots
+    if model.positions is not None:  # learnt positions end with the context
+        allowed = min(allowed, model.config.max_length - len(_prompt(tokenizer, primer)))
+    return allowed
+
+
+def _prompt(tokenizer, primer):
+    """The tokens before the first that is drawn: WORD, or WORD primer WORD."""
+    if primer is None:
+        return np.array([tokenizer.word_id])
+    return np.append(tokenizer.encode_words([points_to_offsets(primer.points)])[:-1], tokenizer.word_id)
+
+
+def _context(model, tokenizer, rows, primer):
+    """(B, S) character ids of what each row spells, primer first. Raises `UserError` where that is too long."""
+    prefix = [primer.text] if primer else []
+    texts = [tokenizer.encode_text(" ".join(prefix + row)) for row in rows]
+    if max(map(len, texts)) > model.config.max_text:
+        word = max((word for row in rows for word in row), key=len)
+        raise UserError(f"this model reads at most {model.config.max_text} characters at once; break the word {word[:30]!r} "
+                        f"({len(word)} characters)")
+    context = np.zeros((len(texts), max(map(len, texts))), np.int64)
+    for row, text in zip(context, texts):
+        row[:len(text)] = text
+    return context
+
+
+class _Grammar:
+    """Which ids may come next in each row: a slot's own; WORD after a word that is not the last; END after the last."""
+
+    def __init__(self, tokenizer, n_rows, group, device):
+        self.tokenizer = tokenizer
+        self.written = np.zeros(n_rows, int)           # tokens since the last WORD
+        self.words_left = np.full(n_rows, group - 1)   # after the present one
+        slots = tokenizer.slot_mask()
+        slots[:, [tokenizer.word_id, tokenizer.end_id]] = False
+        self.masks = np.concatenate([slots, slots[:1], slots[:1]])  # each slot; the first with WORD; the first with END
+        self.masks[-2, tokenizer.word_id] = self.masks[-1, tokenizer.end_id] = True
+        self.masks = torch.as_tensor(self.masks, device=device)
+
+    def allowed(self):
+        """(B, V) booleans. A word of no ink is no word, so it cannot end at once."""
+        slot = self.written % self.tokenizer.n_slots
+        may_end = (slot == 0) & (self.written > 0)
+        state = np.where(may_end, self.tokenizer.n_slots + (self.words_left == 0), slot)
+        return self.masks[torch.as_tensor(state, device=self.masks.device)]
+
+    def accept(self, ids):
+        """Count the (B,) ids that were drawn."""
+        new_word = ids == self.tokenizer.word_id
+        self.written = np.where(new_word, 0, self.written + 1)
+        self.words_left = self.words_left - new_word
+
+    def keep(self, rows):
+        self.written, self.words_left = self.written[rows], self.words_left[rows]
+
+
+def _decode(model, tokenizer, rows, primer, luck, filters, progress):
+    """Draw the tokens of all rows. luck: (B, allowed) in [0, 1). Returns (B, allowed) ids, END after the end of each."""
+    device = next(model.parameters()).device
+    prompt = torch.as_tensor(np.tile(_prompt(tokenizer, primer), (len(rows), 1)), device=device)
+    text = torch.as_tensor(_context(model, tokenizer, rows, primer), device=device)
+    drawn = np.full(luck.shape, tokenizer.end_id)
+    luck = torch.as_tensor(luck, device=device)
+    cache = KVCache(model.config, len(rows), prompt.shape[1] + FEWEST_OFFSETS * tokenizer.n_slots, device)
+    grammar = _Grammar(tokenizer, len(rows), len(rows[0]), device)
+    alive = np.arange(len(rows))        # which row each row of the cache writes
+    ended = np.zeros(len(rows), bool)   # of those
+    logits = model(prompt, text, cache)[:, -1]
+    for n in range(drawn.shape[1]):
+        token = draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), *filters), luck[:, n])
+        ids = np.where(ended, tokenizer.end_id, token.cpu().numpy())
+        grammar.accept(ids)
+        drawn[alive, n] = ids
+        if progress:
+            progress(len(rows[0]) * int(((ids == tokenizer.end_id) & ~ended).sum()))
+        ended = ids == tokenizer.end_id
+        if ended.all():
+            break
+        if ended.mean() > STALE_SHARE:
+            going = np.flatnonzero(~ended)
+            grammar.keep(going)
+            alive, ended = alive[going], ended[going]
+            going = torch.as_tensor(going, device=device)
+            cache.keep(going)
+            token, luck = token[going], luck[going]
+        logits = model(token[:, None], cache=cache)[:, -1]
+    return drawn
+
+
+def probabilities(logits, temperature=1.0, top_k=0, top_p=1.0):
+    """(B, V) logits -> (B, V) probabilities: temperature, then top-k, then nucleus sampling (Holtzman et al. 2019, arXiv:1904.09751).
+
+    With temperature 0 the likeliest token has probability 1.
+    """
+    if temperature == 0:
+        return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).float()
+    p = torch.softmax(logits.float() / temperature, dim=-1)
+    if top_k and top_k < p.shape[-1]:
+        p = p.masked_fill(p < p.topk(top_k).values[:, -1:], 0)
+    if top_p < 1:
+        ordered, order = p.sort(dim=-1, descending=True)
+        # A token stays while those before it hold less than top_p, so the likeliest always does.
+        cut = ordered.cumsum(-1) - ordered >= top_p * ordered.sum(-1, keepdim=True)
+        p = p.scatter(-1, order, ordered.masked_fill(cut, 0))
+    return p / p.sum(-1, keepdim=True)
+
+
+def draw(p, luck):
+    """(B, V) probabilities and (B,) numbers in [0, 1) -> (B,) token ids, by the inverse of the cumulative distribution."""
+    cumulative = p.cumsum(-1)
+    # Just below 1, so that rounding never leads past the last token that has a probability.
+    target = luck.clamp(max=1 - 1e-6)[:, None] * cumulative[:, -1:]
+    return (cumulative <= target).sum(-1)

@@ -1,0 +1,57 @@
+"""A laid-out page -> a picture file. Knows no words and no model."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from cursivetransformer.errors import UserError
+from cursivetransformer.files import atomic_path
+
+PEN_WIDTH = 0.45   # millimetres
+INK = "#1a2a5e"    # blue-black
+PNG_DPI = 200
+
+
+def save_page(page, path):
+    """Write a `layout.Page` to a `.svg` or `.png` file, whole or not at all. Raises `UserError`."""
+    with atomic_path(path) as temporary:
+        writer_for(path)(page, temporary)
+
+
+def writer_for(path):
+    """The function that writes the format that `path` ends in; call it early, to refuse an unknown ending before any work."""
+    writers = {".svg": save_svg, ".png": save_png}
+    ending = Path(path).suffix.lower()
+    if ending not in writers:
+        raise UserError(f"--out {path}: the ending must be one of {', '.join(writers)}")
+    return writers[ending]
+
+
+def save_svg(page, path):
+    """One path per stroke, in true millimetres; a dot is a line of no length with a round end."""
+    svg = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", width=f"{page.width:.2f}mm", height=f"{page.height:.2f}mm",
+                     viewBox=f"0 0 {page.width:.2f} {page.height:.2f}")
+    group = ET.SubElement(svg, "g", fill="none", stroke=INK, **{
+        "stroke-width": str(PEN_WIDTH), "stroke-linecap": "round", "stroke-linejoin": "round"})
+    for stroke in page.strokes:
+        corners = " ".join(f"{x:.2f},{y:.2f}" for x, y in (stroke if len(stroke) > 1 else [stroke[0]] * 2))
+        ET.SubElement(group, "path", d="M" + corners)
+    ET.indent(svg, " ")
+    ET.ElementTree(svg).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def save_png(page, path, dpi=PNG_DPI):
+    """The page on white at `dpi` dots per inch."""
+    # Here, because pictures of the other kinds do without its slow import.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+
+    inches = page.width / 25.4, page.height / 25.4
+    figure = Figure(figsize=inches, dpi=dpi)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, page.width), ylim=(page.height, 0))
+    axes.axis("off")
+    strokes = [stroke if len(stroke) > 1 else stroke.repeat(2, axis=0) for stroke in page.strokes]
+    axes.add_collection(LineCollection(strokes, colors=INK, linewidths=PEN_WIDTH * 72 / 25.4, capstyle="round", joinstyle="round"))
+    figure.savefig(path, format="png", metadata={"Software": None})  # no version in the bytes

@@ -1,0 +1,267 @@
+"""The training loop: batches, optimizers, schedule, evaluation, checkpoints, resuming, stopping.
+
+Knows how to go on and when to stop; what a batch, a loss, a file or a picture is, the other modules know.
+"""
+
+import math
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from cursivetransformer import config as configs
+from cursivetransformer.bank_sources import load_banks
+from cursivetransformer.checkpoint import Checkpoint, find_run, find_run_by_id, load_checkpoint, save_checkpoint
+from cursivetransformer.dataset import Dataset
+from cursivetransformer.errors import UserError
+from cursivetransformer.model import GPT, ModelConfig, token_loss
+from cursivetransformer.optim import learning_rate_factor, make_optimizers, set_learning_rates
+from cursivetransformer.preview import draw_preview
+from cursivetransformer.tokenizer import fold_text, make_tokenizer
+from cursivetransformer.tracking import Tracker, fetch_checkpoint
+
+# May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
+MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
+              "load_from_run_id", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
+LEAST_TEXT = 64  # characters of context, however short the words of the bank are
+
+
+def train(config, warn=print):
+    """Train, or continue, as `config` says. Returns the path of the best checkpoint."""
+    source = _checkpoint_to_resume(config)
+    trainer = Trainer.resume(source, config, warn) if source else Trainer.start(config, warn)
+    return trainer.run()
+
+
+class Trainer:
+    """A training run: its model, data, optimizers, and how far it is."""
+
+    def __init__(self, config, model, dataset, bank_digest, folder, warn):
+        self.config, self.dataset, self.bank_digest, self.folder = config, dataset, bank_digest, Path(folder)
+        self.model = model.to(config.device)
+        self.optimizers = make_optimizers(self.model, config)
+        self.step, self.best_loss, self.seconds = 0, math.inf, 0.0
+        self.wandb_id = None
+        self.evaluations = {split: dataset.evaluation(split) for split in ("train", "test")}
+        c, t = config, dataset.tokenizer
+        warn(f"{len(dataset.train_ids)} training and {len(dataset.test_ids)} test words, {len(t.alphabet)} characters, "
+             f"{t.vocab_size} tokens; {self.model.n_parameters / 1e6:.2f} million weights on {c.device}, preset {c.preset}")
+
+    @classmethod
+    def start(cls, config, warn=print):
+        """A new run, with random weights."""
+        words, digest = load_banks(config.dataset_name, config.strict, warn)
+        alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
+        tokenizer = make_tokenizer(config.tokenizer, alphabet)
+        dataset = Dataset(words, tokenizer, config, warn)
+        torch.manual_seed(config.seed)
+        longest = config.num_words * (1 + max(len(word.text) for word in dataset.words))
+        model = GPT(ModelConfig(config.block, config.n_layer, config.n_embd, config.n_head, config.n_ctx_head, config.n_embd_context,
+                                tokenizer.vocab_size, tokenizer.n_chars, config.max_seq_length, max(LEAST_TEXT, longest)))
+        return cls(config, model, dataset, digest, _new_folder(config), warn)
+
+    @classmethod
+    def resume(cls, path, config, warn=print):
+        """The run of the checkpoint at `path`, where it stood; `config` may give what `MAY_CHANGE` lists."""
+        saved = load_checkpoint(path)
+        config = _resumed_config(saved, config, path)
+        words, digest = load_banks(config.dataset_name, config.strict, warn)
+        if digest != saved.bank_digest:
+            raise UserError(f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run")
+        trainer = cls(config, saved.model, Dataset(words, saved.tokenizer, config, warn), digest, path.parent, warn)
+        trainer._restore(saved.training)
+        if trainer.step >= config.max_steps:
+            raise UserError(f"{path} has been trained for its {trainer.step} steps already; give a larger --max_steps")
+        warn(f"continuing {path} at step {trainer.step}")
+        return trainer
+
+    def run(self):
+        """Train to the last step, or to a signal. Returns the path of the best checkpoint."""
+        tracker = Tracker(self.folder, self.config, self.wandb_id, self.step)
+        self.wandb_id = tracker.wandb_id or self.wandb_id
+        try:
+            with stop_signals() as stop:
+                self._loop(tracker, stop)
+        finally:
+            tracker.finish()
+        if stop.signal:
+            tracker.say(f"stopped at step {self.step}; continue with: python train.py --resume {self.folder}")
+            raise SystemExit(128 + stop.signal)
+        best = self.folder / "best.pt"
+        tracker.say(f"done: test loss {self.best_loss:.4f} nats per token at best; write with: python sample.py \"your text\" --checkpoint {best}")
+        return best
+
+    def _loop(self, tracker, stop):
+        c, meter = self.config, _Meter(self.config.device)
+        while self.step < c.max_steps and not stop.signal:
+            meter.add(*self._train_step())
+            self.step += 1
+            if self.step % c.print_every == 0:
+                self._check(meter.loss())
+                tracker.progress(meter.line(self.step, c.max_steps))
+            if self.step % c.log_every == 0 or self.step == c.max_steps:
+                self._log(tracker, meter)
+                meter = _Meter(c.device)
+        if stop.signal and self.step % c.log_every:
+            self._check(meter.loss())
+            self._save("last.pt")
+            tracker.checkpoint(self.folder / "last.pt", force=True)
+
+    def _train_step(self):
+        """One optimizer step; returns the loss (a tensor, so that nobody waits for it) and how many tokens it is of."""
+        batch = self.dataset.train_batch(self.step)
+        self.model.train()
+        loss = self._loss(batch)
+        loss.backward()
+        if self.config.grad_clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
+        set_learning_rates(self.optimizers, learning_rate_factor(self.step, self.config))
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return loss.detach(), int(batch.lengths.sum())
+
+    def _loss(self, batch, reduction="mean"):
+        tokens, targets, text = (torch.from_numpy(a).to(self.config.device, non_blocking=True) for a in (batch.tokens, batch.targets, batch.text))
+        kind = self.config.device.partition(":")[0]
+        half = self.config.precision == "bfloat16" or (self.config.precision == "auto" and kind == "cuda")
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
+            return token_loss(self.model(tokens, text), targets, reduction)
+
+    @torch.no_grad()
+    def evaluate(self, split):
+        """Loss on the fixed examples of a split: nats per real token, and nats per offset."""
+        self.model.eval()
+        batches = self.evaluations[split]
+        nats = sum(float(self._loss(batch, "sum")) for batch in batches)
+        return nats / sum(int(b.lengths.sum()) for b in batches), nats / sum(int(b.offsets.sum()) for b in batches)
+
+    def _log(self, tracker, meter):
+        """Evaluate, record, draw and save."""
+        self._check(meter.loss())
+        self.seconds += meter.seconds()
+        (train, _), (test, test_per_offset) = self.evaluate("train"), self.evaluate("test")
+        self._check(test)
+        metrics = {"train_loss": train, "test_loss": test, "test_nats_per_offset": test_per_offset, "batch_loss": meter.loss(),
+                   "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds,
+                   "tokens_per_second": meter.tokens_per_second()}
+        tracker.log(self.step, metrics)
+        tracker.say(f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset")
+        path = tracker.picture_path(self.step)
+        draw_preview(self.model, self.dataset, path)
+        tracker.picture(self.step, path)
+        if test < self.best_loss:
+            self.best_loss = test
+            self._save("best.pt")
+        self._save("last.pt")
+        tracker.checkpoint(self.folder / "last.pt", force=self.step == self.config.max_steps)
+
+    def _check(self, loss):
+        if not math.isfinite(loss):
+            last = self.folder / "last.pt"
+            cure = f"the last good checkpoint is {last}" if last.exists() else "no checkpoint had been written yet"
+            raise UserError(f"the loss became {loss} at step {self.step}: training diverged; {cure}; try a lower --learning_rate")
+
+    def _save(self, name):
+        training = {
+            "step": self.step, "best_loss": self.best_loss, "seconds": self.seconds, "wandb_id": self.wandb_id,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "random_state": torch.get_rng_state(),
+            "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+        save_checkpoint(self.folder / name, Checkpoint(self.model, self.dataset.tokenizer, self.config, training, self.bank_digest))
+
+    def _restore(self, training):
+        self.step, self.best_loss, self.seconds = training["step"], training["best_loss"], training["seconds"]
+        self.wandb_id = training["wandb_id"]
+        for optimizer, state in zip(self.optimizers, training["optimizers"]):
+            optimizer.load_state_dict(state)
+        torch.set_rng_state(training["random_state"].cpu())
+        if torch.cuda.is_available() and len(training["cuda_random_states"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([state.cpu() for state in training["cuda_random_states"]])
+
+
+class _Meter:
+    """Loss and speed since it was made; adds up on the device, so that the loop need not wait for it."""
+
+    def __init__(self, device):
+        self.sum = torch.zeros((), device=device)
+        self.steps = self.tokens = 0
+        self.started = time.monotonic()
+
+    def add(self, loss, tokens):
+        self.sum += loss
+        self.steps, self.tokens = self.steps + 1, self.tokens + tokens
+
+    def loss(self):
+        """Mean over the steps; waits for the device."""
+        return float(self.sum) / max(1, self.steps)
+
+    def seconds(self):
+        return time.monotonic() - self.started
+
+    def tokens_per_second(self):
+        return self.tokens / self.seconds()
+
+    def line(self, step, max_steps):
+        left = (max_steps - step) * self.seconds() / self.steps
+        return (f"step {step}/{max_steps}  loss {self.loss():.3f}  {self.tokens_per_second():,.0f} tokens/s  "
+                f"{left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f} left")
+
+
+class _Stop:
+    signal = 0
+
+
+@contextmanager
+def stop_signals():
+    """Turn the first SIGINT or SIGTERM into a wish to stop, `stop.signal`; a second one interrupts at once."""
+    stop = _Stop()
+
+    def ask(number, frame):
+        stop.signal = number
+        print("\nstopping after this step (once more to stop at once)", flush=True)
+        signal.signal(number, signal.default_int_handler)
+
+    try:
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread, as in some notebooks: the signals are somebody else's
+        before = {}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _checkpoint_to_resume(config):
+    if config.load_from_run_id:
+        return find_run_by_id(config.load_from_run_id, config.run_dir) or fetch_checkpoint(config)
+    name = config.resume or config.local_checkpoint_path
+    return find_run(name, config.run_dir) if name else None
+
+
+def _resumed_config(saved, config, path):
+    """The checkpoint's settings with what may be changed taken from `config`."""
+    changes = {}
+    for name in config.explicit - {"preset"}:
+        if name in MAY_CHANGE:
+            changes[name] = getattr(config, name)
+        elif getattr(config, name) != getattr(saved.config, name):
+            raise UserError(f"--{name} {getattr(config, name)} is not what {path} was trained with ({getattr(saved.config, name)}); "
+                            f"leave it out, or start a new run")
+    return configs.replace(saved.config, **{"device": config.device, **changes})
+
+
+def _new_folder(config):
+    """The folder of a new run: its name, or one of bank and time; never one that holds a run."""
+    name = config.wandb_run_name
+    if not name:
+        bank = Path(config.dataset_name.split(",")[0]).name.split(".")[0]
+        name = f"{bank}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(config.run_dir) / "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
+    if (folder / "last.pt").exists():
+        raise UserError(f"{folder} holds a run already; continue it with --resume {folder.name}, or give another --wandb_run_name")
+    return folder
