@@ -1,6 +1,7 @@
 """One file that is all that sampling or resuming needs. The only module that knows what is in it."""
 
 import dataclasses
+import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,11 +53,13 @@ def load_checkpoint(path, device="cpu"):
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; train one with `python train.py`")
     try:
-        # weights_only: nothing but tensors and plain values is built.
-        content = torch.load(path, map_location=device, weights_only=True)
+        data = io.BytesIO(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, AttributeError, IndexError) as error:
+    try:
+        # weights_only: nothing but tensors and plain values is built.
+        content = torch.load(data, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise UserError(f"{path} is not a checkpoint of this program, or it was cut short; use another one") from error
     if not isinstance(content, dict) or "format" not in content:
         raise UserError(f"{path} is not a checkpoint of this program; it may hold weights alone")

@@ -47,14 +47,14 @@ class Config:
 
     # Training
     preset: str = setting("auto", "recipe: 'paper' as published, 'cpu', 'gpu', or 'auto', which chooses by device", "training", ("auto", "cpu", "gpu", "paper"))
-    max_steps: int = setting(3000, "optimizer steps", "training")
-    batch_size: int = setting(32, "examples in a step", "training")
+    max_steps: int = setting(4000, "optimizer steps", "training")
+    batch_size: int = setting(16, "examples in a step", "training")
     optimizer: str = setting("muon", "'adamw' for all weights, or 'muon' for matrices beside it", "training", ("adamw", "muon"))
     learning_rate: float = setting(4e-3, "AdamW's learning rate", "training")
     muon_learning_rate: float = setting(0.02, "Muon's learning rate", "training")
     weight_decay: float = setting(1e-4, "decoupled weight decay of matrices", "training")
     schedule: str = setting("linear", "'step' multiplies the rates by lr_decay every step_lr_every steps, 'linear' cools down to zero", "training", ("step", "linear"))
-    warmup_steps: int = setting(20, "steps in which the rates rise from zero", "training")
+    warmup_steps: int = setting(40, "steps in which the rates rise from zero", "training")
     cooldown_share: float = setting(0.5, "last share of the steps in which a 'linear' schedule falls", "training")
     lr_decay: float = setting(0.5, "factor of a 'step' schedule", "training")
     step_lr_every: int = setting(20_000, "steps between two falls of a 'step' schedule", "training")
@@ -67,8 +67,8 @@ class Config:
     run_dir: str = setting("runs", "folder that runs are written to", "run")
     resume: str = setting("", "continue a run: its name, its folder, a checkpoint file, or 'last'", "run")
     local_checkpoint_path: str = setting("", "checkpoint file to continue from, like --resume FILE", "run")
-    print_every: int = setting(10, "steps between two progress lines", "run")
-    log_every: int = setting(100, "steps between two evaluations, with samples and a checkpoint", "run")
+    print_every: int = setting(25, "steps between two progress lines", "run")
+    log_every: int = setting(250, "steps between two evaluations, with samples and a checkpoint", "run")
 
     # Tracking
     wandb: str = setting("auto", "Weights & Biases: 'auto' is online when a key or login is there and else off", "tracking", ("auto", "online", "offline", "off"))

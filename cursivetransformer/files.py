@@ -1,7 +1,7 @@
 """Writing files so that a crash, Ctrl-C or a full disk never leaves half of one."""
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cursivetransformer.errors import UserError
@@ -23,7 +23,8 @@ def atomic_path(path):
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _flush(path):

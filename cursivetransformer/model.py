@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-ROTARY_BASE = 1000.0      # wavelengths from 2 pi to about this many tokens, the length of an example
-EMBEDDING_DEVIATION = 0.5  # of the rotary model's embeddings at the start
+ROTARY_BASE = 10_000.0     # as published; wavelengths from 2 pi to 2 pi times this many tokens
+EMBEDDING_DEVIATION = 0.2  # of the rotary model's embeddings at the start
 TEXT_KERNEL = 5            # characters that the convolution over the text sees at once
 
 

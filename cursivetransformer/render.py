@@ -3,12 +3,15 @@
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
+
 from cursivetransformer.errors import UserError
 from cursivetransformer.files import atomic_path
 
 PEN_WIDTH = 0.45   # millimetres
 INK = "#1a2a5e"    # blue-black
 PNG_DPI = 200
+DOT = 0.01         # millimetres: length of a dot in SVG, since some programs leave out lines of none
 
 
 def save_page(page, path):
@@ -27,13 +30,13 @@ def writer_for(path):
 
 
 def save_svg(page, path):
-    """One path per stroke, in true millimetres; a dot is a line of no length with a round end."""
+    """One path per stroke, in true millimetres; a dot is a very short line with round ends."""
     svg = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", width=f"{page.width:.2f}mm", height=f"{page.height:.2f}mm",
                      viewBox=f"0 0 {page.width:.2f} {page.height:.2f}")
     group = ET.SubElement(svg, "g", fill="none", stroke=INK, **{
         "stroke-width": str(PEN_WIDTH), "stroke-linecap": "round", "stroke-linejoin": "round"})
     for stroke in page.strokes:
-        corners = " ".join(f"{x:.2f},{y:.2f}" for x, y in (stroke if len(stroke) > 1 else [stroke[0]] * 2))
+        corners = " ".join(f"{x:.2f},{y:.2f}" for x, y in ([stroke[0], stroke[0] + (DOT, 0)] if _is_dot(stroke) else stroke))
         ET.SubElement(group, "path", d="M" + corners)
     ET.indent(svg, " ")
     ET.ElementTree(svg).write(path, encoding="utf-8", xml_declaration=True)
@@ -52,6 +55,12 @@ def save_png(page, path, dpi=PNG_DPI):
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, page.width), ylim=(page.height, 0))
     axes.axis("off")
-    strokes = [stroke if len(stroke) > 1 else stroke.repeat(2, axis=0) for stroke in page.strokes]
-    axes.add_collection(LineCollection(strokes, colors=INK, linewidths=PEN_WIDTH * 72 / 25.4, capstyle="round", joinstyle="round"))
+    points = 72 / 25.4 * PEN_WIDTH
+    dots = np.array([stroke[0] for stroke in page.strokes if _is_dot(stroke)]).reshape(-1, 2)
+    axes.plot(dots[:, 0], dots[:, 1], linestyle="", marker="o", markersize=points, markeredgewidth=0, color=INK)
+    axes.add_collection(LineCollection([stroke for stroke in page.strokes if not _is_dot(stroke)], colors=INK, linewidths=points, capstyle="round", joinstyle="round"))
     figure.savefig(path, format="png", metadata={"Software": None})  # no version in the bytes
+
+
+def _is_dot(stroke):
+    return not np.ptp(stroke, axis=0).any()

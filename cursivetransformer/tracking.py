@@ -127,8 +127,7 @@ class WandbRun:
         import wandb  # Here, because it is slow to import and not needed without it.
 
         self.module, self.say, self.failed, self.uploaded = wandb, say, False, -math.inf
-        if config.wandb_api_key:
-            os.environ["WANDB_API_KEY"] = config.wandb_api_key
+        _hand_over_key(config)
         options = dict(entity=config.wandb_entity or None, project=config.wandb_project, name=folder.name, dir=str(folder),
                        id=wandb_id, resume="allow", config=public_values(config), settings=wandb.Settings(silent=True))
         try:
@@ -183,14 +182,20 @@ def fetch_checkpoint(config):
     try:
         import wandb
 
-        if config.wandb_api_key:
-            os.environ["WANDB_API_KEY"] = config.wandb_api_key
+        _hand_over_key(config)
         owner = f"{config.wandb_entity}/{config.wandb_project}" if config.wandb_entity else config.wandb_project
         artifact = wandb.Api().artifact(f"{owner}/{artifact_name(run_id)}:latest", type="model")
         return Path(artifact.download(root=str(Path(config.run_dir) / f"fetched-{run_id}"))) / "last.pt"
     except Exception as error:
         raise UserError(f"no run here has the W&B id {run_id!r}, and its checkpoint could not be fetched "
                         f"({_first_line(error)}); check the id, --wandb_entity, --wandb_project and the key") from error
+
+
+def _hand_over_key(config):
+    """Give the key to W&B by the environment, and take it out of the command line, which W&B keeps among a run's metadata."""
+    if config.wandb_api_key:
+        os.environ["WANDB_API_KEY"] = config.wandb_api_key
+        sys.argv = [word.replace(config.wandb_api_key, "***") for word in sys.argv]
 
 
 def _first_line(error):

@@ -1,0 +1,131 @@
+"""Sampling: python -m pytest tests/test_generate.py"""
+
+import numpy as np
+import pytest
+import torch
+
+from cursivetransformer import generate
+from cursivetransformer.errors import UserError
+from cursivetransformer.generate import draw, prepare_text, probabilities, write_words
+from cursivetransformer.model import GPT, ModelConfig
+from cursivetransformer.tokenizer import TOKENIZERS, make_tokenizer
+
+
+def scribbler(name="polar", block="rotary"):
+    """An untrained model whose words end soon: END is the likeliest token where a word may end."""
+    tokenizer = make_tokenizer(name, "abcde")
+    torch.manual_seed(0)
+    model = GPT(ModelConfig(block, 2, 32, 2, 2, 32, tokenizer.vocab_size, tokenizer.n_chars, 600, 32)).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    return model, tokenizer
+
+
+@pytest.mark.parametrize("name", list(TOKENIZERS))
+@pytest.mark.parametrize("block", ["rotary", "layernorm"])
+@pytest.mark.parametrize("group", [1, 3])
+def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, block, group, monkeypatch):
+    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
+    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
+    model, tokenizer = scribbler(name, block)
+    texts = ["abc", "d", "edcba", "ab"]
+    words, again, other = (write_words(model, tokenizer, texts, group=group, temperature=1.0, top_p=1.0, seed=seed) for seed in (1, 1, 2))
+    assert [word.text for word in words] == texts
+    for word in words[:1] if group > 1 else words:
+        assert len(word.points) and np.isfinite(word.points).all() and word.points[:, 0].min() == 0
+    assert all(np.array_equal(a.points, b.points) for a, b in zip(words, again))
+    assert not all(np.array_equal(a.points, b.points) for a, b in zip(words, other))
+
+
+def test_cached_decoding_draws_what_uncached_decoding_draws():
+    model, tokenizer = scribbler()
+    texts, n = ["abc", "d", "edcba"], 40
+    luck = np.random.default_rng(0).random((3, n), np.float32)
+    rows = [[text] for text in texts]
+    drawn = generate._decode(model, tokenizer, rows, None, luck, (0.8, 0, 0.95), None)
+    text = torch.as_tensor(generate._context(model, tokenizer, rows, None))
+    for row in range(3):
+        tokens, grammar = [tokenizer.word_id], generate._Grammar(tokenizer, 1, 1, "cpu")
+        for step in range(n):
+            logits = model(torch.tensor([tokens]), text[row:row + 1])[:, -1].masked_fill(~grammar.allowed(), -torch.inf)
+            token = int(draw(probabilities(logits, 0.8, 0, 0.95), torch.tensor(luck[row:row + 1, step])))
+            assert token == drawn[row, step]
+            if token == tokenizer.end_id:
+                break
+            grammar.accept(np.array([token]))
+            tokens.append(token)
+
+
+def test_a_words_ink_does_not_depend_on_the_words_after_it():
+    model, tokenizer = scribbler()
+    generate_few = {"temperature": 1.0, "top_p": 1.0, "seed": 4}
+    one, many = (write_words(model, tokenizer, texts, **generate_few) for texts in (["abc"], ["abc", "aed", "bce"]))
+    np.testing.assert_allclose(one[0].points, many[0].points, atol=1e-5)
+
+
+def test_more_words_than_fit_at_once_are_all_written(monkeypatch):
+    monkeypatch.setattr(generate, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 5)
+    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 2)
+    model, tokenizer = scribbler()
+    texts = [a + b for a in "abc" for b in "abcde"]
+    for group in (1, 4):
+        assert [word.text for word in write_words(model, tokenizer, texts, group=group)] == texts
+
+
+def test_a_primer_changes_what_is_written_but_is_not_part_of_it(monkeypatch):
+    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
+    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
+    model, tokenizer = scribbler()
+    primer = write_words(model, tokenizer, ["bad"], seed=9)[0]
+    plain, primed = (write_words(model, tokenizer, ["abc"], primer=p, temperature=1.0, seed=1)[0] for p in (None, primer))
+    assert primed.text == "abc" and not np.array_equal(plain.points, primed.points)
+
+
+def test_a_word_that_does_not_end_is_told():
+    model, tokenizer = scribbler()
+    with torch.no_grad():
+        model.head.weight[tokenizer.end_id] = 0
+        model.head.weight[:440] *= 0.01
+    words = write_words(model, tokenizer, ["a"], temperature=0)
+    assert words[0].finished is (words[0].points.shape[0] < generate.FEWEST_OFFSETS)
+
+
+def test_a_word_longer_than_the_model_reads_is_refused():
+    model, tokenizer = scribbler()
+    with pytest.raises(UserError, match="reads at most 32 characters"):
+        write_words(model, tokenizer, ["a" * 33])
+
+
+def test_text_is_prepared():
+    tokenizer = make_tokenizer("polar", "abc'.")
+    assert prepare_text(" a b\n\n c’… ", tokenizer) == [["a", "b"], [], ["c'..."]]
+    with pytest.raises(UserError, match="never seen 'x', 'é'"):
+        prepare_text("ax é", tokenizer)
+    assert prepare_text("ax é", tokenizer, missing="skip") == [["a"]]
+    for empty in ("", " \n\t", "xyz"):
+        with pytest.raises(UserError, match="no text to write"):
+            prepare_text(empty, tokenizer, missing="skip")
+
+
+LOGITS = torch.tensor([[2.0, 1.0, 0.0, -1.0, -torch.inf]])
+
+
+def test_filters_keep_the_likeliest_tokens():
+    plain = torch.softmax(LOGITS, -1)
+    torch.testing.assert_close(probabilities(LOGITS), plain)
+    assert probabilities(LOGITS, temperature=0).tolist() == [[1, 0, 0, 0, 0]]
+    assert (probabilities(LOGITS, top_k=2) > 0).tolist() == [[True, True, False, False, False]]
+    assert (probabilities(LOGITS, top_p=0.6) > 0).tolist() == [[True, False, False, False, False]]
+    assert (probabilities(LOGITS, top_p=0.7) > 0).tolist() == [[True, True, False, False, False]]
+    colder = probabilities(LOGITS, temperature=0.5)
+    assert colder[0, 0] > plain[0, 0] and colder.sum().item() == pytest.approx(1)
+
+
+def test_drawing_follows_the_probabilities_and_never_takes_what_has_none():
+    p = torch.tensor([[0.5, 0.0, 0.3, 0.2, 0.0]])
+    luck = (torch.arange(1000) + 0.5) / 1000
+    counts = torch.bincount(draw(p.expand(1000, -1), luck), minlength=5)
+    assert (counts - torch.tensor([500, 0, 300, 200, 0])).abs().max() <= 1
+    assert draw(p, torch.tensor([0.99999994])).item() == 3 and draw(p, torch.tensor([0.0])).item() == 0
