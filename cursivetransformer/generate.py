@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from cursivetransformer.attention import KVCache
 from cursivetransformer.errors import UserError
-from cursivetransformer.model import KVCache
 from cursivetransformer.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.tokenizer import fold_text
 

@@ -4,9 +4,7 @@ Knows how to go on and when to stop; what a batch, a loss, a file or a picture i
 """
 
 import math
-import signal
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -19,6 +17,7 @@ from cursivetransformer.errors import UserError
 from cursivetransformer.model import GPT, ModelConfig, token_loss
 from cursivetransformer.optim import learning_rate_factor, make_optimizers, set_learning_rates
 from cursivetransformer.preview import draw_preview
+from cursivetransformer.progress import Meter, stop_signals
 from cursivetransformer.tokenizer import fold_text, make_tokenizer
 from cursivetransformer.tracking import Tracker, fetch_checkpoint
 
@@ -94,7 +93,7 @@ class Trainer:
         return best
 
     def _loop(self, tracker, stop):
-        c, meter = self.config, _Meter(self.config.device)
+        c, meter = self.config, Meter(self.config.device)
         while self.step < c.max_steps and not stop.signal:
             meter.add(*self._train_step())
             self.step += 1
@@ -103,7 +102,7 @@ class Trainer:
                 tracker.progress(meter.line(self.step, c.max_steps))
             if self.step % c.log_every == 0 or self.step == c.max_steps:
                 self._log(tracker, meter)
-                meter = _Meter(c.device)
+                meter = Meter(c.device)
         if stop.signal and self.step % c.log_every:
             self._check(meter.loss())
             self._save("last.pt")
@@ -181,59 +180,6 @@ class Trainer:
         torch.set_rng_state(training["random_state"].cpu())
         if torch.cuda.is_available() and len(training["cuda_random_states"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([state.cpu() for state in training["cuda_random_states"]])
-
-
-class _Meter:
-    """Loss and speed since it was made; adds up on the device, so that the loop need not wait for it."""
-
-    def __init__(self, device):
-        self.sum = torch.zeros((), device=device)
-        self.steps = self.tokens = 0
-        self.started = time.monotonic()
-
-    def add(self, loss, tokens):
-        self.sum += loss
-        self.steps, self.tokens = self.steps + 1, self.tokens + tokens
-
-    def loss(self):
-        """Mean over the steps; waits for the device."""
-        return float(self.sum) / max(1, self.steps)
-
-    def seconds(self):
-        return time.monotonic() - self.started
-
-    def tokens_per_second(self):
-        return self.tokens / self.seconds()
-
-    def line(self, step, max_steps):
-        left = (max_steps - step) * self.seconds() / self.steps
-        return (f"step {step}/{max_steps}  loss {self.loss():.3f}  {self.tokens_per_second():,.0f} tokens/s  "
-                f"{left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f} left")
-
-
-class _Stop:
-    signal = 0
-
-
-@contextmanager
-def stop_signals():
-    """Turn the first SIGINT or SIGTERM into a wish to stop, `stop.signal`; a second one interrupts at once."""
-    stop = _Stop()
-
-    def ask(number, frame):
-        stop.signal = number
-        print("\nstopping after this step (once more to stop at once)", flush=True)
-        signal.signal(number, signal.default_int_handler)
-
-    try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread, as in some notebooks: the signals are somebody else's
-        before = {}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _checkpoint_to_resume(config):

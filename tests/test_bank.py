@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cursivetransformer import bank
-from cursivetransformer.bank import Fault, check, compact, load_bank, merge, parse_entry, read_entries, word_to_entry, write_entries
+from cursivetransformer.bank import check, load_bank, merge, read_entries, write_entries
+from cursivetransformer.bank_entry import Fault, compact, parse_entry, word_to_entry
 from cursivetransformer.errors import UserError
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cursivetransformer.augment import downsample, draw_rates, draw_transforms, transform
+from benchmarks.pipeline import plain_example
+from cursivetransformer.augment import draw_rates, draw_transforms
 from cursivetransformer.config import get_all_args
 from cursivetransformer.dataset import IGNORE, NO_WORD, Dataset, Ink, draw_word_ids, make_batch, split_words
 from cursivetransformer.errors import UserError
-from cursivetransformer.strokes import points_to_offsets
 from cursivetransformer.tokenizer import TEXT_PAD, TOKENIZERS, make_tokenizer
 
 
@@ -17,19 +17,6 @@ def settings(**changes):
 
 def tokenizer_for(words, name="polar"):
     return make_tokenizer(name, "".join(word.text for word in words))
-
-
-def plain_example(words, tokenizer, rate, matrix, max_length):
-    """What `make_batch` must make of one example, written the plain way, one word after the other."""
-    tokens, texts = [], []
-    for word in words:
-        points = transform(downsample(word.points, rate), matrix)
-        ids = np.append(tokenizer.word_id, tokenizer.encode_offsets(points_to_offsets(points))[0])
-        if sum(map(len, tokens)) + len(ids) > max_length:
-            break
-        tokens.append(ids)
-        texts.append(word.text)
-    return np.concatenate(tokens), " ".join(texts)
 
 
 @pytest.mark.parametrize("name", list(TOKENIZERS))

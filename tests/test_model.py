@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from cursivetransformer.model import GPT, KVCache, ModelConfig, rotate, token_loss
+from cursivetransformer.attention import KVCache, rotate
+from cursivetransformer.model import GPT, ModelConfig, token_loss
 
 every_block = pytest.mark.parametrize("block", ["layernorm", "rotary"])
 V, CHARS = 40, 12

@@ -1,0 +1,84 @@
+"""One training step of the paper recipe: fused attention, against attention written out as matrices and a masked softmax.
+
+    python -m benchmarks.attention
+
+32 sequences of 1,050 random tokens, 5 layers, width 64; the two models have the same weights and are timed in turn.
+"""
+
+import copy
+import math
+import statistics
+import time
+
+import torch
+
+from cursivetransformer.attention import CrossAttention, SelfAttention, merge_heads, split_heads
+from cursivetransformer.config import get_all_args
+from cursivetransformer.errors import run_script
+from cursivetransformer.model import GPT, ModelConfig, token_loss
+from cursivetransformer.optim import make_optimizers
+
+VOCAB, CHARS, TEXT, ROUNDS = 523, 72, 28, 3
+
+
+def written_out(q, k, v, mask):
+    """softmax(q k^T / sqrt(D), masked) v, every matrix in memory; q, k, v: (B, H, T, D)."""
+    scores = (q @ k.mT) / math.sqrt(q.shape[-1])
+    return torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=-1) @ v
+
+
+class PlainSelfAttention(SelfAttention):
+    def forward(self, x, positions, layer, cache, mask):
+        q, k, v = (split_heads(part, self.n_head) for part in self.qkv(x).chunk(3, dim=-1))
+        causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
+        return self.out(merge_heads(written_out(q, k, v, causal)))
+
+
+class PlainCrossAttention(CrossAttention):
+    def forward(self, x, keys_and_values, text_mask):
+        q = split_heads(self.q(x), self.n_head)
+        return self.out(merge_heads(written_out(q, *keys_and_values, text_mask)))
+
+
+def plain_copy(model):
+    """The same model with its attention written out."""
+    model = copy.deepcopy(model)
+    for block in model.blocks:
+        block.attention.__class__, block.cross.__class__ = PlainSelfAttention, PlainCrossAttention
+    return model
+
+
+def main():
+    config = get_all_args(preset="paper", device="cpu")
+    torch.manual_seed(0)
+    fused = GPT(ModelConfig(config.block, config.n_layer, config.n_embd, config.n_head, config.n_ctx_head, config.n_embd_context,
+                            VOCAB, CHARS, config.max_seq_length, 64))
+    plain = plain_copy(fused)
+    tokens = torch.randint(0, VOCAB, (config.batch_size, config.max_seq_length))
+    text = torch.randint(1, CHARS, (config.batch_size, TEXT))
+
+    def step(model, optimizers):
+        start = time.perf_counter()
+        loss = token_loss(model(tokens, text), tokens)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        return time.perf_counter() - start, loss.item()
+
+    models = [(model, make_optimizers(model, config)) for model in (plain, fused)]
+    seconds = [[], []]
+    for round_ in range(1 + ROUNDS):  # the first warms up
+        results = [step(*pair) for pair in models]
+        assert abs(results[0][1] - results[1][1]) < 1e-2, "both must compute the same loss"
+        if round_:
+            for times, (elapsed, _) in zip(seconds, results):
+                times.append(elapsed)
+    for name, times in zip(("written out", "fused"), seconds):
+        print(f"{name:12} {statistics.median(times):6.2f} s a step (median of {ROUNDS})")
+    print(f"ratio        {statistics.median(a / b for a, b in zip(*seconds)):6.1f}")
+
+
+if __name__ == "__main__":
+    run_script(main)

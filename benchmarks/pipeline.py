@@ -1,0 +1,64 @@
+"""Examples a second: batches made at once, against one example at a time in plain Python.
+
+    python -m benchmarks.pipeline [--dataset_name bigbank]
+
+The plain way uses the same functions on one word at a time, as one would write it first; `tests/test_dataset.py`
+checks that both make the same tokens.
+"""
+
+import statistics
+import time
+
+import numpy as np
+
+from cursivetransformer.augment import downsample, draw_rates, draw_transforms, transform
+from cursivetransformer.bank_sources import load_banks
+from cursivetransformer.config import get_all_args
+from cursivetransformer.dataset import NO_WORD, Ink, draw_word_ids, make_batch
+from cursivetransformer.errors import run_script
+from cursivetransformer.strokes import points_to_offsets
+from cursivetransformer.tokenizer import make_tokenizer
+
+BATCH, ROUNDS = 256, 9
+
+
+def plain_example(words, tokenizer, rate, matrix, max_length):
+    """Tokens and text of one example, one word after the other: what `make_batch` must make of it."""
+    tokens, texts = [], []
+    for word in words:
+        points = transform(downsample(word.points, rate), matrix)
+        ids = np.append(tokenizer.word_id, tokenizer.encode_offsets(points_to_offsets(points))[0])
+        if sum(map(len, tokens)) + len(ids) > max_length:
+            break
+        tokens.append(ids)
+        texts.append(word.text)
+    return np.concatenate(tokens), " ".join(texts)
+
+
+def main():
+    config = get_all_args(preset="paper", device="cpu")
+    words, _ = load_banks(config.dataset_name)
+    tokenizer = make_tokenizer("polar", "".join(word.text for word in words))
+    ink, rng = Ink(words, tokenizer), np.random.default_rng(0)
+    rates_a_second = {"plain": [], "at once": []}
+    for _ in range(ROUNDS):  # in turn, so that both meet the same machine
+        ids = draw_word_ids(rng, np.arange(len(words)), BATCH, 4, 4)
+        rates = draw_rates(rng, BATCH, config.downsample_mean, config.downsample_width)
+        matrices = draw_transforms(rng, BATCH, config.shear_width, config.scale_width, config.rotation_width)
+        start = time.perf_counter()
+        for row in range(BATCH):
+            plain_example([words[i] for i in ids[row] if i != NO_WORD], tokenizer, rates[row], matrices[row], config.max_seq_length)
+        middle = time.perf_counter()
+        make_batch(ink, tokenizer, ids, rates, matrices, config.max_seq_length)
+        end = time.perf_counter()
+        rates_a_second["plain"].append(BATCH / (middle - start))
+        rates_a_second["at once"].append(BATCH / (end - middle))
+    for name, values in rates_a_second.items():
+        print(f"{name:8} {statistics.median(values):9,.0f} four-word examples a second (median of {ROUNDS}, "
+              f"{min(values):,.0f} to {max(values):,.0f})")
+    ratio = statistics.median(b / a for a, b in zip(*rates_a_second.values()))
+    print(f"ratio    {ratio:9.1f}")
+
+
+if __name__ == "__main__":
+    run_script(main)

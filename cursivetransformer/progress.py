@@ -1,0 +1,60 @@
+"""How a long run is going, and when it is asked to stop. Knows nothing of what is run."""
+
+import signal
+import time
+from contextlib import contextmanager
+
+import torch
+
+
+class Meter:
+    """Loss and speed since it was made; adds up on the device, so that the loop need not wait for it."""
+
+    def __init__(self, device):
+        self.sum = torch.zeros((), device=device)
+        self.steps = self.tokens = 0
+        self.started = time.monotonic()
+
+    def add(self, loss, tokens):
+        self.sum += loss
+        self.steps, self.tokens = self.steps + 1, self.tokens + tokens
+
+    def loss(self):
+        """Mean over the steps; waits for the device."""
+        return float(self.sum) / max(1, self.steps)
+
+    def seconds(self):
+        return time.monotonic() - self.started
+
+    def tokens_per_second(self):
+        return self.tokens / self.seconds()
+
+    def line(self, step, max_steps):
+        left = (max_steps - step) * self.seconds() / self.steps
+        return (f"step {step}/{max_steps}  loss {self.loss():.3f}  {self.tokens_per_second():,.0f} tokens/s  "
+                f"{left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f} left")
+
+
+class _Stop:
+    signal = 0
+
+
+@contextmanager
+def stop_signals():
+    """Turn the first SIGINT or SIGTERM into a wish to stop, `stop.signal`; a second one interrupts at once."""
+    stop = _Stop()
+
+    def ask(number, frame):
+        stop.signal = number
+        print("\nstopping after this step (once more to stop at once)", flush=True)
+        signal.signal(number, signal.default_int_handler)
+
+    try:
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread, as in some notebooks: the signals are somebody else's
+        before = {}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
