@@ -19,7 +19,7 @@ import torch
 from cursivetransformer.checkpoint import load_checkpoint, newest_checkpoint
 from cursivetransformer.config import get_sample_args
 from cursivetransformer.errors import run_script
-from cursivetransformer.generate import _context, _decode, _Grammar, _prompt, draw, prepare_text, probabilities
+from cursivetransformer.generate import _allowed_tokens, _context, _decode, _Grammar, _prompt, draw, prepare_text, probabilities
 
 TEXT = ("It was a bright cold day in the spring of that year, and the old clock in the hall had just struck nine when a letter came "
         "for us. Nobody had written to our house for many years, so we all stood around the table and looked at it for a while "
@@ -43,13 +43,14 @@ def decode_without_cache(model, tokenizer, rows, luck):
     text = torch.as_tensor(_context(model, tokenizer, rows, None))
     tokens = torch.as_tensor(np.tile(_prompt(tokenizer, None), (len(rows), 1)))
     grammar, ended = _Grammar(tokenizer, len(rows), len(rows[0]), "cpu"), np.zeros(len(rows), bool)
+    allowed = _allowed_tokens(model, tokenizer, rows, None)
     n_drawn = 0
     for n in range(luck.shape[1]):
         logits = model(tokens, text)[:, -1].masked_fill(~grammar.allowed(), -torch.inf)
         token = draw(probabilities(logits, *FILTERS), torch.as_tensor(luck[:, n]))
-        ids = np.where(ended, tokenizer.end_id, token.numpy())
+        ids = np.where(ended, tokenizer.pad_id, token.numpy())
         n_drawn += int((~ended).sum())
-        ended = ids == tokenizer.end_id
+        ended = ended | (ids == tokenizer.end_id) | (n + 1 >= allowed)
         if ended.all():
             break
         grammar.accept(ids)
@@ -59,8 +60,8 @@ def decode_without_cache(model, tokenizer, rows, luck):
 
 @torch.inference_mode()
 def decode_with_cache(model, tokenizer, rows, luck):
-    ids = _decode(model, tokenizer, rows, None, luck, FILTERS, None)
-    return sum(int((row == tokenizer.end_id).argmax()) + 1 if tokenizer.end_id in row else len(row) for row in ids)
+    ids = _decode(model, tokenizer, rows, None, _allowed_tokens(model, tokenizer, rows, None), luck, FILTERS)
+    return int((ids != tokenizer.pad_id).sum())
 
 
 def main():
@@ -73,7 +74,7 @@ def main():
     model, tokenizer, group = checkpoint.model.eval(), checkpoint.tokenizer, checkpoint.config.min_words
     words = [word for line in prepare_text(TEXT, tokenizer, "skip") for word in line]
     rows = [words[i:i + group] for i in range(0, len(words) // group * group, group)]
-    luck = np.random.default_rng(0).random((len(rows), 600 * group), np.float32)
+    luck = np.random.default_rng(0).random((len(rows), _allowed_tokens(model, tokenizer, rows, None).max()), np.float32)
     speeds = []
     for name, decode in (("with cache", decode_with_cache), ("without", decode_without_cache)):
         start = time.perf_counter()

@@ -14,8 +14,8 @@ from cursivetransformer.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.tokenizer import fold_text
 
 ROWS_AT_ONCE = 128           # words written together: bounds the memory for a text of any length
-MOST_OFFSETS_PER_CHAR = 60   # a word that takes more has gone astray: three times what a real hand takes
-FEWEST_OFFSETS = 240         # allowed to any word
+MOST_OFFSETS_PER_CHAR = 60   # a word that takes more has gone astray: the densest of a real bank takes 38, most take 23
+FEWEST_OFFSETS = 90          # allowed to any word
 STALE_SHARE = 0.25           # finished rows are dropped from the cache when they are more than this share of it
 
 
@@ -63,8 +63,8 @@ def write_words(model, tokenizer, words, primer=None, group=1, temperature=0.6, 
         rows = [filled[i:i + group] for i in range(0, len(filled), group)]
         allowed = _allowed_tokens(model, tokenizer, rows, primer)
         # One stream of random numbers for each row, so that its ink does not depend on its neighbours.
-        luck = np.stack([np.random.default_rng([seed, start // group + i]).random(allowed, np.float32) for i in range(len(rows))])
-        tokens = _decode(model, tokenizer, rows, primer, luck, (temperature, top_k, top_p), progress)
+        luck = np.stack([np.random.default_rng([seed, start // group + i]).random(allowed.max(), np.float32) for i in range(len(rows))])
+        tokens = _decode(model, tokenizer, rows, primer, allowed, luck, (temperature, top_k, top_p), progress)
         written += [word for row, ids in zip(rows, tokens) for word in _to_words(tokenizer, row, ids)]
         del written[start + len(part):]
     return written
@@ -72,7 +72,7 @@ def write_words(model, tokenizer, words, primer=None, group=1, temperature=0.6, 
 
 def _to_words(tokenizer, texts, ids):
     """The drawn ids of one row -> a `WrittenWord` for each of its texts; those it did not come to are empty."""
-    inks = tokenizer.decode_words(np.append(tokenizer.word_id, ids))
+    inks = tokenizer.decode_words(np.append(tokenizer.word_id, ids[ids != tokenizer.pad_id]))
     ended = len(inks) if tokenizer.end_id in ids else len(inks) - 1
     empty = np.zeros((0, 3), np.float32)
     return [WrittenWord(text, _placed(offsets_to_points(inks[i])) if i < len(inks) else empty, i < ended)
@@ -87,11 +87,11 @@ def _placed(points):
 
 
 def _allowed_tokens(model, tokenizer, rows, primer):
-    """How many tokens a row may take before it counts as astray."""
-    offsets = max(sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows)
-    allowed = offsets * tokenizer.n_slots
+    """(B,) how many tokens each row may take before it counts as astray."""
+    offsets = [sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows]
+    allowed = np.array(offsets) * tokenizer.n_slots + len(rows[0])  # WORD and END count too
     if model.positions is not None:  # learnt positions end with the context
-        allowed = min(allowed, model.config.max_length - len(_prompt(tokenizer, primer)))
+        allowed = np.minimum(allowed, model.config.max_length - len(_prompt(tokenizer, primer)))
     return allowed
 
 
@@ -146,12 +146,12 @@ class _Grammar:
         self.written, self.words_left = self.written[rows], self.words_left[rows]
 
 
-def _decode(model, tokenizer, rows, primer, luck, filters, progress):
-    """Draw the tokens of all rows. luck: (B, allowed) in [0, 1). Returns (B, allowed) ids, END after the end of each."""
+def _decode(model, tokenizer, rows, primer, allowed, luck, filters, progress=None):
+    """Draw the tokens of all rows, at most `allowed` (B,) of each. luck: (B, most) in [0, 1). Returns (B, most) ids, PAD behind."""
     device = next(model.parameters()).device
     prompt = torch.as_tensor(np.tile(_prompt(tokenizer, primer), (len(rows), 1)), device=device)
     text = torch.as_tensor(_context(model, tokenizer, rows, primer), device=device)
-    drawn = np.full(luck.shape, tokenizer.end_id)
+    drawn = np.full(luck.shape, tokenizer.pad_id)
     luck = torch.as_tensor(luck, device=device)
     cache = KVCache(model.config, len(rows), prompt.shape[1] + FEWEST_OFFSETS * tokenizer.n_slots, device)
     grammar = _Grammar(tokenizer, len(rows), len(rows[0]), device)
@@ -160,12 +160,13 @@ def _decode(model, tokenizer, rows, primer, luck, filters, progress):
     logits = model(prompt, text, cache)[:, -1]
     for n in range(drawn.shape[1]):
         token = draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), *filters), luck[:, n])
-        ids = np.where(ended, tokenizer.end_id, token.cpu().numpy())
+        ids = np.where(ended, tokenizer.pad_id, token.cpu().numpy())
         grammar.accept(ids)
         drawn[alive, n] = ids
+        ends = ~ended & ((ids == tokenizer.end_id) | (n + 1 >= allowed[alive]))
         if progress:
-            progress(len(rows[0]) * int(((ids == tokenizer.end_id) & ~ended).sum()))
-        ended = ids == tokenizer.end_id
+            progress(len(rows[0]) * int(ends.sum()))
+        ended |= ends
         if ended.all():
             break
         if ended.mean() > STALE_SHARE:

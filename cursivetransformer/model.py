@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cursivetransformer.attention import CrossAttention, NormedCrossAttention, RotarySelfAttention, SelfAttention, rms_norm
+from cursivetransformer.attention import (
+    CrossAttention, NormedCrossAttention, Place, RotarySelfAttention, SelfAttention, rms_norm, rotary_angles)
 
 EMBEDDING_DEVIATION = 0.2  # of the rotary model's embeddings at the start
 TEXT_KERNEL = 5            # characters that the convolution over the text sees at once
@@ -58,8 +59,8 @@ class LayerNormBlock(nn.Module):
         self.cross = CrossAttention(config)
         self.mlp = nn.Sequential(nn.Linear(C, 4 * C), nn.GELU(), nn.Linear(4 * C, C))
 
-    def forward(self, x, positions, text_kv, text_mask, layer, cache, mask):
-        x = x + self.attention(self.norms[0](x), positions, layer, cache, mask)
+    def forward(self, x, place, text_kv, text_mask, layer):
+        x = x + self.attention(self.norms[0](x), place, layer)
         x = x + self.cross(self.norms[1](x), text_kv, text_mask)
         return x + self.mlp(self.norms[2](x))
 
@@ -77,8 +78,8 @@ class RotaryBlock(nn.Module):
         for projection in (self.attention.out, self.cross.out, self.down):
             nn.init.zeros_(projection.weight)
 
-    def forward(self, x, positions, text_kv, text_mask, layer, cache, mask):
-        x = x + self.attention(rms_norm(x), positions, layer, cache, mask)
+    def forward(self, x, place, text_kv, text_mask, layer):
+        x = x + self.attention(rms_norm(x), place, layer)
         x = x + self.cross(rms_norm(x), text_kv, text_mask)
         h = F.relu(self.up(rms_norm(x)))
         return x + self.down(h * h)  # square() would be a power to autograd, and a fifth slower a step
@@ -122,7 +123,7 @@ class GPT(nn.Module):
         self.positions = None if rotary else nn.Embedding(config.max_length, config.n_embd)
         self.text = (ConvolvedTextEncoder if rotary else TextEncoder)(config)
         self.blocks = nn.ModuleList((RotaryBlock if rotary else LayerNormBlock)(config) for _ in range(config.n_layer))
-        self.norm = nn.RMSNorm(config.n_embd, elementwise_affine=False) if rotary else nn.LayerNorm(config.n_embd)
+        self.norm = rms_norm if rotary else nn.LayerNorm(config.n_embd)
         self.head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self._start_weights(rotary)
 
@@ -158,21 +159,23 @@ class GPT(nn.Module):
         B, T = tokens.shape
         if cache is None:
             text_kv, text_mask = self.encode_text(text)
-            positions, mask = torch.arange(T, device=tokens.device), None
+            place = Place(torch.arange(T, device=tokens.device))
         else:
             if cache.text is None:
                 cache.text, cache.text_mask = self.encode_text(text)
             text_kv, text_mask = cache.text, cache.text_mask
             positions = cache.length[:, None] + torch.arange(T, device=tokens.device)  # (B, T)
-            seen = torch.arange(cache.longest + T, device=tokens.device)
-            mask = (seen <= positions[..., None])[:, None]  # (B, 1, T, longest + T)
+            place = Place(positions, cache=cache, mask=cache.mask(positions))
         x = self.tokens(tokens)  # (B, T, C)
         if self.positions is not None:
-            x = x + self.positions(positions)
+            x = x + self.positions(place.positions)
+        else:
+            cos, sin = rotary_angles(place.positions, self.config.n_embd // self.config.n_head)
+            place.rotation = (cos, sin) if cache is None else (cos[:, None], sin[:, None])  # a dimension for the heads
         for layer, block in enumerate(self.blocks):
-            x = block(x, positions, text_kv[layer], text_mask, layer, cache, mask)
+            x = block(x, place, text_kv[layer], text_mask, layer)
         if cache is not None:
-            cache.advance(torch.full_like(cache.length, T) if lengths is None else lengths, T)
+            cache.advance(T, lengths)
         return self.head(self.norm(x))
 
 

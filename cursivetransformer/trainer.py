@@ -140,17 +140,18 @@ class Trainer:
     def _log(self, tracker, meter):
         """Evaluate, record, draw and save."""
         self._check(meter.loss())
-        self.seconds += meter.seconds()
+        speed = meter.tokens_per_second()  # before the evaluation, which is not training
         (train, _), (test, test_per_offset) = self.evaluate("train"), self.evaluate("test")
         self._check(test)
         metrics = {"train_loss": train, "test_loss": test, "test_nats_per_offset": test_per_offset, "batch_loss": meter.loss(),
-                   "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds,
-                   "tokens_per_second": meter.tokens_per_second()}
+                   "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds + meter.seconds(),
+                   "tokens_per_second": speed}
         tracker.log(self.step, metrics)
         tracker.say(f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset")
         path = tracker.picture_path(self.step)
         draw_preview(self.model, self.dataset, path)
         tracker.picture(self.step, path)
+        self.seconds += meter.seconds()
         if test < self.best_loss:
             self.best_loss = test
             self._save("best.pt")

@@ -43,7 +43,7 @@ def test_cached_decoding_draws_what_uncached_decoding_draws():
     texts, n = ["abc", "d", "edcba"], 40
     luck = np.random.default_rng(0).random((3, n), np.float32)
     rows = [[text] for text in texts]
-    drawn = generate._decode(model, tokenizer, rows, None, luck, (0.8, 0, 0.95), None)
+    drawn = generate._decode(model, tokenizer, rows, None, np.full(3, n), luck, (0.8, 0, 0.95))
     text = torch.as_tensor(generate._context(model, tokenizer, rows, None))
     for row in range(3):
         tokens, grammar = [tokenizer.word_id], generate._Grammar(tokenizer, 1, 1, "cpu")
@@ -85,11 +85,13 @@ def test_a_primer_changes_what_is_written_but_is_not_part_of_it(monkeypatch):
 
 def test_a_word_that_does_not_end_is_told():
     model, tokenizer = scribbler()
-    with torch.no_grad():
-        model.head.weight[tokenizer.end_id] = 0
-        model.head.weight[:440] *= 0.01
-    words = write_words(model, tokenizer, ["a"], temperature=0)
-    assert words[0].finished is (words[0].points.shape[0] < generate.FEWEST_OFFSETS)
+    for favour, finished, offsets in ((-1000.0, False, [90, 120]), (1000.0, True, [1, 1])):
+        with torch.no_grad():  # END is never, then always what comes next
+            model.head = torch.nn.Linear(32, tokenizer.vocab_size)
+            model.head.bias[tokenizer.end_id] = favour
+        words = write_words(model, tokenizer, ["a", "ab"])
+        assert [word.finished for word in words] == [finished] * 2
+        assert [len(word.points) for word in words] == offsets
 
 
 def test_a_word_longer_than_the_model_reads_is_refused():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cursivetransformer.attention import KVCache, rotate
+from cursivetransformer.attention import KVCache, rotary_angles, rotate
 from cursivetransformer.model import GPT, ModelConfig, token_loss
 
 every_block = pytest.mark.parametrize("block", ["layernorm", "rotary"])
@@ -91,9 +91,13 @@ def test_logits_depend_on_earlier_tokens_and_on_the_text_but_not_on_later_tokens
 def test_scores_of_rotated_vectors_depend_on_distance_alone():
     generator = torch.Generator().manual_seed(0)
     q, k = torch.randn(2, 1, 1, 1, 16, generator=generator)
-    scores = [(rotate(q, torch.tensor([a])) * rotate(k, torch.tensor([b]))).sum() for a, b in ((3, 1), (103, 101))]
+
+    def turned(x, position):
+        return rotate(x, *rotary_angles(torch.tensor([position]), 16))
+
+    scores = [(turned(q, a) * turned(k, b)).sum() for a, b in ((3, 1), (103, 101))]
     torch.testing.assert_close(*scores, atol=1e-4, rtol=0)
-    torch.testing.assert_close(rotate(q, torch.tensor([7])).norm(), q.norm())
+    torch.testing.assert_close(turned(q, 7).norm(), q.norm())
 
 
 def test_padding_is_never_scored():
