@@ -8,6 +8,15 @@ from cursivetransformer.errors import UserError
 
 
 @contextmanager
+def told_as_mistakes(path):
+    """Turn what the system refuses while writing `path` (no space, no permission, no such folder) into a `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
 def atomic_path(path):
     """Give a temporary path beside `path` to write to; it takes the name of `path` only when all went well.
 
@@ -16,12 +25,11 @@ def atomic_path(path):
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+        with told_as_mistakes(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
     finally:
         with suppress(OSError):
             temporary.unlink()

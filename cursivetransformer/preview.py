@@ -1,6 +1,7 @@
 """Samples drawn while training: the same sentence and the same held-out words every time, so that progress shows."""
 
 from cursivetransformer.config import SampleConfig
+from cursivetransformer.files import atomic_path
 from cursivetransformer.generate import prepare_text
 from cursivetransformer.render import save_png
 from cursivetransformer.write import compose
@@ -15,4 +16,5 @@ def draw_preview(model, dataset, path):
     text = " ".join(dataset.words[i].text for i in dataset.test_ids[:TEST_WORDS])
     lines = prepare_text(f"{SENTENCE}\n{text}", dataset.tokenizer, missing="skip")
     page, _ = compose(model, dataset.tokenizer, lines, SampleConfig(), dataset.config.min_words)
-    save_png(page, path, DPI)
+    with atomic_path(path) as temporary:
+        save_png(page, temporary, DPI)

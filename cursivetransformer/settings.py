@@ -76,7 +76,8 @@ def parse_command_line(cls, argv=None, description=None, positional=None):
             groups[meta["group"]] = parser.add_argument_group(meta["group"])
         group = groups[meta["group"]]
         default = "" if field.default in (None, "") else f" (default: {field.default})"
-        text = (meta["help"] + default).replace("%", "%%")
+        off = f"; --no_{field.name} switches it off" if field.default is True else ""
+        text = (meta["help"] + off + default).replace("%", "%%")
         if field.name == positional:
             group.add_argument(field.name, nargs="?", default=argparse.SUPPRESS, help=text)
         elif value_type(field) is bool:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from cursivetransformer.errors import UserError
+from cursivetransformer.files import told_as_mistakes
 from cursivetransformer.settings import public_values
 
 ARTIFACT_SECONDS = 300  # at least, between two uploads of a checkpoint
@@ -22,9 +23,10 @@ class Tracker:
 
     def __init__(self, folder, config, wandb_id=None, first_step=0):
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.metrics_path = self.folder / "metrics.jsonl"
-        self._drop_metrics_after(first_step)
+        with told_as_mistakes(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._drop_metrics_after(first_step)
         self._line_open = False
         self.wandb = make_wandb(config, self.folder, wandb_id, self.say)
         self.say(f"run folder: {self.folder}")
@@ -52,7 +54,7 @@ class Tracker:
     def log(self, step, metrics):
         """Append one line of figures to metrics.jsonl, and to W&B."""
         row = {"step": step, **{name: value for name, value in metrics.items() if math.isfinite(value)}}
-        with open(self.metrics_path, "a", encoding="utf-8") as file:
+        with told_as_mistakes(self.metrics_path), open(self.metrics_path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         if self.wandb:
             self.wandb.log(step, metrics)

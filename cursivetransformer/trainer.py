@@ -145,7 +145,8 @@ class Trainer:
         self._check(test)
         metrics = {"train_loss": train, "test_loss": test, "test_nats_per_offset": test_per_offset, "batch_loss": meter.loss(),
                    "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds + meter.seconds(),
-                   "tokens_per_second": speed}
+                   "tokens_per_second": speed, "cut_share": self.dataset.cut / max(1, self.dataset.drawn),
+                   "clamped_radii": self.dataset.clamped}
         tracker.log(self.step, metrics)
         tracker.say(f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset")
         path = tracker.picture_path(self.step)
@@ -193,7 +194,7 @@ def _checkpoint_to_resume(config):
 def _resumed_config(saved, config, path):
     """The checkpoint's settings with what may be changed taken from `config`."""
     changes = {}
-    for name in config.explicit - {"preset"}:
+    for name in config.explicit:
         if name in MAY_CHANGE:
             changes[name] = getattr(config, name)
         elif getattr(config, name) != getattr(saved.config, name):
