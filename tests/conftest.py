@@ -1,11 +1,16 @@
 """What tests share: made-up ink, and the way to real ink where there is some."""
 
+import hypothesis
 import pytest
 
 from cursivetransformer.bank import load_bank, write_entries
 from cursivetransformer.bank_entry import word_to_entry
 from cursivetransformer.bank_sources import PUBLISHED, bank_folders, file_digest
 from tests import made_up
+
+# A loaded machine is slow, not wrong.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def real_bank():
