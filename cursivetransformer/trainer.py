@@ -138,7 +138,7 @@ class Trainer:
         return nats / sum(int(b.lengths.sum()) for b in batches), nats / sum(int(b.offsets.sum()) for b in batches)
 
     def _log(self, tracker, meter):
-        """Evaluate, record, draw and save."""
+        """Evaluate, record, save and draw."""
         self._check(meter.loss())
         speed = meter.tokens_per_second()  # before the evaluation, which is not training
         (train, _), (test, test_per_offset) = self.evaluate("train"), self.evaluate("test")
@@ -149,15 +149,15 @@ class Trainer:
                    "clamped_radii": self.dataset.clamped}
         tracker.log(self.step, metrics)
         tracker.say(f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset")
-        path = tracker.picture_path(self.step)
-        draw_preview(self.model, self.dataset, path)
-        tracker.picture(self.step, path)
         self.seconds += meter.seconds()
         if test < self.best_loss:
             self.best_loss = test
             self._save("best.pt")
         self._save("last.pt")
         tracker.checkpoint(self.folder / "last.pt", force=self.step == self.config.max_steps)
+        path = tracker.picture_path(self.step)
+        draw_preview(self.model, self.dataset, path)
+        tracker.picture(self.step, path)
 
     def _check(self, loss):
         if not math.isfinite(loss):
