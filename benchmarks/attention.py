@@ -51,8 +51,7 @@ def plain_copy(model):
 def main():
     config = get_all_args(preset="paper", device="cpu")
     torch.manual_seed(0)
-    fused = GPT(ModelConfig(config.block, config.n_layer, config.n_embd, config.n_head, config.n_ctx_head, config.n_embd_context,
-                            VOCAB, CHARS, config.max_seq_length, 64))
+    fused = GPT(ModelConfig.from_settings(config, VOCAB, CHARS, 64))
     plain = plain_copy(fused)
     tokens = torch.randint(0, VOCAB, (config.batch_size, config.max_seq_length))
     text = torch.randint(1, CHARS, (config.batch_size, TEXT))

@@ -75,8 +75,7 @@ def paper_speeds():
     config = get_all_args(use_argparse=False, preset="paper", device="cpu")
     tokenizer = make_tokenizer("polar", TEXT)
     torch.manual_seed(0)
-    model = GPT(ModelConfig(config.block, config.n_layer, config.n_embd, config.n_head, config.n_ctx_head, config.n_embd_context,
-                            tokenizer.vocab_size, tokenizer.n_chars, config.max_seq_length, 64)).eval()
+    model = GPT(ModelConfig.from_settings(config, tokenizer.vocab_size, tokenizer.n_chars, 64)).eval()
     words = TEXT.split()
     rows = [words[i:i + config.num_words] for i in range(0, len(words) - config.num_words + 1, config.num_words)]
     most = int(_allowed_tokens(model, tokenizer, rows, None).max())

@@ -43,6 +43,13 @@ class ModelConfig:
     max_length: int
     max_text: int
 
+    @classmethod
+    def from_settings(cls, settings, vocab_size, n_chars, max_text):
+        """The shape that the settings of a run (a `config.Config`) ask for, with what they leave open."""
+        named = ("block", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context")
+        return cls(**{name: getattr(settings, name) for name in named}, vocab_size=vocab_size, n_chars=n_chars,
+                   max_length=settings.max_seq_length, max_text=max_text)
+
     def as_dict(self):
         """Plain values, for a checkpoint."""
         return asdict(self)

@@ -57,8 +57,7 @@ class Trainer:
         dataset = Dataset(words, tokenizer, config, warn)
         torch.manual_seed(config.seed)
         longest = config.num_words * (1 + max(len(word.text) for word in dataset.words))
-        model = GPT(ModelConfig(config.block, config.n_layer, config.n_embd, config.n_head, config.n_ctx_head, config.n_embd_context,
-                                tokenizer.vocab_size, tokenizer.n_chars, config.max_seq_length, max(LEAST_TEXT, longest)))
+        model = GPT(ModelConfig.from_settings(config, tokenizer.vocab_size, tokenizer.n_chars, max(LEAST_TEXT, longest)))
         return cls(config, model, dataset, digest, _new_folder(config), warn)
 
     @classmethod
