@@ -14,19 +14,24 @@ def draw_rates(rng, n, mean, width):
 
 
 def draw_transforms(rng, n, shear_width, scale_width, rotation_width):
-    """(n, 2, 2) float32 matrices for `xy @ matrix`: scale, then shear along the baseline, then a small rotation.
+    """(n, 2, 2) float32 matrices for `xy @ matrix`, their scale, shear and rotation drawn; see `transforms`."""
+    return transforms(rng.uniform(-0.5, 0.5, (4, n)), shear_width, scale_width, rotation_width, np).astype(np.float32)
 
-    Each width is the full width of a uniform range: scale in x and in y around 1, shear (dx per dy) and rotation
-    (radians) around 0. The baseline stays where it is but for the rotation.
+
+def transforms(drawn, shear_width, scale_width, rotation_width, xp):
+    """(n, 2, 2) matrices for `xy @ matrix`: scale, then shear along the baseline, then a small rotation.
+
+    drawn: (4, n) numbers uniform in [-0.5, 0.5). Each width is the full width of a uniform range: scale in x and in y
+    around 1, shear (dx per dy) and rotation (radians) around 0. The baseline stays where it is but for the rotation.
+    xp: `numpy` or `torch`, whichever `drawn` is of.
     """
-    scale_x, scale_y = 1 + scale_width * rng.uniform(-0.5, 0.5, (2, n))
-    shear = shear_width * rng.uniform(-0.5, 0.5, n)
-    angle = rotation_width * rng.uniform(-0.5, 0.5, n)
-    cos, sin = np.cos(angle), np.sin(angle)
+    scale_x, scale_y = 1 + scale_width * drawn[0], 1 + scale_width * drawn[1]
+    shear, angle = shear_width * drawn[2], rotation_width * drawn[3]
+    cos, sin = xp.cos(angle), xp.sin(angle)
     # Rows are the images of (1, 0) and (0, 1); y grows downward, so a slant to the right has x fall with y.
-    row_x = scale_x[:, None] * np.stack([cos, sin], axis=1)
-    row_y = scale_y[:, None] * np.stack([-shear * cos - sin, -shear * sin + cos], axis=1)
-    return np.stack([row_x, row_y], axis=1).astype(np.float32)
+    row_x = xp.stack([scale_x * cos, scale_x * sin], 1)
+    row_y = xp.stack([scale_y * (-shear * cos - sin), scale_y * (-shear * sin + cos)], 1)
+    return xp.stack([row_x, row_y], 1)
 
 
 def downsample(points, rate):

@@ -12,18 +12,18 @@ from cursivetransformer import __version__
 from cursivetransformer.config import Config
 from cursivetransformer.errors import UserError
 from cursivetransformer.files import atomic_path
-from cursivetransformer.model import GPT, ModelConfig
+from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.settings import public_values
 from cursivetransformer.tokenizer import tokenizer_from_state
 
-FORMAT = 1  # counts up when older versions can no longer read what is written
+FORMAT = 2  # counts up when older versions can no longer read what is written
 
 
 @dataclass
 class Checkpoint:
     """What a file holds, as objects. training: what only resuming needs (optimizers, step, losses, random states, ids)."""
 
-    model: GPT
+    model: object
     tokenizer: object
     config: Config
     training: dict
@@ -74,12 +74,13 @@ def load_checkpoint(path, device="cpu"):
 
 
 def _build(content, device):
-    model = GPT(ModelConfig(**content["model_config"]))
+    tokenizer = tokenizer_from_state(content["tokenizer"])
+    model = make_model(ModelConfig(**content["model_config"]), tokenizer)
     model.load_state_dict(content["weights"])
     known = {field.name for field in dataclasses.fields(Config)}
     config = Config(**{name: value for name, value in content["config"].items() if name in known})
     config.explicit = frozenset()
-    return Checkpoint(model.to(device), tokenizer_from_state(content["tokenizer"]), config, content["training"],
+    return Checkpoint(model.to(device), tokenizer, config, content["training"],
                       content["bank_digest"], content["version"])
 
 

@@ -21,11 +21,10 @@ class Config:
     strict: bool = setting(False, "stop at the first faulty entry of a bank instead of skipping it", "data")
     alphabet: str = setting("", "characters to learn; empty takes all that the bank contains", "data")
     train_size: int = setting(497_000, "different training examples drawn before they repeat", "data")
-    test_size: int = setting(256, "fixed examples of held-out words that the loss is measured on", "data")
+    test_size: int = setting(512, "words, at most, that the loss is measured on, of the held-out and of the training words each", "data")
     test_share: float = setting(0.1, "share of the bank's words held out for testing", "data")
     num_words: int = setting(2, "words in an example, at most", "data")
     min_words: int = setting(1, "words in an example, at least", "data")
-    bucket: int = setting(8, "batches that are drawn at once and sorted by length, so that less is padded; 1 for none", "data")
     max_seq_length: int = setting(800, "context of the model in tokens; an example that is longer is cut at a word", "data")
 
     # Ink
@@ -38,7 +37,7 @@ class Config:
     tokenizer: str = setting("polar", "how an offset becomes tokens", "ink", TOKENIZERS)
 
     # Model
-    block: str = setting("rotary", "transformer block: 'layernorm' as published, 'rotary' for speed of learning", "model", ("layernorm", "rotary"))
+    model: str = setting("offset", "'token' as published, one position for each token; 'offset', one for each offset, learns far faster", "model", ("token", "offset"))
     n_layer: int = setting(4, "blocks", "model")
     n_embd: int = setting(96, "width of the model", "model")
     n_head: int = setting(3, "heads of the self-attention", "model")
@@ -59,6 +58,7 @@ class Config:
     lr_decay: float = setting(0.5, "factor of a 'step' schedule", "training")
     step_lr_every: int = setting(20_000, "steps between two falls of a 'step' schedule", "training")
     grad_clip: float = setting(1.0, "largest norm of the gradient; 0 leaves it alone", "training")
+    compile: str = setting("auto", "compile the model with torch.compile: 'on', 'off', or 'auto', on CUDA only", "training", ("auto", "on", "off"))
     precision: str = setting("auto", "'bfloat16' or 'float32' arithmetic; 'auto' is bfloat16 on CUDA only", "training", ("auto", "float32", "bfloat16"))
 
     # Run
@@ -102,8 +102,8 @@ PRESETS = {
     "cpu": {},
     "gpu": dict(batch_size=128, max_steps=6000, num_words=3, max_seq_length=1200, warmup_steps=50, log_every=500, print_every=50),
     "paper": dict(
-        block="layernorm", n_layer=5, n_embd=64, n_head=4, n_ctx_head=4, n_embd_context=64, max_seq_length=1050,
-        num_words=4, min_words=4, bucket=1, batch_size=32, optimizer="adamw", learning_rate=1e-2, schedule="step",
+        model="token", n_layer=5, n_embd=64, n_head=4, n_ctx_head=4, n_embd_context=64, max_seq_length=1050,
+        num_words=4, min_words=4, batch_size=32, optimizer="adamw", learning_rate=1e-2, schedule="step",
         lr_decay=0.5, step_lr_every=20_000, warmup_steps=0, weight_decay=1e-4, max_steps=125_000,
         downsample_mean=0.65, downsample_width=0.1, print_every=100, log_every=2500,
     ),
@@ -165,7 +165,7 @@ def resolve_device(name):
 def check_config(config):
     """Refuse, before any work, settings that cannot work together; raises `UserError`."""
     c = config
-    positive = ("max_steps", "batch_size", "train_size", "test_size", "num_words", "min_words", "bucket", "n_layer", "n_embd",
+    positive = ("max_steps", "batch_size", "train_size", "test_size", "num_words", "min_words", "n_layer", "n_embd",
                 "n_head", "n_ctx_head", "n_embd_context", "print_every", "log_every", "step_lr_every")
     _require(c, {name: (getattr(c, name) >= 1, "1 or more") for name in positive})
     _require(c, {
@@ -174,7 +174,8 @@ def check_config(config):
         "max_seq_length": (c.max_seq_length >= 64, "64 or more: a word takes about 200 tokens"),
         "n_embd": (c.n_embd % c.n_head == 0 and c.n_embd % c.n_ctx_head == 0,
                    f"a multiple of --n_head ({c.n_head}) and of --n_ctx_head ({c.n_ctx_head})"),
-        "n_head": (c.block != "rotary" or (c.n_embd // c.n_head) % 2 == 0, "such that n_embd / n_head is even, for rotary positions"),
+        "n_head": (c.model == "token" or (c.n_embd // c.n_head) % 2 == 0, "such that n_embd / n_head is even, for rotary positions"),
+        "n_ctx_head": (c.model == "token" or (c.n_embd // c.n_ctx_head) % 2 == 0, "such that n_embd / n_ctx_head is even, for rotary positions"),
         "downsample_mean": (0 <= c.downsample_mean - c.downsample_width / 2 and c.downsample_mean + c.downsample_width / 2 < 1
                             and c.downsample_width >= 0, "such that mean +- width / 2 stays in [0, 1)"),
         "shear_width": (0 <= c.shear_width <= 4, "between 0 and 4"),

@@ -1,14 +1,12 @@
-"""From words to batches: split, combine, augment, tokenize, shift, mask.
+"""From words to batches, on arrays: split, combine, augment, tokenize, shift, mask. Knows no model and no torch.
 
-Everything works on whole batches of ragged ink at once; there is no loop over examples. Knows no model and no torch.
-A batch is a pure function of the settings, the words and the step, so a run that is resumed sees what it would have seen.
+`make_batch` is the reference: `packing.pack` makes the same tokens where the model is, and is tested against it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cursivetransformer.augment import draw_rates, draw_transforms
 from cursivetransformer.errors import UserError
 from cursivetransformer.strokes import kept_counts, kept_indices, ragged_arange
 from cursivetransformer.tokenizer import TEXT_PAD
@@ -33,13 +31,6 @@ class Batch:
     offsets: np.ndarray
     cut: int = 0
     clamped: int = 0
-
-    def rows(self, index):
-        """The examples `index` alone, padded no further than the longest of them needs."""
-        t = self.lengths[index].max()
-        s = (self.text[index] != TEXT_PAD).sum(axis=1).max()
-        return Batch(self.tokens[index, :t], self.targets[index, :t], self.text[index, :s],
-                     self.lengths[index], self.offsets[index])
 
 
 class Ink:
@@ -169,56 +160,7 @@ def split_words(words, share, seed):
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
-class Dataset:
-    """The training stream and the fixed evaluation sets of a bank.
-
-    Words with characters outside the tokenizer's alphabet, and words too long for the context, are left out and told
-    to `warn`. Attributes: words, tokenizer, train_ids, test_ids; cut and clamped count over all batches drawn.
-    """
-
-    def __init__(self, words, tokenizer, config, warn=print):
-        words = _usable(words, tokenizer, config, warn)
-        self.words, self.tokenizer, self.config = words, tokenizer, config
-        self.ink = Ink(words, tokenizer)
-        self.train_ids, self.test_ids = split_words(words, config.test_share, config.seed)
-        self.cut = self.clamped = self.drawn = 0
-        self._chunk_index, self._chunk = None, None
-
-    def train_batch(self, step):
-        """The batch of a step; the same one whenever it is asked for."""
-        c = self.config
-        chunk, place = divmod(step, c.bucket)
-        chunk %= max(1, c.train_size // (c.batch_size * c.bucket))
-        if chunk != self._chunk_index:
-            self._chunk_index, self._chunk = chunk, self._draw_chunk(chunk)
-        return self._chunk[place]
-
-    def _draw_chunk(self, chunk):
-        """`bucket` batches, each of examples of like length, in random order."""
-        c = self.config
-        rng = np.random.default_rng([c.seed, 1, chunk])
-        batch = self._draw(rng, self.train_ids, c.batch_size * c.bucket, c.augment)
-        self.cut, self.clamped, self.drawn = self.cut + batch.cut, self.clamped + batch.clamped, self.drawn + len(batch.tokens)
-        order = np.argsort(batch.lengths, kind="stable").reshape(c.bucket, c.batch_size)
-        return [batch.rows(index) for index in rng.permutation(order)]
-
-    def evaluation(self, split):
-        """`test_size` fixed examples of the "train" or "test" words, not augmented, as a list of batches."""
-        c = self.config
-        pool = {"train": self.train_ids, "test": self.test_ids}[split]
-        batch = self._draw(np.random.default_rng([c.seed, 2]), pool, c.test_size, augment=False)
-        order = np.argsort(batch.lengths, kind="stable")
-        return [batch.rows(order[i:i + c.batch_size]) for i in range(0, len(order), c.batch_size)]
-
-    def _draw(self, rng, pool, n, augment):
-        c = self.config
-        word_ids = draw_word_ids(rng, pool, n, c.min_words, c.num_words)
-        rates = draw_rates(rng, n, c.downsample_mean, c.downsample_width)
-        matrices = draw_transforms(rng, n, c.shear_width, c.scale_width, c.rotation_width) if augment else None
-        return make_batch(self.ink, self.tokenizer, word_ids, rates, matrices, c.max_seq_length)
-
-
-def _usable(words, tokenizer, config, warn):
+def usable_words(words, tokenizer, config, warn):
     """The words that the alphabet spells and that fit the context even when fewest of their points are dropped."""
     spelt = [word for word in words if not tokenizer.unknown_characters(word.text)]
     if len(spelt) < len(words):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cursivetransformer.attention import KVCache
 from cursivetransformer.errors import UserError
 from cursivetransformer.strokes import offsets_to_points, points_to_offsets
+from cursivetransformer.token_model import TokenGPT
 from cursivetransformer.tokenizer import fold_text
 
 ROWS_AT_ONCE = 128           # words written together: bounds the memory for a text of any length
@@ -89,17 +89,19 @@ def _placed(points):
 def _allowed_tokens(model, tokenizer, rows, primer):
     """(B,) how many tokens each row may take before it counts as astray."""
     offsets = [sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows]
-    allowed = np.array(offsets) * tokenizer.n_slots + len(rows[0])  # WORD and END count too
-    if model.positions is not None:  # learnt positions end with the context
-        allowed = np.minimum(allowed, model.config.max_length - len(_prompt(tokenizer, primer)))
+    allowed = (np.array(offsets) + len(rows[0])) * tokenizer.n_slots  # WORD and END count too
+    if isinstance(model, TokenGPT):  # its learnt positions end with the context
+        allowed = np.minimum(allowed, model.config.max_length - np.count_nonzero(_prompt(tokenizer, primer) != tokenizer.pad_id))
     return allowed
 
 
 def _prompt(tokenizer, primer):
-    """The tokens before the first that is drawn: WORD, or WORD primer WORD."""
+    """(P, slots) the groups before the first token that is drawn: WORD, or WORD primer WORD."""
+    word = np.full((1, tokenizer.n_slots), tokenizer.pad_id)
+    word[0, 0] = tokenizer.word_id
     if primer is None:
-        return np.array([tokenizer.word_id])
-    return np.append(tokenizer.encode_words([points_to_offsets(primer.points)])[:-1], tokenizer.word_id)
+        return word
+    return np.concatenate([word, tokenizer.encode_offsets(points_to_offsets(primer.points))[0], word])
 
 
 def _context(model, tokenizer, rows, primer):
@@ -117,29 +119,35 @@ def _context(model, tokenizer, rows, primer):
 
 
 class _Grammar:
-    """Which ids may come next in each row: a slot's own; WORD after a word that is not the last; END after the last."""
+    """Which ids may come next in each row: a slot's own; WORD after a word that is not the last; END after the last.
 
-    def __init__(self, tokenizer, n_rows, group, device):
-        self.tokenizer = tokenizer
-        self.written = np.zeros(n_rows, int)           # tokens since the last WORD
+    filling: PADs that a WORD is followed by, see `fills_words` of the models.
+    """
+
+    def __init__(self, tokenizer, n_rows, group, filling, device):
+        self.tokenizer, self.filling = tokenizer, filling
+        self.written = np.zeros(n_rows, int)           # tokens since the last WORD and its filling
         self.words_left = np.full(n_rows, group - 1)   # after the present one
         slots = tokenizer.slot_mask()
         slots[:, [tokenizer.word_id, tokenizer.end_id]] = False
-        self.masks = np.concatenate([slots, slots[:1], slots[:1]])  # each slot; the first with WORD; the first with END
-        self.masks[-2, tokenizer.word_id] = self.masks[-1, tokenizer.end_id] = True
+        # Each slot; then the first one with WORD, the first one with END, and filling.
+        self.masks = np.concatenate([slots, slots[:1], slots[:1], np.zeros_like(slots[:1])])
+        self.masks[-3, tokenizer.word_id] = self.masks[-2, tokenizer.end_id] = self.masks[-1, tokenizer.pad_id] = True
         self.masks = torch.as_tensor(self.masks, device=device)
 
     def allowed(self):
         """(B, V) booleans. A word of no ink is no word, so it cannot end at once."""
-        slot = self.written % self.tokenizer.n_slots
+        n_slots = self.tokenizer.n_slots
+        slot = self.written % n_slots
         may_end = (slot == 0) & (self.written > 0)
-        state = np.where(may_end, self.tokenizer.n_slots + (self.words_left == 0), slot)
+        state = np.where(may_end, n_slots + (self.words_left == 0), slot)
+        state[self.written < 0] = n_slots + 2
         return self.masks[torch.as_tensor(state, device=self.masks.device)]
 
     def accept(self, ids):
         """Count the (B,) ids that were drawn."""
         new_word = ids == self.tokenizer.word_id
-        self.written = np.where(new_word, 0, self.written + 1)
+        self.written = np.where(new_word, -self.filling, self.written + 1)
         self.words_left = self.words_left - new_word
 
     def keep(self, rows):
@@ -149,15 +157,15 @@ class _Grammar:
 def _decode(model, tokenizer, rows, primer, allowed, luck, filters, progress=None):
     """Draw the tokens of all rows, at most `allowed` (B,) of each. luck: (B, most) in [0, 1). Returns (B, most) ids, PAD behind."""
     device = next(model.parameters()).device
-    prompt = torch.as_tensor(np.tile(_prompt(tokenizer, primer), (len(rows), 1)), device=device)
+    prompt = torch.as_tensor(_prompt(tokenizer, primer), device=device)
     text = torch.as_tensor(_context(model, tokenizer, rows, primer), device=device)
     drawn = np.full(luck.shape, tokenizer.pad_id)
     luck = torch.as_tensor(luck, device=device)
-    cache = KVCache(model.config, len(rows), prompt.shape[1] + FEWEST_OFFSETS * tokenizer.n_slots, device)
-    grammar = _Grammar(tokenizer, len(rows), len(rows[0]), device)
-    alive = np.arange(len(rows))        # which row each row of the cache writes
+    filling = (tokenizer.n_slots - 1) * model.fills_words
+    grammar = _Grammar(tokenizer, len(rows), len(rows[0]), filling, device)
+    alive = np.arange(len(rows))        # which row each row of the state writes
     ended = np.zeros(len(rows), bool)   # of those
-    logits = model(prompt, text, cache)[:, -1]
+    state, logits = model.begin(prompt, text, room=FEWEST_OFFSETS)
     for n in range(drawn.shape[1]):
         token = draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), *filters), luck[:, n])
         ids = np.where(ended, tokenizer.pad_id, token.cpu().numpy())
@@ -174,9 +182,9 @@ def _decode(model, tokenizer, rows, primer, allowed, luck, filters, progress=Non
             grammar.keep(going)
             alive, ended = alive[going], ended[going]
             going = torch.as_tensor(going, device=device)
-            cache.keep(going)
+            state.keep(going)
             token, luck = token[going], luck[going]
-        logits = model(token[:, None], cache=cache)[:, -1]
+        logits = model.next(state, token)
     return drawn
 
 

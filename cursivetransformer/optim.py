@@ -69,10 +69,10 @@ class Muon(torch.optim.Optimizer):
 def make_optimizers(model, config):
     """The optimizers of a model, as a list; every parameter is in one group of one of them.
 
-    Vectors and embeddings are not decayed. With "muon", Muon takes the matrices inside the blocks, AdamW the embeddings, the head
+    Vectors and embeddings are not decayed. With "muon", Muon takes the model's inner matrices, AdamW the embeddings, the heads
     and the vectors. Each group keeps its full rate as "full_lr".
     """
-    matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
+    matrices = model.inner_matrices()
     inside = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in inside]
     if config.optimizer == "adamw":

@@ -11,10 +11,10 @@ TEST_WORDS = 8
 DPI = 100
 
 
-def draw_preview(model, dataset, path):
+def draw_preview(model, stream, path):
     """Draw the sentence, as far as the alphabet spells it, and some test words to a picture."""
-    text = " ".join(dataset.words[i].text for i in dataset.test_ids[:TEST_WORDS])
-    lines = prepare_text(f"{SENTENCE}\n{text}", dataset.tokenizer, missing="skip")
-    page, _ = compose(model, dataset.tokenizer, lines, SampleConfig(), dataset.config.min_words)
+    text = " ".join(stream.words[i].text for i in stream.test_ids[:TEST_WORDS])
+    lines = prepare_text(f"{SENTENCE}\n{text}", stream.tokenizer, missing="skip")
+    page, _ = compose(model, stream.tokenizer, lines, SampleConfig(), stream.config.min_words)
     with atomic_path(path) as temporary:
         save_png(page, temporary, DPI)

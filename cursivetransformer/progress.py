@@ -6,18 +6,21 @@ from contextlib import contextmanager
 
 import torch
 
+SAME_WISH = 1.0  # seconds: torchrun passes on a Ctrl-C that its processes have heard already
+
 
 class Meter:
     """Loss and speed since it was made; adds up on the device, so that the loop need not wait for it."""
 
     def __init__(self, device):
-        self.sum = torch.zeros((), device=device)
-        self.steps = self.tokens = 0
+        self.sum, self.tokens = torch.zeros(2, dtype=torch.float64 if device != "mps" else torch.float32, device=device)
+        self.steps = 0
         self.started = time.monotonic()
 
     def add(self, loss, tokens):
         self.sum += loss
-        self.steps, self.tokens = self.steps + 1, self.tokens + tokens
+        self.tokens += tokens
+        self.steps += 1
 
     def loss(self):
         """Mean over the steps; waits for the device."""
@@ -27,7 +30,7 @@ class Meter:
         return time.monotonic() - self.started
 
     def tokens_per_second(self):
-        return self.tokens / self.seconds()
+        return float(self.tokens) / self.seconds()
 
     def line(self, step, max_steps):
         left = (max_steps - step) * self.seconds() / self.steps
@@ -36,18 +39,20 @@ class Meter:
 
 
 class _Stop:
-    signal = 0
+    signal, asked = 0, 0.0
 
 
 @contextmanager
 def stop_signals():
-    """Turn the first SIGINT or SIGTERM into a wish to stop, `stop.signal`; a second one interrupts at once."""
+    """Turn the first SIGINT or SIGTERM into a wish to stop, `stop.signal`; a later one interrupts at once."""
     stop = _Stop()
 
     def ask(number, frame):
-        stop.signal = number
-        print("\nstopping after this step (once more to stop at once)", flush=True)
-        signal.signal(number, signal.default_int_handler)
+        if stop.signal and time.monotonic() - stop.asked > SAME_WISH:
+            raise KeyboardInterrupt
+        if not stop.signal:
+            stop.signal, stop.asked = number, time.monotonic()
+            print("\nstopping after this step (once more to stop at once)", flush=True)
 
     try:
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -35,7 +35,8 @@ def offsets_to_points(offsets):
 def offsets_to_polar(offsets):
     """(n, 3) offsets -> (n, 3) polar; a zero offset has theta 0."""
     dx, dy, pen = offsets.T
-    return np.stack([np.hypot(dx, dy), np.arctan2(dy, dx), pen]).T  # columns lie together, for speed
+    # A root, not hypot, whose last bit differs from library to library. Columns lie together, for speed.
+    return np.stack([np.sqrt(dx * dx + dy * dy), np.arctan2(dy, dx), pen]).T
 
 
 def polar_to_offsets(polar):

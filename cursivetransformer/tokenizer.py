@@ -23,6 +23,7 @@ from cursivetransformer.strokes import offsets_to_polar
 TEXT_PAD = 0  # character id of the padding of a text; characters count from 1
 
 THETA_BINS = 220     # 1.6 degrees each
+THETA_NUDGE = 1e-4   # of a bin: a diagonal lies on the edge of two (45 degrees are 27.5 bins), and goes the same way everywhere
 UNIT_BINS = 161      # of dx / r and of dy / r; odd, so that 0 is a centre
 LINEAR_BINS = 50     # radius bins of 1/1000 of the canvas's height, after the one around zero
 LINEAR_STEP = 0.001
@@ -86,7 +87,8 @@ class Tokenizer(ABC):
         radius = np.searchsorted(self.radius_edges, r, side="right") - 1
         clamped = int(np.count_nonzero(radius >= self.n_radius))
         radius_pen = np.minimum(radius, self.n_radius - 1) + self.n_radius * (pen > 0)
-        return np.stack(self._slots(offsets, polar, radius_pen), axis=1) + self.slot_starts[:-1], clamped
+        slots = self.slots(offsets[:, 0], offsets[:, 1], r, polar[:, 1], radius_pen)
+        return np.stack(slots, axis=1).astype(np.int64) + self.slot_starts[:-1], clamped
 
     def decode_offsets(self, tokens):
         """(n, slots) token ids -> (n, 3) float32 offsets, each the centre of its bins. Raises `ValueError`."""
@@ -96,6 +98,16 @@ class Tokenizer(ABC):
         cos, sin, radius_pen = self._directions(local)
         r = self.radius_centres[radius_pen % self.n_radius]
         return np.stack([r * cos, r * sin, radius_pen // self.n_radius], axis=1).astype(np.float32)
+
+    def ink_table(self):
+        """(vocab_size, 4) float32: what each id adds to its offset as (x, y, radius, pen), the sum of x and y being its direction.
+
+        WORD, END and PAD add nothing. So an offset is radius * (x, y) / |(x, y)| of the sum over its tokens.
+        """
+        table = np.zeros((self.vocab_size, 4), np.float32)
+        for slot, (start, size) in enumerate(zip(self.slot_starts, self.slot_sizes)):
+            table[start:start + size] = self._slot_table(slot)
+        return table
 
     def encode_words(self, words):
         """A list of (n, 3) offsets -> WORD word WORD word ... END as one int64 array."""
@@ -138,8 +150,19 @@ class Tokenizer(ABC):
         """Number of ids of each slot."""
 
     @abstractmethod
-    def _slots(self, offsets, polar, radius_pen):
-        """One array of ids (n,) for each slot, counted from 0, with the id of radius and pen given."""
+    def slots(self, dx, dy, r, theta, radius_pen):
+        """One array (n,) of whole numbers for each slot, its ids counted from 0; radius_pen: the id of radius and pen.
+
+        Written with operators and methods alone, so that it serves NumPy's arrays and torch's tensors alike.
+        """
+
+    @abstractmethod
+    def _slot_table(self, slot):
+        """(ids, 4) rows of `ink_table`."""
+
+    def _radius_table(self):
+        r, pen = np.tile(self.radius_centres, 2), np.repeat([0, 1], self.n_radius)
+        return np.column_stack([0 * r, 0 * r, r, pen])
 
     @abstractmethod
     def _directions(self, local):
@@ -161,19 +184,24 @@ class PolarTokenizer(Tokenizer):
         sizes[self.theta_slot], sizes[self.radius_slot] = THETA_BINS, 2 * self.n_radius
         return np.array(sizes)
 
-    def _slots(self, offsets, polar, radius_pen):
-        theta = np.rint(polar[:, 1] * np.float32(THETA_BINS / (2 * np.pi))).astype(np.int64)
-        theta[theta < 0] += THETA_BINS
+    def slots(self, dx, dy, r, theta, radius_pen):
+        bins = (theta * (THETA_BINS / (2 * np.pi)) + THETA_NUDGE).round()
         slots = [None, None]
-        slots[self.theta_slot], slots[self.radius_slot] = theta, radius_pen
+        slots[self.theta_slot], slots[self.radius_slot] = bins + THETA_BINS * (bins < 0), radius_pen
         return slots
+
+    def _slot_table(self, slot):
+        if slot == self.radius_slot:
+            return self._radius_table()
+        theta = np.arange(THETA_BINS) * (2 * np.pi / THETA_BINS)
+        return np.column_stack([np.cos(theta), np.sin(theta), 0 * theta, 0 * theta])
 
     def _directions(self, local):
         theta = local[:, self.theta_slot] * (2 * np.pi / THETA_BINS)
         return np.cos(theta), np.sin(theta), local[:, self.radius_slot]
 
     def _largest_turn(self):
-        return np.pi / THETA_BINS
+        return (0.5 + THETA_NUDGE) * 2 * np.pi / THETA_BINS
 
 
 class ShootThenPointTokenizer(PolarTokenizer):
@@ -191,10 +219,17 @@ class CartesianTokenizer(Tokenizer):
     def _slot_sizes(self):
         return np.array([UNIT_BINS, UNIT_BINS, 2 * self.n_radius])
 
-    def _slots(self, offsets, polar, radius_pen):
-        unit = offsets[:, :2] / np.maximum(polar[:, :1], 1e-12)
-        bins = np.rint((unit + 1) * ((UNIT_BINS - 1) / 2)).astype(np.int64)
-        return [bins[:, 0], bins[:, 1], radius_pen]
+    def slots(self, dx, dy, r, theta, radius_pen):
+        length = r + 1e-12  # of a point that stays where it is
+        half = (UNIT_BINS - 1) / 2
+        return [((dx / length + 1) * half).round(), ((dy / length + 1) * half).round(), radius_pen]
+
+    def _slot_table(self, slot):
+        if slot == 2:
+            return self._radius_table()
+        table = np.zeros((UNIT_BINS, 4))
+        table[:, slot] = np.arange(UNIT_BINS) * (2 / (UNIT_BINS - 1)) - 1
+        return table
 
     def _directions(self, local):
         dx, dy = (local[:, :2] * (2 / (UNIT_BINS - 1)) - 1).T

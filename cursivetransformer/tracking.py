@@ -94,6 +94,15 @@ class Tracker:
         self.metrics_path.write_text("".join(kept), encoding="utf-8")
 
 
+class Silence:
+    """The tracker of a process that is not the first: it has nothing to say."""
+
+    wandb_id = None
+
+    def __getattr__(self, verb):
+        return lambda *arguments, **named: None
+
+
 def make_wandb(config, folder, wandb_id, say):
     """A `WandbRun` as --wandb says, or None with a line that says so."""
     mode = config.wandb

@@ -4,71 +4,81 @@ Knows how to go on and when to stop; what a batch, a loss, a file or a picture i
 """
 
 import math
+import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from cursivetransformer import config as configs
 from cursivetransformer.bank_sources import load_banks
 from cursivetransformer.checkpoint import Checkpoint, find_run, find_run_by_id, load_checkpoint, save_checkpoint
-from cursivetransformer.dataset import Dataset
 from cursivetransformer.errors import UserError
-from cursivetransformer.model import GPT, ModelConfig, token_loss
+from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.optim import learning_rate_factor, make_optimizers, set_learning_rates
 from cursivetransformer.preview import draw_preview
+from cursivetransformer.processes import Processes, processes
 from cursivetransformer.progress import Meter, stop_signals
+from cursivetransformer.stream import Stream
 from cursivetransformer.tokenizer import fold_text, make_tokenizer
-from cursivetransformer.tracking import Tracker, fetch_checkpoint
+from cursivetransformer.tracking import Silence, Tracker, fetch_checkpoint
 
 # May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
-MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
+MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
               "load_from_run_id", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
+STEPS_BETWEEN_WISHES = 10  # several processes ask each other whether to stop
 LEAST_TEXT = 64  # characters of context, however short the words of the bank are
 
 
 def train(config, warn=print):
-    """Train, or continue, as `config` says. Returns the path of the best checkpoint."""
-    source = _checkpoint_to_resume(config)
-    trainer = Trainer.resume(source, config, warn) if source else Trainer.start(config, warn)
-    return trainer.run()
+    """Train, or continue, as `config` says; under torchrun together with its other processes. Returns the path of the best checkpoint."""
+    with processes(config) as (group, device):
+        config = configs.replace(config, device=device)
+        warn = warn if group.first else (lambda sentence: None)
+        source = group.share(lambda: _checkpoint_to_resume(config))
+        trainer = Trainer.resume(source, config, warn, group) if source else Trainer.start(config, warn, group)
+        return trainer.run()
 
 
 class Trainer:
-    """A training run: its model, data, optimizers, and how far it is."""
+    """A training run: its model, stream of batches, optimizers, and how far it is. group: the processes that train together."""
 
-    def __init__(self, config, model, dataset, bank_digest, folder, warn):
-        self.config, self.dataset, self.bank_digest, self.folder = config, dataset, bank_digest, Path(folder)
+    def __init__(self, config, model, words, tokenizer, bank_digest, folder, warn, group):
+        self.config, self.bank_digest, self.folder, self.group = config, bank_digest, Path(folder), group
+        self.compiled = config.compile == "on" or (config.compile == "auto" and config.device.startswith("cuda"))
+        self.stream = Stream(words, tokenizer, config, warn, group.rank, group.size, fixed=self.compiled)
         self.model = model.to(config.device)
         self.optimizers = make_optimizers(self.model, config)
         self.step, self.best_loss, self.seconds = 0, math.inf, 0.0
         self.wandb_id = None
-        self.evaluations = {split: dataset.evaluation(split) for split in ("train", "test")}
-        c, t = config, dataset.tokenizer
-        warn(f"{len(dataset.train_ids)} training and {len(dataset.test_ids)} test words, {len(t.alphabet)} characters, "
-             f"{t.vocab_size} tokens; {self.model.n_parameters / 1e6:.2f} million weights on {c.device}, preset {c.preset}")
+        self.training_nats = self._compile(warn) if self.compiled else self.model.nats
+        self.evaluations = {split: self.stream.evaluation(split) for split in ("train", "test")} if group.first else {}
+        c, t = config, tokenizer
+        warn(f"{len(self.stream.train_ids)} training and {len(self.stream.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
+             f"{self.model.n_parameters / 1e6:.2f} million weights on {f'{group.size} x ' if group.size > 1 else ''}{c.device}, preset {c.preset}")
 
     @classmethod
-    def start(cls, config, warn=print):
+    def start(cls, config, warn=print, group=Processes()):
         """A new run, with random weights."""
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
         tokenizer = make_tokenizer(config.tokenizer, alphabet)
-        dataset = Dataset(words, tokenizer, config, warn)
         torch.manual_seed(config.seed)
-        longest = config.num_words * (1 + max(len(word.text) for word in dataset.words))
-        model = GPT(ModelConfig.from_settings(config, tokenizer.vocab_size, tokenizer.n_chars, max(LEAST_TEXT, longest)))
-        return cls(config, model, dataset, digest, _new_folder(config), warn)
+        longest = config.num_words * (1 + max(len(word.text) for word in words))
+        shape = ModelConfig.from_settings(config, tokenizer, mean_character_width(words), max(LEAST_TEXT, longest))
+        folder = group.share(lambda: _new_folder(config))
+        return cls(config, make_model(shape, tokenizer), words, tokenizer, digest, folder, warn, group)
 
     @classmethod
-    def resume(cls, path, config, warn=print):
+    def resume(cls, path, config, warn=print, group=Processes()):
         """The run of the checkpoint at `path`, where it stood; `config` may give what `MAY_CHANGE` lists."""
         saved = load_checkpoint(path)
         config = _resumed_config(saved, config, path)
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         if digest != saved.bank_digest:
             raise UserError(f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run")
-        trainer = cls(config, saved.model, Dataset(words, saved.tokenizer, config, warn), digest, path.parent, warn)
+        trainer = cls(config, saved.model, words, saved.tokenizer, digest, path.parent, warn, group)
         trainer._restore(saved.training)
         if trainer.step >= config.max_steps:
             raise UserError(f"{path} has been trained for its {trainer.step} steps already; give a larger --max_steps")
@@ -77,7 +87,7 @@ class Trainer:
 
     def run(self):
         """Train to the last step, or to a signal. Returns the path of the best checkpoint."""
-        tracker = Tracker(self.folder, self.config, self.wandb_id, self.step)
+        tracker = Tracker(self.folder, self.config, self.wandb_id, self.step) if self.group.first else Silence()
         self.wandb_id = tracker.wandb_id or self.wandb_id
         try:
             with stop_signals() as stop:
@@ -93,59 +103,87 @@ class Trainer:
 
     def _loop(self, tracker, stop):
         c, meter = self.config, Meter(self.config.device)
-        while self.step < c.max_steps and not stop.signal:
+        while self.step < c.max_steps and not self._stopping(stop):
             meter.add(*self._train_step())
             self.step += 1
             if self.step % c.print_every == 0:
                 self._check(meter.loss())
                 tracker.progress(meter.line(self.step, c.max_steps))
             if self.step % c.log_every == 0 or self.step == c.max_steps:
-                self._log(tracker, meter)
+                self._check(meter.loss())
+                if self.group.first:
+                    self._log(tracker, meter)
                 meter = Meter(c.device)
-        if stop.signal and self.step % c.log_every:
+        if self.step < c.max_steps and self.step % c.log_every and self.group.first:
             self._check(meter.loss())
             self._save("last.pt")
             tracker.checkpoint(self.folder / "last.pt", force=True)
 
+    def _stopping(self, stop):
+        """Whether a signal asks to stop; several processes agree on it every few steps, so that they stop after the same one."""
+        if self.group.size == 1:
+            return stop.signal
+        if self.step % STEPS_BETWEEN_WISHES or not self.group.any(stop.signal):
+            return False
+        stop.signal = stop.signal or signal.SIGTERM
+        return True
+
     def _train_step(self):
-        """One optimizer step; returns the loss (a tensor, so that nobody waits for it) and how many tokens it is of."""
-        batch = self.dataset.train_batch(self.step)
+        """One optimizer step; returns its loss and how many tokens it is of, as tensors, so that nobody waits for them."""
+        packed = self.stream.train_batch(self.step)
         self.model.train()
-        loss = self._loss(batch)
-        loss.backward()
+        nats = self._nats(self.training_nats, packed, self.stream.width)
+        nats.backward()
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        nats, n_tokens = nats.detach(), packed.n_tokens.float()
+        self.group.add_up([*gradients, nats, n_tokens])
+        torch._foreach_div_(gradients, n_tokens)
         if self.config.grad_clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         set_learning_rates(self.optimizers, learning_rate_factor(self.step, self.config))
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return loss.detach(), int(batch.lengths.sum())
+        return nats / n_tokens, n_tokens
 
-    def _loss(self, batch, reduction="mean"):
-        tokens, targets, text = (torch.from_numpy(a).to(self.config.device, non_blocking=True) for a in (batch.tokens, batch.targets, batch.text))
+    def _nats(self, nats, packed, width=None):
         kind = self.config.device.partition(":")[0]
         half = self.config.precision == "bfloat16" or (self.config.precision == "auto" and kind == "cuda")
         with torch.autocast(kind, torch.bfloat16, enabled=half):
-            return token_loss(self.model(tokens, text), targets, reduction)
+            return nats(packed, width)
+
+    def _compile(self, warn):
+        """The model's `nats`, compiled; where that fails at the first batch, uncompiled."""
+        compiled = torch.compile(self.model.nats, fullgraph=True, mode="reduce-overhead" if self.config.device.startswith("cuda") else None)
+
+        def first(packed, width):
+            try:
+                nats = compiled(packed, width)
+                self.training_nats = compiled
+            except Exception as error:  # a missing compiler, an old card, a bug of the compiler: none is worth a training run
+                warn(f"torch.compile failed ({str(error).strip().splitlines()[0][:150]}); training goes on without")
+                self.training_nats = self.model.nats
+                nats = self.model.nats(packed, width)
+            return nats
+
+        return first
 
     @torch.no_grad()
     def evaluate(self, split):
-        """Loss on the fixed examples of a split: nats per real token, and nats per offset."""
+        """Loss on the fixed words of a split: nats per real token, and nats per offset."""
         self.model.eval()
         batches = self.evaluations[split]
-        nats = sum(float(self._loss(batch, "sum")) for batch in batches)
-        return nats / sum(int(b.lengths.sum()) for b in batches), nats / sum(int(b.offsets.sum()) for b in batches)
+        nats = sum(float(self._nats(self.model.nats, batch)) for batch in batches)
+        return nats / sum(int(b.n_tokens) for b in batches), nats / sum(int(b.n_offsets) for b in batches)
 
     def _log(self, tracker, meter):
         """Evaluate, record, save and draw."""
-        self._check(meter.loss())
         speed = meter.tokens_per_second()  # before the evaluation, which is not training
         (train, _), (test, test_per_offset) = self.evaluate("train"), self.evaluate("test")
         self._check(test)
         metrics = {"train_loss": train, "test_loss": test, "test_nats_per_offset": test_per_offset, "batch_loss": meter.loss(),
                    "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds + meter.seconds(),
-                   "tokens_per_second": speed, "cut_share": self.dataset.cut / max(1, self.dataset.drawn),
-                   "clamped_radii": self.dataset.clamped}
+                   "tokens_per_second": speed, **self.stream.counts()}
         tracker.log(self.step, metrics)
         tracker.say(f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset")
         self.seconds += meter.seconds()
@@ -155,7 +193,7 @@ class Trainer:
         self._save("last.pt")
         tracker.checkpoint(self.folder / "last.pt", force=self.step == self.config.max_steps)
         path = tracker.picture_path(self.step)
-        draw_preview(self.model, self.dataset, path)
+        draw_preview(self.model, self.stream, path)
         tracker.picture(self.step, path)
 
     def _check(self, loss):
@@ -171,7 +209,7 @@ class Trainer:
             "random_state": torch.get_rng_state(),
             "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        save_checkpoint(self.folder / name, Checkpoint(self.model, self.dataset.tokenizer, self.config, training, self.bank_digest))
+        save_checkpoint(self.folder / name, Checkpoint(self.model, self.stream.tokenizer, self.config, training, self.bank_digest))
 
     def _restore(self, training):
         self.step, self.best_loss, self.seconds = training["step"], training["best_loss"], training["seconds"]
@@ -181,6 +219,11 @@ class Trainer:
         torch.set_rng_state(training["random_state"].cpu())
         if torch.cuda.is_available() and len(training["cuda_random_states"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([state.cpu() for state in training["cuda_random_states"]])
+
+
+def mean_character_width(words):
+    """Width of a character of the words' ink, in canvas heights."""
+    return sum(np.ptp(word.points[:, 0]) for word in words) / sum(len(word.text) for word in words)
 
 
 def _checkpoint_to_resume(config):

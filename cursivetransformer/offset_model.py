@@ -1,0 +1,297 @@
+"""The fast learner: a GPT with one position for each offset, whose tokens are predicted one after the other.
+
+Knows no dataset and no sampling. Shapes in the comments: N positions, lying end to end (see `packing.Packed`), B examples,
+S characters of text, C width, H heads, D = C / H, V vocabulary, G slots (the tokens of an offset).
+
+A position reads the embeddings of its tokens, and what its pen does: the last offsets, and where in its word it stands.
+Every block reads
+
+    x = x + self_attention(norm(x))
+    x = x + cross_attention(norm(x), text)      in every second block
+    x = x + mlp(norm(x))
+
+with rotary positions (Su et al. 2021, arXiv:2104.09864), normalised queries and keys (Henry et al. 2020, arXiv:2010.04245),
+squared ReLU (So et al. 2021, arXiv:2109.08668), norms without gain, and output projections that start at zero, so that a new
+block changes nothing. The first slot's logits are linear in norm(x); a later slot's are linear in a small network of norm(x)
+and the tokens before it.
+
+Cross-attention is rotary too, not in counted positions but on paper: a query is turned by the x of its pen, a key by the x
+at which its character should stand by the learnt widths of those before it. So a head finds the letter that is being
+written by where it is, from the first step on.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cursivetransformer.attention import CachedAttention, KVCache, PackedAttention, norm, rotary_turns, turn
+from cursivetransformer.text_encoder import ConvolvedTextEncoder
+
+EMBEDDING_DEVIATION = 0.2    # of all embeddings at the start
+MLP_WIDTH = 2                # widths of the hidden layer of an MLP: more learns no faster, and its memory traffic is a third of a step
+ROTARY_BASE = 10_000.0       # as published: periods from 2 pi to 2 pi times this many positions
+RECENT = 4                   # offsets that a position sees as numbers
+OFFSET_SCALE = 30.0          # makes an offset of a thirtieth of the canvas height 1
+LONGEST_PEN_PERIOD, PEN_PERIODS = 8.0, 8  # canvas heights: the pen's place is read as sines of this period, its half, ...
+TEXT_PERIODS = (0.25, 16.0)  # canvas heights: shortest and longest period of the turns of cross-attention
+WORD_GAP = 4.0               # canvas heights that cross-attention sees between two words, each of which starts at x = 0
+WIDTH_RATE = 0.1             # a character's width is exp(this times its weight) times the mean, so that it is learnt slowly
+
+
+class SquaredReLU(torch.autograd.Function):
+    """relu(x)^2 with one pass over memory less than autograd would take."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = F.relu(x)
+        ctx.save_for_backward(y)
+        return y * y
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.mul(gradient, ctx.saved_tensors[0]).mul_(2)
+
+
+class MLP(nn.Module):
+    """C -> 2 C -> C, starting at zero."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.up = nn.Linear(width, MLP_WIDTH * width, bias=False)
+        self.down = nn.Linear(MLP_WIDTH * width, width, bias=False)
+        nn.init.zeros_(self.down.weight)
+
+    def forward(self, x):
+        return self.down(SquaredReLU.apply(self.up(x)))
+
+
+class OffsetBlock(nn.Module):
+    """One block. `place` says what may be attended to: a `PackedAttention` or a `CachedAttention`."""
+
+    def __init__(self, config, layer):
+        super().__init__()
+        C = config.n_embd
+        self.layer, self.n_head, self.n_ctx_head = layer, config.n_head, config.n_ctx_head
+        self.qk = nn.Linear(C, 2 * C, bias=False)
+        self.v = nn.Linear(C, C, bias=False)
+        self.out = nn.Linear(C, C, bias=False)
+        self.reads_text = layer % 2 == 1 or config.n_layer == 1  # ink is read before the text is asked
+        if self.reads_text:
+            self.text_q = nn.Linear(C, C, bias=False)
+            self.text_kv = nn.Linear(config.n_embd_context, 2 * C, bias=False)
+            self.text_out = nn.Linear(C, C, bias=False)
+            nn.init.zeros_(self.text_out.weight)
+        self.mlp = MLP(C)
+        nn.init.zeros_(self.out.weight)
+
+    def text_keys_and_values(self, text, turns):
+        """(B, S, Cc) encoded text -> keys and values (B, H, S, D), or None where the block reads none."""
+        if not self.reads_text:
+            return None
+        k, v = (part.unflatten(-1, (self.n_ctx_head, -1)).transpose(1, 2) for part in self.text_kv(text).chunk(2, dim=-1))
+        return turn(norm(k), turns[:, None]), v
+
+    def forward(self, x, place, turns, text_turns):
+        h = norm(x)
+        qk = turn(norm(self.qk(h).unflatten(-1, (2 * self.n_head, -1))), turns)  # (N, 2H, D)
+        x = x + self.out(place.to_past(self.layer, qk, self.v(h)))
+        if self.reads_text:
+            q = turn(norm(self.text_q(norm(x)).unflatten(-1, (self.n_ctx_head, -1))), text_turns)
+            x = x + self.text_out(place.to_text(self.layer, q))
+        return x + self.mlp(norm(x))
+
+
+class InkReader(nn.Module):
+    """What the pen does at each position -> (N, C): the last offsets as numbers, and sines of its place in the word."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.features = nn.Linear(3 * RECENT + 4 * PEN_PERIODS, config.n_embd, bias=False)
+        nn.init.normal_(self.features.weight, std=EMBEDDING_DEVIATION)
+        self.register_buffer("frequencies", 2 * math.pi / LONGEST_PEN_PERIOD * 2.0 ** torch.arange(PEN_PERIODS), persistent=False)
+
+    def forward(self, recent, pen):
+        """recent: (N, RECENT, 3) offsets, the position's own first, zeros before the example; pen: (N, 2) in canvas heights."""
+        angles = (pen[..., None] * self.frequencies).flatten(1)
+        scale = recent.new_tensor([OFFSET_SCALE, OFFSET_SCALE, 1.0])
+        return self.features(torch.cat([(recent * scale).flatten(1), angles.sin(), angles.cos()], dim=1))
+
+
+class LaterSlot(nn.Module):
+    """Logits of a slot, given the hidden state and the tokens of the slots before it."""
+
+    def __init__(self, config, size):
+        super().__init__()
+        self.given = nn.Embedding(config.vocab_size, config.n_embd)
+        self.mlp = MLP(config.n_embd)
+        self.head = nn.Linear(config.n_embd, size, bias=False)
+
+    def forward(self, hidden, before):
+        """hidden: (N, C) normalised; before: (N, g) token ids of the g slots before."""
+        x = hidden + self.given(before).sum(1)
+        return self.head(norm(x + self.mlp(norm(x))))
+
+
+@dataclass
+class WritingState:
+    """Where B rows that are being written stand. hidden: (B, C) of the last whole group; group: tokens (B,) drawn since;
+    recent, pen, words: see `OffsetGPT._walk`, of the last position."""
+
+    cache: KVCache
+    hidden: torch.Tensor
+    group: list
+    recent: torch.Tensor
+    pen: torch.Tensor
+    words: torch.Tensor
+
+    def keep(self, rows):
+        """Forget all rows but those of the index tensor `rows`; between two groups only."""
+        self.cache.keep(rows)
+        self.hidden, self.recent, self.pen, self.words = (t[rows] for t in (self.hidden, self.recent, self.pen, self.words))
+        self.group = [token[rows] for token in self.group]
+
+
+class OffsetGPT(nn.Module):
+    """Groups of tokens and text in, logits of the next group's tokens out. `ink`: (V, 4), see `Tokenizer.ink_table`."""
+
+    fills_words = True  # a WORD takes a whole group, its unused slots filled with PAD
+
+    def __init__(self, config, ink):
+        super().__init__()
+        self.config = config
+        self.register_buffer("ink", torch.as_tensor(ink), persistent=False)
+        C, sizes = config.n_embd, config.slot_sizes
+        self.tokens = nn.Embedding(config.vocab_size, C)
+        self.reader = InkReader(config)
+        self.text = ConvolvedTextEncoder(config)
+        self.widths = nn.Parameter(torch.zeros(config.n_chars))
+        self.blocks = nn.ModuleList(OffsetBlock(config, layer) for layer in range(config.n_layer))
+        self.head = nn.Linear(C, sizes[0] + 2, bias=False)  # WORD and END may take the first slot's place
+        self.later = nn.ModuleList(LaterSlot(config, size) for size in sizes[1:])
+        self.starts = [sum(sizes[:slot]) for slot in range(len(sizes) + 1)]  # first id of each slot, then WORD
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=EMBEDDING_DEVIATION)
+        for head in (self.head, *(slot.head for slot in self.later)):
+            nn.init.zeros_(head.weight)  # the first loss is that of guessing
+        frequencies = ROTARY_BASE ** -torch.linspace(0, 1, C // config.n_head // 2 + 1)[:-1]
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        short, long = TEXT_PERIODS
+        periods = short * (long / short) ** torch.linspace(0, 1, C // config.n_ctx_head // 2)
+        self.register_buffer("text_frequencies", 2 * math.pi / periods, persistent=False)
+
+    @property
+    def n_parameters(self):
+        """Number of weights."""
+        return sum(p.numel() for p in self.parameters())
+
+    def inner_matrices(self):
+        """The matrices between two hidden layers, for an optimizer that treats them apart."""
+        inner = (self.blocks, *(slot.mlp for slot in self.later))
+        return [p for module in inner for p in module.parameters() if p.ndim == 2]
+
+    def nats(self, packed, width=None):
+        """Sum of the cross-entropies of all scored tokens. width: see `PackedAttention`."""
+        place = PackedAttention(packed, *self._encode_text(packed.text), width)
+        x = self._trunk(packed.tokens, packed.place, place, *self._walk(packed.tokens, packed.place, packed.word_start))
+        nats = 0
+        for slot in range(len(self.starts) - 1):
+            targets = packed.targets[:, slot]
+            # END and WORD follow the first slot's ids in its logits, but the last slot's in the vocabulary.
+            local = torch.where(targets >= self.starts[-1], targets - self.starts[-1] + self.starts[1], targets - self.starts[slot])
+            local = local.masked_fill(targets < 0, -100)
+            logits = self._slot_logits(slot, x, packed.targets[:, :slot].clamp(min=0))
+            nats = nats + F.cross_entropy(logits.float(), local, reduction="sum")
+        return nats
+
+    @torch.no_grad()
+    def begin(self, prompt, text, room=0):
+        """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); room: positions to make
+        place for. Returns a `WritingState` and the logits (B, V) of the first token to draw."""
+        B, P = len(text), len(prompt)
+        at = torch.arange(P, device=prompt.device)
+        word_start = torch.where(prompt[:, 0] == self.starts[-1], at, 0).cummax(0).values
+        recent, pen, words = self._walk(prompt, at, word_start)
+        cache = KVCache(self.config, B, P + room, text.device)
+        cache.text, cache.text_mask = self._encode_text(text)
+        x = self._trunk(prompt.repeat(B, 1), at.repeat(B), CachedAttention(cache, P), *(t.repeat(B, *(1,) * (t.ndim - 1)) for t in (recent, pen, words)))
+        cache.advance(P)
+        last = (t[-1:].repeat(B, *(1,) * (t.ndim - 1)) for t in (recent, pen, words))
+        state = WritingState(cache, x.view(B, P, -1)[:, -1], [], *last)
+        return state, self._all_logits(0, state.hidden, [])
+
+    @torch.no_grad()
+    def next(self, state, token):
+        """Take the token (B,) that was drawn for each row; returns the logits (B, V) of the one after it."""
+        state.group.append(token)
+        if len(state.group) == len(self.starts) - 1:
+            self._take_group(state, torch.stack(state.group, 1))
+            state.group = []
+        return self._all_logits(len(state.group), state.hidden, state.group)
+
+    def _take_group(self, state, tokens):
+        is_word = tokens[:, :1] == self.starts[-1]
+        offsets = self._offsets(tokens)
+        state.recent = torch.cat([offsets[:, None], state.recent[:, :-1]], 1)
+        state.pen = (state.pen + offsets[:, :2]).masked_fill(is_word, 0)
+        state.words = state.words + is_word[:, 0]
+        place = CachedAttention(state.cache, 1)
+        state.hidden = self._trunk(tokens, place.positions[:, 0], place, state.recent, state.pen, state.words)
+        state.cache.advance(1)
+
+    def _trunk(self, tokens, at, place, recent, pen, words):
+        """tokens: (N, G); at: (N,) positions in their example; the rest as `_walk` gives it. Returns (N, C), normalised."""
+        x = self.tokens(tokens).sum(1) + self.reader(recent, pen)
+        turns = rotary_turns(at, self.frequencies)[:, None]
+        text_turns = rotary_turns(pen[:, 0] + WORD_GAP * words, self.text_frequencies)[:, None]
+        for block in self.blocks:
+            x = block(x, place, turns, text_turns)
+        return norm(x)
+
+    def _slot_logits(self, slot, hidden, before):
+        return self.head(hidden) if slot == 0 else self.later[slot - 1](hidden, before)
+
+    def _all_logits(self, slot, hidden, group):
+        """(B, V) logits of the next token; ids that cannot stand in its slot have -inf, PAD in a later slot has 0."""
+        local = self._slot_logits(slot, hidden, torch.stack(group, 1) if group else None).float()
+        logits = local.new_full((len(local), self.config.vocab_size), -torch.inf)
+        start, stop = self.starts[slot:slot + 2]
+        logits[:, start:stop] = local[:, :stop - start]
+        if slot == 0:
+            logits[:, self.starts[-1]:self.starts[-1] + 2] = local[:, stop - start:]
+        else:
+            logits[:, self.starts[-1] + 2] = 0
+        return logits
+
+    def _offsets(self, tokens):
+        """(N, G) tokens -> (N, 3) offsets as they are decoded; zeros for WORD."""
+        unit_x, unit_y, r, pen = self.ink[tokens].sum(1).unbind(1)
+        scale = r / (unit_x * unit_x + unit_y * unit_y).clamp(min=1e-12).sqrt()
+        return torch.stack([unit_x * scale, unit_y * scale, pen], 1)
+
+    def _walk(self, tokens, at, word_start):
+        """Where the pen of each position has come to: the last offsets (N, RECENT, 3), its place in the word (N, 2) in canvas
+        heights, and how many words of its example lie before its own (N,)."""
+        offsets = self._offsets(tokens)
+        recent = [offsets] + [offsets.roll(back, 0) * (at >= back)[:, None] for back in range(1, RECENT)]
+        path = offsets[:, :2].cumsum(0)
+        words = (tokens[:, 0] == self.starts[-1]).cumsum(0)
+        first = torch.arange(len(at), device=at.device) - at
+        return torch.stack(recent, 1), path - path[word_start], words - words[first]
+
+    def _encode_text(self, text):
+        """(B, S) character ids -> per block keys and values or None, and the mask (B, 1, 1, S)."""
+        encoded = self.text(text)
+        turns = rotary_turns(self._char_places(text), self.text_frequencies)
+        return [block.text_keys_and_values(encoded, turns) for block in self.blocks], (text != 0)[:, None, None, :]
+
+    def _char_places(self, text):
+        """(B, S) character ids -> (B, S) the x at which the middle of each character should stand, in canvas heights."""
+        width = self.config.mean_width * torch.exp(WIDTH_RATE * self.widths[text])
+        space = text == self.config.space_id
+        ends = width.cumsum(1)
+        word_start = torch.where(space, ends, 0).cummax(1).values  # a space stands just before the word after it
+        return ends - width / 2 - word_start + WORD_GAP * space.cumsum(1)

@@ -1,0 +1,118 @@
+"""The batches of a run: the training stream, and the fixed words that the loss is measured on.
+
+A batch is a pure function of the settings, the words and the step, whoever asks for it: a run that is resumed, or goes on
+with another number of processes, sees what it would have seen. Knows no model.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from cursivetransformer.dataset import NO_WORD, Ink, split_words, usable_words
+from cursivetransformer.packing import Examples, InkTensors, draw_examples, example_lengths, pack
+
+EVALUATION_ROWS = 32  # examples in a batch of an evaluation
+ROOM_DEVIATIONS = 3   # of a batch's length that a fixed room keeps free: one batch in a thousand then loses its last example
+TRAINING, EVALUATION = 1, 2  # streams of random numbers of a run's seed
+
+
+class Stream:
+    """The training stream and the evaluation sets of a bank.
+
+    Words with characters outside the tokenizer's alphabet, and words too long for the context, are left out and told
+    to `warn`. rank, size: which of how many processes asks, each of which gets its share of every batch. fixed: give all
+    training batches one shape. Attributes: words, tokenizer, train_ids, test_ids; room and width: positions of a training
+    batch and of its longest possible example, or None unless `fixed`.
+    """
+
+    def __init__(self, words, tokenizer, config, warn=print, rank=0, size=1, fixed=False):
+        words = usable_words(words, tokenizer, config, warn)
+        self.words, self.tokenizer, self.config = words, tokenizer, config
+        self.rank, self.size = rank, size
+        ink = Ink(words, tokenizer)
+        self.train_ids, self.test_ids = split_words(words, config.test_share, config.seed)
+        # Where a device has no float64, as Apple's, batches are made on the host.
+        self.ink = InkTensors(ink, tokenizer, "cpu" if config.device == "mps" else config.device)
+        self._pool = torch.as_tensor(self.train_ids, device=self.ink.device)
+        self._generator = torch.Generator(self.ink.device)
+        self._word_tokens = ink.token_counts(tokenizer, config.downsample_mean)
+        self.room, self.width = self._shape(ink) if fixed else (None, None)
+        self._counts = torch.zeros(4, dtype=torch.long, device=self.ink.device)  # of examples, cut ones, clamped radii, positions
+        self._places = 0
+
+    def train_batch(self, step):
+        """This process's share of the batch of a step; the same one whenever it is asked for."""
+        c = self.config
+        step %= max(1, c.train_size // c.batch_size)
+        self._generator.manual_seed(_seed(c.seed, TRAINING, step))
+        examples = draw_examples(self._generator, self._pool, c.batch_size, c, c.augment)
+        # By length, so that each process has a share of the short and of the long, and neighbours pad each other little.
+        order = example_lengths(self.ink, self.tokenizer, examples, c.max_seq_length).argsort(stable=True)
+        packed = pack(self.ink, self.tokenizer, examples.rows(order[self.rank::self.size]), c.max_seq_length, self.room)
+        self._count(packed)
+        return packed.to(c.device)
+
+    def evaluation(self, split):
+        """At most `test_size` fixed words of the "train" or "test" words, as a list of batches.
+
+        Not augmented, and all downsampled at the mean rate, so that the ink is the same however many words a model takes at
+        once: they stand in rows of `num_words`, fewer where more do not fit.
+        """
+        c = self.config
+        pool = {"train": self.train_ids, "test": self.test_ids}[split]
+        rng = np.random.default_rng([c.seed, EVALUATION])
+        rows = arrange(rng.permutation(pool)[:c.test_size], self._word_tokens, c.num_words, c.max_seq_length)
+        rows = rows[np.argsort(np.where(rows == NO_WORD, 0, self._word_tokens[rows]).sum(1), kind="stable")]
+        batches = []
+        for start in range(0, len(rows), EVALUATION_ROWS):
+            ids = torch.as_tensor(rows[start:start + EVALUATION_ROWS], device=self.ink.device)
+            rates = torch.full((len(ids),), c.downsample_mean, dtype=torch.float64, device=self.ink.device)
+            batches.append(pack(self.ink, self.tokenizer, Examples(ids, rates), c.max_seq_length).to(c.device))
+        return batches
+
+    def counts(self):
+        """Over all batches drawn: the share of positions that are no filling, the share of examples cut, clamped radii."""
+        examples, cut, clamped, positions = self._counts.tolist()
+        return {"real_share": positions / max(1, self._places), "cut_share": cut / max(1, examples), "clamped_radii": clamped}
+
+    def _count(self, packed):
+        self._counts += torch.stack([(packed.lengths > 0).sum(), packed.cut, packed.clamped, packed.lengths.sum()])
+        self._places += len(packed.place)
+
+    def _shape(self, ink):
+        """Room for this process's share of a batch, and the width of its longest possible example, in positions."""
+        c, slots = self.config, self.tokenizer.n_slots
+        if c.batch_size % self.size:
+            raise ValueError("the processes must have equal shares of a batch")
+        per_word = 1 + (self._word_tokens[self.train_ids] - 1) / slots
+        mean, variance = per_word.mean(), per_word.var()
+        n_words = np.arange(c.min_words, c.num_words + 1)
+        examples = c.batch_size // self.size
+        deviation = math.sqrt(examples * (n_words.mean() * variance + n_words.var() * mean ** 2))
+        room = examples * n_words.mean() * mean + ROOM_DEVIATIONS * deviation
+        longest = 1 + (ink.token_counts(self.tokenizer, c.downsample_mean - c.downsample_width / 2).max() - 1) / slots
+        width = min(c.num_words * longest, (c.max_seq_length + (slots - 1) * c.num_words) / slots)
+        return max(_rounded(room), _rounded(width)), _rounded(width)
+
+
+def arrange(ids, word_tokens, num_words, max_length):
+    """Word ids (n,) -> (rows, num_words), in order, NO_WORD behind: each row as full as `num_words` and `max_length` allow."""
+    rows, tokens = [[]], 0
+    for i in ids:
+        if rows[-1] and (len(rows[-1]) == num_words or tokens + word_tokens[i] > max_length):
+            rows.append([])
+            tokens = 0
+        rows[-1].append(i)
+        tokens += word_tokens[i]
+    return np.array([row + [NO_WORD] * (num_words - len(row)) for row in rows])
+
+
+def _rounded(n):
+    """Up to a multiple of 64, which a GPU likes."""
+    return 64 * math.ceil(n / 64)
+
+
+def _seed(*parts):
+    """One seed of several whole numbers, for torch."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
