@@ -89,7 +89,7 @@ def _placed(points):
 def _allowed_tokens(model, tokenizer, rows, primer):
     """(B,) how many tokens each row may take before it counts as astray."""
     offsets = [sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows]
-    allowed = (np.array(offsets) + len(rows[0])) * tokenizer.n_slots  # WORD and END count too
+    allowed = np.array(offsets) * tokenizer.n_slots + len(rows[0])  # WORD and END count too
     if isinstance(model, TokenGPT):  # its learnt positions end with the context
         allowed = np.minimum(allowed, model.config.max_length - np.count_nonzero(_prompt(tokenizer, primer) != tokenizer.pad_id))
     return allowed

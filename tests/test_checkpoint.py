@@ -12,23 +12,27 @@ from cursivetransformer import checkpoint as checkpoints
 from cursivetransformer.checkpoint import Checkpoint, find_run, load_checkpoint, newest_checkpoint, save_checkpoint
 from cursivetransformer.config import get_all_args
 from cursivetransformer.errors import UserError
-from cursivetransformer.model import GPT, ModelConfig
+from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.tokenizer import make_tokenizer
 
 
 def small_checkpoint(**changes):
     tokenizer = make_tokenizer("polar", "abc")
-    model = GPT(ModelConfig("rotary", 1, 16, 2, 2, 16, tokenizer.vocab_size, tokenizer.n_chars, 64, 16))
-    config = get_all_args(use_argparse=False, device="cpu", n_embd=16, n_head=2, n_ctx_head=2, wandb_api_key="sesame", **changes)
+    config = get_all_args(use_argparse=False, device="cpu", n_layer=2, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, wandb_api_key="sesame", **changes)
+    model = make_model(ModelConfig.from_settings(config, tokenizer, 0.2, 16), tokenizer)
+    with torch.no_grad():  # zeros would hide mistakes
+        for p in model.parameters():
+            p.add_(0.1 * torch.randn_like(p))
     return Checkpoint(model, tokenizer, config, {"step": 5}, "digest")
 
 
-def test_all_comes_back_from_one_file(tmp_path):
-    before = small_checkpoint(max_steps=77)
+@pytest.mark.parametrize("kind", ["offset", "token"])
+def test_all_comes_back_from_one_file(tmp_path, kind):
+    before = small_checkpoint(max_steps=77, model=kind)
     save_checkpoint(tmp_path / "a.pt", before)
     after = load_checkpoint(tmp_path / "a.pt")
-    tokens, text = torch.tensor([[before.tokenizer.word_id, 5, 300]]), torch.tensor([[2, 3]])
-    assert torch.equal(before.model(tokens, text), after.model(tokens, text))
+    prompt, text = torch.tensor([[before.tokenizer.word_id, before.tokenizer.pad_id], [5, 300]]), torch.tensor([[2, 3]])
+    assert torch.equal(before.model.begin(prompt, text)[1], after.model.begin(prompt, text)[1])
     assert after.tokenizer.state() == before.tokenizer.state()
     assert after.config == dataclasses.replace(before.config, wandb_api_key="")
     assert (after.training, after.bank_digest, after.version) == ({"step": 5}, "digest", before.version)

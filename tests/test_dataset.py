@@ -6,7 +6,7 @@ import pytest
 from benchmarks.pipeline import plain_example
 from cursivetransformer.augment import draw_rates, draw_transforms
 from cursivetransformer.config import get_all_args
-from cursivetransformer.dataset import IGNORE, NO_WORD, Dataset, Ink, draw_word_ids, make_batch, split_words
+from cursivetransformer.dataset import IGNORE, NO_WORD, Ink, draw_word_ids, make_batch, split_words, usable_words
 from cursivetransformer.errors import UserError
 from cursivetransformer.tokenizer import TEXT_PAD, TOKENIZERS, make_tokenizer
 
@@ -40,9 +40,9 @@ def test_the_fast_way_equals_the_plain_way_token_for_token(words, name, augmente
 
 
 def test_targets_are_the_next_tokens_and_padding_is_ignored(words):
-    tokenizer = tokenizer_for(words)
-    data = Dataset(words, tokenizer, settings())
-    batch = data.train_batch(0)
+    tokenizer, rng = tokenizer_for(words), np.random.default_rng(0)
+    ids = draw_word_ids(rng, np.arange(len(words)), 20, 1, 3)
+    batch = make_batch(Ink(words, tokenizer), tokenizer, ids, np.full(20, 0.65), None, 10**6)
     for tokens, targets, n, offsets in zip(batch.tokens, batch.targets, batch.lengths, batch.offsets):
         np.testing.assert_array_equal(targets[:n - 1], tokens[1:n])
         assert targets[n - 1] == tokenizer.end_id
@@ -73,48 +73,17 @@ def test_no_test_word_is_trained_on(words):
     assert not np.array_equal(split_words(words, 0.1, seed=4)[1], test)
 
 
-def test_batches_are_a_function_of_the_step_alone(words):
-    forward, backward = (Dataset(words, tokenizer_for(words), settings()) for _ in range(2))
-    ahead = {step: forward.train_batch(step).tokens for step in range(20)}
-    for step in reversed(range(20)):
-        np.testing.assert_array_equal(backward.train_batch(step).tokens, ahead[step])
-    assert not np.array_equal(ahead[0][:, :20], ahead[1][:, :20])
-
-
-def test_evaluation_examples_are_fixed_and_not_augmented(words):
-    a, b = (Dataset(words, tokenizer_for(words), settings(augment=augment)) for augment in (True, False))
-    for split in ("train", "test"):
-        assert sum(len(batch.tokens) for batch in a.evaluation(split)) == 20
-        for x, y in zip(a.evaluation(split), b.evaluation(split)):
-            np.testing.assert_array_equal(x.tokens, y.tokens)
-
-
-def test_examples_repeat_after_train_size(words):
-    data = Dataset(words, tokenizer_for(words), settings(train_size=128))
-    period = 128 // 8
-    np.testing.assert_array_equal(data.train_batch(1).tokens, data.train_batch(1 + period).tokens)
-
-
-def test_sorting_by_length_pads_less(real_words):
-    share = {}
-    for bucket in (1, 8):
-        data = Dataset(real_words, tokenizer_for(real_words), settings(bucket=bucket, batch_size=32))
-        batches = [data.train_batch(step) for step in range(16)]
-        share[bucket] = sum(b.lengths.sum() for b in batches) / sum(b.tokens.size for b in batches)
-    assert share[8] > 0.85 > share[1]
-
-
 def test_words_that_cannot_be_learnt_are_left_out_and_told(made_up_words):
     told = []
-    data = Dataset(made_up_words, make_tokenizer("polar", "abcdehilnorst"), settings(), told.append)
-    assert len(data.words) < len(made_up_words) and "outside --alphabet" in told[0]
-    assert not any("u" in word.text for word in data.words)
+    kept = usable_words(made_up_words, make_tokenizer("polar", "abcdehilnorst"), settings(), told.append)
+    assert len(kept) < len(made_up_words) and "outside --alphabet" in told[0]
+    assert not any("u" in word.text for word in kept)
     told.clear()
-    data = Dataset(made_up_words, tokenizer_for(made_up_words), settings(max_seq_length=80), told.append)
-    assert 0 < len(data.words) < len(made_up_words) and "--max_seq_length" in told[0]
+    kept = usable_words(made_up_words, tokenizer_for(made_up_words), settings(max_seq_length=80), told.append)
+    assert 0 < len(kept) < len(made_up_words) and "--max_seq_length" in told[0]
     with pytest.raises(UserError, match="too short for any word"):
-        Dataset(made_up_words, tokenizer_for(made_up_words), settings(max_seq_length=64, downsample_mean=0.05))
-    with pytest.raises(UserError, match="at least 2 are needed"):
-        Dataset(made_up_words[:1], tokenizer_for(made_up_words), settings())
+        usable_words(made_up_words, tokenizer_for(made_up_words), settings(max_seq_length=64, downsample_mean=0.05), told.append)
     with pytest.raises(UserError, match="characters of --alphabet alone"):
-        Dataset(made_up_words, make_tokenizer("polar", "xyz"), settings())
+        usable_words(made_up_words, make_tokenizer("polar", "xyz"), settings(), told.append)
+    with pytest.raises(UserError, match="at least 2 are needed"):
+        split_words(made_up_words[:1], 0.1, 0)

@@ -7,15 +7,16 @@ import torch
 from cursivetransformer import generate
 from cursivetransformer.errors import UserError
 from cursivetransformer.generate import draw, prepare_text, probabilities, write_words
-from cursivetransformer.model import GPT, ModelConfig
+from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.tokenizer import TOKENIZERS, make_tokenizer
 
 
-def scribbler(name="polar", block="rotary"):
+def scribbler(name="polar", kind="offset"):
     """An untrained model whose words end soon: END is the likeliest token where a word may end."""
     tokenizer = make_tokenizer(name, "abcde")
     torch.manual_seed(0)
-    model = GPT(ModelConfig(block, 2, 32, 2, 2, 32, tokenizer.vocab_size, tokenizer.n_chars, 600, 32)).eval()
+    shape = ModelConfig(kind, 2, 32, 2, 2, 32, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 600, 32)
+    model = make_model(shape, tokenizer).eval()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.05 * torch.randn_like(p))
@@ -23,12 +24,12 @@ def scribbler(name="polar", block="rotary"):
 
 
 @pytest.mark.parametrize("name", list(TOKENIZERS))
-@pytest.mark.parametrize("block", ["rotary", "layernorm"])
+@pytest.mark.parametrize("kind", ["offset", "token"])
 @pytest.mark.parametrize("group", [1, 3])
-def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, block, group, monkeypatch):
+def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, kind, group, monkeypatch):
     monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
     monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
-    model, tokenizer = scribbler(name, block)
+    model, tokenizer = scribbler(name, kind)
     texts = ["abc", "d", "edcba", "ab"]
     words, again, other = (write_words(model, tokenizer, texts, group=group, temperature=1.0, top_p=1.0, seed=seed) for seed in (1, 1, 2))
     assert [word.text for word in words] == texts
@@ -38,23 +39,33 @@ def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, block, group, 
     assert not all(np.array_equal(a.points, b.points) for a, b in zip(words, other))
 
 
-def test_cached_decoding_draws_what_uncached_decoding_draws():
-    model, tokenizer = scribbler()
-    texts, n = ["abc", "d", "edcba"], 40
+@pytest.mark.parametrize("kind", ["offset", "token"])
+@pytest.mark.parametrize("group", [1, 2])
+def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
+    model, tokenizer = scribbler(kind=kind)
+    texts, n = [["abc", "d"], ["edcba", "b"], ["cab", "ade"]], 40
+    texts = [row[:group] for row in texts]
     luck = np.random.default_rng(0).random((3, n), np.float32)
-    rows = [[text] for text in texts]
-    drawn = generate._decode(model, tokenizer, rows, None, np.full(3, n), luck, (0.8, 0, 0.95))
-    text = torch.as_tensor(generate._context(model, tokenizer, rows, None))
+    drawn = generate._decode(model, tokenizer, texts, None, np.full(3, n), luck, (0.8, 0, 0.95))
+    context = torch.as_tensor(generate._context(model, tokenizer, texts, None))
     for row in range(3):
-        tokens, grammar = [tokenizer.word_id], generate._Grammar(tokenizer, 1, 1, "cpu")
+        groups, partial = generate._prompt(tokenizer, None).tolist(), []
+        grammar = generate._Grammar(tokenizer, 1, group, model.fills_words, "cpu")
         for step in range(n):
-            logits = model(torch.tensor([tokens]), text[row:row + 1])[:, -1].masked_fill(~grammar.allowed(), -torch.inf)
-            token = int(draw(probabilities(logits, 0.8, 0, 0.95), torch.tensor(luck[row:row + 1, step])))
+            state, logits = model.begin(torch.tensor(groups), context[row:row + 1])
+            for token in partial:
+                logits = model.next(state, torch.tensor([token]))
+            token = int(draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), 0.8, 0, 0.95), torch.tensor(luck[row:row + 1, step])))
             assert token == drawn[row, step]
             if token == tokenizer.end_id:
                 break
             grammar.accept(np.array([token]))
-            tokens.append(token)
+            partial.append(token)
+            if token == tokenizer.word_id and not model.fills_words:
+                partial.append(tokenizer.pad_id)
+            if len(partial) == 2:
+                groups.append(partial)
+                partial = []
 
 
 def test_a_words_ink_does_not_depend_on_the_words_after_it():
@@ -87,8 +98,8 @@ def test_a_word_that_does_not_end_is_told():
     model, tokenizer = scribbler()
     for favour, finished, offsets in ((-1000.0, False, [90, 120]), (1000.0, True, [1, 1])):
         with torch.no_grad():  # END is never, then always what comes next
-            model.head = torch.nn.Linear(32, tokenizer.vocab_size)
-            model.head.bias[tokenizer.end_id] = favour
+            model.head = torch.nn.Linear(32, 222)  # the ids of theta, WORD, END
+            model.head.bias[221] = favour
         words = write_words(model, tokenizer, ["a", "ab"])
         assert [word.finished for word in words] == [finished] * 2
         assert [len(word.points) for word in words] == offsets

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from cursivetransformer.config import get_all_args
-from cursivetransformer.model import GPT, ModelConfig
+from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.optim import Muon, learning_rate_factor, make_optimizers, orthogonalise, set_learning_rates
+
+from cursivetransformer.tokenizer import make_tokenizer
 
 
 def settings(**changes):
@@ -48,9 +50,10 @@ def test_muon_steps_like_the_one_of_torch():
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize("block", ["layernorm", "rotary"])
-def test_every_parameter_is_optimized_once_and_no_vector_decays(optimizer, block):
-    model = GPT(ModelConfig(block, 2, 32, 2, 4, 24, 40, 12, 60, 16))
+@pytest.mark.parametrize("kind", ["offset", "token"])
+def test_every_parameter_is_optimized_once_and_no_vector_decays(optimizer, kind):
+    tokenizer = make_tokenizer("polar", "abc")
+    model = make_model(ModelConfig(kind, 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 60, 16), tokenizer)
     optimizers = make_optimizers(model, settings(optimizer=optimizer, weight_decay=0.3))
     seen = [id(p) for o in optimizers for group in o.param_groups for p in group["params"]]
     assert sorted(seen) == sorted(id(p) for p in model.parameters())

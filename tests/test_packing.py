@@ -34,7 +34,7 @@ def both_ways(words, name="polar", augmented=True, least=1, most=4, longest=10**
 @pytest.mark.parametrize("longest", [10**6, 800])
 def test_packed_examples_are_those_of_the_reference_token_for_token(words, name, augmented, longest):
     tokenizer, batch, packed = both_ways(words, name, augmented, longest=longest)
-    tokens, targets = as_rows(packed, tokenizer, batch.tokens.shape[1])
+    tokens, targets = as_rows(packed, tokenizer.word_id, batch.tokens.shape[1])
     np.testing.assert_array_equal(tokens, batch.tokens)
     np.testing.assert_array_equal(targets, batch.targets)
     text = packed.text.numpy()[:, :batch.text.shape[1]]
@@ -96,7 +96,7 @@ def test_no_step_waits_for_the_host_when_the_room_is_given(made_up_words):
 
     def make(word_ids, rates, matrices):
         packed = pack(ink, tokenizer, Examples(word_ids, rates, matrices), 800, room=900)
-        return packed.tokens, packed.targets, packed.text, *as_rows(packed, tokenizer, 800)
+        return packed.tokens, packed.targets, packed.text, *as_rows(packed, tokenizer.word_id, 800)
 
     drawn = draw_examples(torch.Generator().manual_seed(0), torch.arange(len(made_up_words)), 8, config)
     inputs = drawn.word_ids, drawn.rates, drawn.matrices

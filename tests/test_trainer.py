@@ -19,7 +19,7 @@ from cursivetransformer.errors import UserError
 from cursivetransformer.trainer import Trainer, train
 
 ROOT = Path(__file__).parent.parent
-SMALL = dict(device="cpu", n_layer=1, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, batch_size=4, bucket=2, test_size=6,
+SMALL = dict(device="cpu", n_layer=1, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, batch_size=4, test_size=6,
              num_words=1, warmup_steps=2, print_every=2, log_every=4, wandb="off")
 
 COMPARED = ("train_loss", "test_loss", "test_nats_per_offset", "learning_rate_factor")  # not the times
@@ -28,7 +28,7 @@ COMPARED = ("train_loss", "test_loss", "test_nats_per_offset", "learning_rate_fa
 @pytest.fixture
 def small(made_up_bank, tmp_path, monkeypatch):
     """Settings of a tiny run; drawing samples is left out, for speed, unless a test puts it back."""
-    monkeypatch.setattr(trainers, "draw_preview", lambda model, dataset, path: path.write_bytes(b""))
+    monkeypatch.setattr(trainers, "draw_preview", lambda model, stream, path: path.write_bytes(b""))
 
     def settings(**changes):
         return get_all_args(use_argparse=False, **{**SMALL, "dataset_name": str(made_up_bank), "run_dir": str(tmp_path / "runs"),
@@ -42,9 +42,9 @@ def metrics(folder):
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-@pytest.mark.parametrize("block", ["rotary", "layernorm"])
-def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(small, tmp_path, optimizer, block):
-    kind = dict(optimizer=optimizer, block=block)
+@pytest.mark.parametrize("model", ["offset", "token"])
+def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(small, tmp_path, optimizer, model):
+    kind = dict(optimizer=optimizer, model=model)
     train(small(max_steps=12, wandb_run_name="whole", **kind))
     # Stopped between two evaluations, as a signal would, with the schedule of the whole run.
     half = Trainer.start(small(max_steps=12, wandb_run_name="parts", **kind))
@@ -75,7 +75,7 @@ def run_until(trainer, step):
     assert ended.value.code == 128 + signal.SIGINT and trainer.step == step
 
 
-@pytest.mark.parametrize("kind", [dict(block="rotary"), dict(block="layernorm", num_words=2, min_words=2)])
+@pytest.mark.parametrize("kind", [dict(model="offset"), dict(model="token", num_words=2, min_words=2)])
 def test_training_learns_and_writes_all_its_files(made_up_bank, tmp_path, kind):
     config = get_all_args(use_argparse=False, **{**SMALL, "log_every": 30, **kind}, dataset_name=str(made_up_bank), run_dir=str(tmp_path),
                           wandb_run_name="a", max_steps=60, learning_rate=1e-2)

@@ -1,18 +1,17 @@
-"""The model and its cache: python -m pytest tests/test_model.py"""
+"""The published model and its cache: python -m pytest tests/test_token_model.py"""
 
-import pytest
 import torch
 
-from cursivetransformer.attention import KVCache, rotary_angles, rotate
-from cursivetransformer.model import GPT, ModelConfig, token_loss
+from cursivetransformer.attention import KVCache
+from cursivetransformer.model import ModelConfig
+from cursivetransformer.token_model import TokenGPT, token_loss
 
-every_block = pytest.mark.parametrize("block", ["layernorm", "rotary"])
 V, CHARS = 40, 12
 
 
-def small_model(block, seed=0):
+def small_model(seed=0):
     torch.manual_seed(seed)
-    model = GPT(ModelConfig(block, 3, 32, 2, 4, 24, V, CHARS, 60, 16)).eval()
+    model = TokenGPT(ModelConfig("token", 3, 32, 2, 4, 24, [17, 20], CHARS, 1, 0.2, 60, 16)).eval()
     with torch.no_grad():  # zeros would hide mistakes
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -28,9 +27,8 @@ def ragged(lengths, text_lengths, seed=1):
     return tokens, text
 
 
-@every_block
-def test_cached_logits_are_the_uncached_ones_with_ragged_rows(block):
-    model, lengths = small_model(block), [5, 17, 1, 9]
+def test_cached_logits_are_the_uncached_ones_with_ragged_rows():
+    model, lengths = small_model(), [5, 17, 1, 9]
     tokens, text = ragged([30] * 4, [3, 10, 1, 16])
     prompt = tokens[:, :17].clone()
     for row, n in enumerate(lengths):
@@ -49,9 +47,8 @@ def test_cached_logits_are_the_uncached_ones_with_ragged_rows(block):
     assert cache.length.tolist() == [n + 12 for n in lengths]
 
 
-@every_block
-def test_rows_can_be_dropped_from_a_cache(block):
-    model = small_model(block)
+def test_rows_can_be_dropped_from_a_cache():
+    model = small_model()
     tokens, text = ragged([20] * 4, [3, 10, 1, 16])
     with torch.no_grad():
         expected = model(tokens, text)
@@ -62,9 +59,8 @@ def test_rows_can_be_dropped_from_a_cache(block):
     torch.testing.assert_close(logits, expected[[0, 3], 10:], atol=1e-5, rtol=0)
 
 
-@every_block
-def test_a_row_does_not_depend_on_its_neighbours_or_on_padding(block):
-    model = small_model(block)
+def test_a_row_does_not_depend_on_its_neighbours_or_on_padding():
+    model = small_model()
     tokens, text = ragged([20] * 3, [4, 12, 7])
     with torch.no_grad():
         together = model(tokens, text)
@@ -73,9 +69,8 @@ def test_a_row_does_not_depend_on_its_neighbours_or_on_padding(block):
             torch.testing.assert_close(alone[0], together[row], atol=1e-5, rtol=0)
 
 
-@every_block
-def test_logits_depend_on_earlier_tokens_and_on_the_text_but_not_on_later_tokens(block):
-    model = small_model(block)
+def test_logits_depend_on_earlier_tokens_and_on_the_text_but_not_on_later_tokens():
+    model = small_model()
     tokens, text = ragged([20], [8])
     changed = tokens.clone()
     changed[0, 10] = (changed[0, 10] + 1) % V
@@ -88,18 +83,6 @@ def test_logits_depend_on_earlier_tokens_and_on_the_text_but_not_on_later_tokens
     assert (a - c).abs().amax(dim=-1).min() > 1e-6
 
 
-def test_scores_of_rotated_vectors_depend_on_distance_alone():
-    generator = torch.Generator().manual_seed(0)
-    q, k = torch.randn(2, 1, 1, 1, 16, generator=generator)
-
-    def turned(x, position):
-        return rotate(x, *rotary_angles(torch.tensor([position]), 16))
-
-    scores = [(turned(q, a) * turned(k, b)).sum() for a, b in ((3, 1), (103, 101))]
-    torch.testing.assert_close(*scores, atol=1e-4, rtol=0)
-    torch.testing.assert_close(turned(q, 7).norm(), q.norm())
-
-
 def test_padding_is_never_scored():
     logits = torch.randn(2, 5, V, generator=torch.Generator().manual_seed(0))
     targets = torch.randint(0, V, (2, 5), generator=torch.Generator().manual_seed(1))
@@ -107,10 +90,3 @@ def test_padding_is_never_scored():
     real = torch.cat([logits[0], logits[1, :2]]), torch.cat([targets[0], targets[1, :2]])
     torch.testing.assert_close(token_loss(logits, targets), torch.nn.functional.cross_entropy(*real))
     torch.testing.assert_close(token_loss(logits, targets, "sum"), 7 * token_loss(logits, targets))
-
-
-def test_the_fast_model_starts_at_the_loss_of_guessing():
-    torch.manual_seed(0)
-    model = GPT(ModelConfig("rotary", 2, 32, 2, 4, 24, V, CHARS, 60, 16))
-    tokens, text = ragged([20] * 3, [4, 12, 7])
-    assert token_loss(model(tokens, text), tokens).item() == pytest.approx(torch.tensor(float(V)).log().item(), abs=1e-5)
