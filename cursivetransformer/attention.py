@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-SECTIONS = 4  # of a packed batch on a CPU: more waste less on padding, but cost more calls
-
 
 class KVCache:
     """Keys and values of the tokens seen so far and of the text, owned by whoever decodes.
@@ -158,87 +156,55 @@ class CrossAttention(nn.Module):
 class PackedAttention:
     """Attention of positions that lie end to end (`packing.Packed`) to their own example's past and text.
 
-    Only for the attention itself are they laid out in rows, padded to the longest of their section. The examples of a batch
-    that are sorted by length make several sections, each with its own width; with a given `width` there is one, of a shape
-    that is known beforehand. text: per layer keys and values (B, H, S, D), or None; text_mask: (B, 1, 1, S).
+    The examples are attended to one by one, each a slice that needs no padding and no copy, which suits a CPU. With a given
+    `width` they are laid out as rows of that many positions and attended to at once: shapes that are known beforehand, and one
+    call, which suits a GPU. text: per layer keys and values (B, H, S, D), or None; text_mask: (B, 1, 1, S).
     """
 
     def __init__(self, packed, text, text_mask, width=None):
-        self.text, self.text_mask = text, text_mask
-        self.sections = _sections(packed, width)
+        self.text, self.text_mask, self.width = text, text_mask, width
+        self.n_rows = len(packed.lengths)
+        if width is None:
+            self.lengths, self.text_lengths = packed.lengths.tolist(), text_mask.flatten(1).sum(1).tolist()
+        else:  # where each position stands in the rows laid end to end; behind them all if it is of no example
+            self.index = torch.where(packed.example < self.n_rows, packed.example * width + packed.place, self.n_rows * width)
 
     def to_past(self, layer, qk, v):
         """qk: (N, 2H, D) queries and keys; v: (N, C) values. Returns (N, C)."""
-        N, H2, D = qk.shape
+        D = qk.shape[2]
         qkv = torch.cat([qk.flatten(1), v], 1)
         parts = []
-        for section in self.sections:
-            rows = section.to_rows(qkv).view(section.rows, section.width, -1, D).transpose(1, 2)  # (b, 3H, T, D)
-            y = F.scaled_dot_product_attention(*rows.chunk(3, dim=1), is_causal=True)
-            parts.append(section.from_rows(y))
-        return torch.cat(parts)
+        for rows in self._to_rows(qkv):
+            q, k, v = rows.unflatten(-1, (-1, D)).transpose(1, 2).chunk(3, dim=1)  # (b, H, T, D)
+            parts.append(merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=True)))
+        return self._from_rows(parts)
 
     def to_text(self, layer, q):
         """q: (N, H, D) queries. Returns (N, C)."""
         k, v = self.text[layer]
+        if self.width is None:
+            texts = [(k[..., :n, :], v[..., :n, :], None) for k, v, n in zip(k.split(1), v.split(1), self.text_lengths)]
+        else:
+            texts = [(k, v, self.text_mask)]
         parts = []
-        for section in self.sections:
-            rows = section.to_rows(q.flatten(1)).view(section.rows, section.width, *q.shape[1:]).transpose(1, 2)
-            own = slice(section.first, section.first + section.rows)
-            parts.append(section.from_rows(F.scaled_dot_product_attention(rows, k[own], v[own].to(k.dtype), attn_mask=self.text_mask[own])))
-        return torch.cat(parts)
+        for rows, (k, v, mask) in zip(self._to_rows(q.flatten(1)), texts):
+            rows = rows.unflatten(-1, q.shape[1:]).transpose(1, 2)
+            parts.append(merge_heads(F.scaled_dot_product_attention(rows, k, v.to(k.dtype), attn_mask=mask)))
+        return self._from_rows(parts)
 
+    def _to_rows(self, x):
+        """(N, c) -> a list of (b, T, c): all rows at once, or each example by itself."""
+        if self.width is None:
+            return [part[None] for part in x.split(self.lengths)]
+        rows = x.new_zeros(self.n_rows * self.width + 1, x.shape[1]).index_copy(0, self.index, x)
+        return [rows[:-1].view(self.n_rows, self.width, -1)]
 
-@dataclass
-class _Section:
-    """The positions start to stop, of the examples first to first + rows; index: (n,) where each stands in the rows laid end
-    to end, or behind them all if it is of no example."""
-
-    start: int
-    stop: int
-    first: int
-    rows: int
-    width: int
-    index: torch.Tensor
-
-    def to_rows(self, x):
-        """(N, c) -> (rows * width, c), zeros where no position stands."""
-        return x.new_zeros(self.rows * self.width + 1, x.shape[1]).index_copy(0, self.index, x[self.start:self.stop])[:-1]
-
-    def from_rows(self, y):
-        """(rows, H, width, D) -> (n, C)."""
-        return _Gather.apply(merge_heads(y).flatten(0, 1), self.index)
-
-
-class _Gather(torch.autograd.Function):
-    """y[index] for an index that takes no row twice, but for those behind the last: so its gradient is a copy, not a sum."""
-
-    @staticmethod
-    def forward(ctx, y, index):
-        ctx.save_for_backward(index)
-        ctx.rows = len(y)
-        return y[index.clamp(max=len(y) - 1)]
-
-    @staticmethod
-    def backward(ctx, gradient):
-        index, = ctx.saved_tensors
-        return gradient.new_zeros(ctx.rows + 1, gradient.shape[1]).index_copy(0, index, gradient)[:-1], None
-
-
-def _sections(packed, width):
-    B = len(packed.lengths)
-    if width is not None:
-        index = torch.where(packed.example < B, packed.example * width + packed.place, B * width)
-        return [_Section(0, len(packed.place), 0, B, width, index)]
-    lengths = packed.lengths.tolist()
-    sections, stop = [], 0
-    for part in torch.arange(B).tensor_split(min(SECTIONS, B)):
-        first, start = int(part[0]), stop
-        own = lengths[first:first + len(part)]
-        stop, wide = start + sum(own), max(1, *own) if len(own) > 1 else max(1, own[0])
-        index = (packed.example[start:stop] - first) * wide + packed.place[start:stop]
-        sections.append(_Section(start, stop, first, len(part), wide, index))
-    return sections
+    def _from_rows(self, parts):
+        """The opposite of `_to_rows`."""
+        if self.width is None:
+            return torch.cat(parts, dim=1)[0]
+        rows = parts[0].flatten(0, 1)
+        return torch.cat([rows, rows[:1]])[self.index]
 
 
 class CachedAttention:

@@ -104,8 +104,7 @@ class Trainer:
     def _loop(self, tracker, stop):
         c, meter = self.config, Meter(self.config.device)
         while self.step < c.max_steps and not self._stopping(stop):
-            meter.add(*self._train_step())
-            self.step += 1
+            meter.add(*self.train_step())
             if self.step % c.print_every == 0:
                 self._check(meter.loss())
                 tracker.progress(meter.line(self.step, c.max_steps))
@@ -128,7 +127,7 @@ class Trainer:
         stop.signal = stop.signal or signal.SIGTERM
         return True
 
-    def _train_step(self):
+    def train_step(self):
         """One optimizer step; returns its loss and how many tokens it is of, as tensors, so that nobody waits for them."""
         packed = self.stream.train_batch(self.step)
         self.model.train()
@@ -144,6 +143,7 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        self.step += 1
         return nats / n_tokens, n_tokens
 
     def _nats(self, nats, packed, width=None):

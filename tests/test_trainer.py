@@ -61,15 +61,15 @@ def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(small, tmp_path, o
 
 def run_until(trainer, step):
     """Run a trainer and ask it to stop, as Ctrl-C does, after `step` steps."""
-    one_step = trainer._train_step
+    one_step = trainer.train_step
 
     def counted():
         result = one_step()
-        if trainer.step + 1 == step:
+        if trainer.step == step:
             os.kill(os.getpid(), signal.SIGINT)
         return result
 
-    trainer._train_step = counted
+    trainer.train_step = counted
     with pytest.raises(SystemExit) as ended:
         trainer.run()
     assert ended.value.code == 128 + signal.SIGINT and trainer.step == step
@@ -88,7 +88,7 @@ def test_training_learns_and_writes_all_its_files(made_up_bank, tmp_path, kind):
 
 def test_a_loss_that_is_no_number_stops_and_names_the_last_good_checkpoint(small):
     trainer = Trainer.start(small(max_steps=20))
-    one_step = trainer._train_step
+    one_step = trainer.train_step
 
     def diverging():
         if trainer.step == 5:
@@ -96,7 +96,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_last_good_checkpoint(small
                 trainer.model.head.weight.fill_(float("nan"))
         return one_step()
 
-    trainer._train_step = diverging
+    trainer.train_step = diverging
     with pytest.raises(UserError, match="diverged; the last good checkpoint is .*last.pt"):
         trainer.run()
     saved = load_checkpoint(trainer.folder / "last.pt")
@@ -140,8 +140,7 @@ def test_memory_does_not_grow_with_steps(small):
 
     def steps(n):
         for _ in range(n):
-            trainer._train_step()
-            trainer.step += 1
+            trainer.train_step()
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     before = steps(60)
