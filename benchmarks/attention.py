@@ -15,10 +15,12 @@ import torch
 from cursivetransformer.attention import CrossAttention, SelfAttention, merge_heads, split_heads
 from cursivetransformer.config import get_all_args
 from cursivetransformer.errors import run_script
-from cursivetransformer.model import GPT, ModelConfig, token_loss
+from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.optim import make_optimizers
+from cursivetransformer.token_model import token_loss
+from cursivetransformer.tokenizer import make_tokenizer
 
-VOCAB, CHARS, TEXT, ROUNDS = 523, 72, 28, 3
+CHARS, TEXT, ROUNDS = "abcdefghijklmnopqrstuvwxyz0123456789", 28, 3
 
 
 def written_out(q, k, v, mask):
@@ -51,10 +53,11 @@ def plain_copy(model):
 def main():
     config = get_all_args(preset="paper", device="cpu")
     torch.manual_seed(0)
-    fused = GPT(ModelConfig.from_settings(config, VOCAB, CHARS, 64))
+    tokenizer = make_tokenizer(config.tokenizer, CHARS)
+    fused = make_model(ModelConfig.from_settings(config, tokenizer, 0.15, 64), tokenizer)
     plain = plain_copy(fused)
-    tokens = torch.randint(0, VOCAB, (config.batch_size, config.max_seq_length))
-    text = torch.randint(1, CHARS, (config.batch_size, TEXT))
+    tokens = torch.randint(0, tokenizer.word_id, (config.batch_size, config.max_seq_length))
+    text = torch.randint(1, tokenizer.n_chars, (config.batch_size, TEXT))
 
     def step(model, optimizers):
         start = time.perf_counter()

@@ -1,21 +1,23 @@
-"""Examples a second: batches made at once, against one example at a time in plain Python.
+"""Examples a second: batches made at once as tensors, or on arrays, against one example at a time in plain Python.
 
-    python -m benchmarks.pipeline [--dataset_name bigbank]
+    python -m benchmarks.pipeline [settings of train.py]
 
-The plain way uses the same functions on one word at a time, as one would write it first; `tests/test_dataset.py`
-checks that both make the same tokens.
+The plain way uses the same functions on one word at a time, as one would write it first; `tests/test_dataset.py` and
+`tests/test_packing.py` check that all three make the same tokens. The tensors are made on `--device`.
 """
 
 import statistics
 import time
 
 import numpy as np
+import torch
 
 from cursivetransformer.augment import downsample, draw_rates, draw_transforms, transform
 from cursivetransformer.bank_sources import load_banks
 from cursivetransformer.config import get_all_args
 from cursivetransformer.dataset import NO_WORD, Ink, draw_word_ids, make_batch
 from cursivetransformer.errors import run_script
+from cursivetransformer.packing import Examples, InkTensors, pack
 from cursivetransformer.strokes import points_to_offsets
 from cursivetransformer.tokenizer import make_tokenizer
 
@@ -36,11 +38,12 @@ def plain_example(words, tokenizer, rate, matrix, max_length):
 
 
 def main():
-    config = get_all_args(preset="paper", device="cpu")
+    config = get_all_args(preset="paper")
     words, _ = load_banks(config.dataset_name)
     tokenizer = make_tokenizer("polar", "".join(word.text for word in words))
     ink, rng = Ink(words, tokenizer), np.random.default_rng(0)
-    rates_a_second = {"plain": [], "at once": []}
+    tensors = InkTensors(ink, tokenizer, config.device)
+    rates_a_second = {"plain": [], "arrays": [], "tensors": []}
     for _ in range(ROUNDS):  # in turn, so that both meet the same machine
         ids = draw_word_ids(rng, np.arange(len(words)), BATCH, 4, 4)
         rates = draw_rates(rng, BATCH, config.downsample_mean, config.downsample_width)
@@ -51,13 +54,18 @@ def main():
         middle = time.perf_counter()
         make_batch(ink, tokenizer, ids, rates, matrices, config.max_seq_length)
         end = time.perf_counter()
-        rates_a_second["plain"].append(BATCH / (middle - start))
-        rates_a_second["at once"].append(BATCH / (end - middle))
+        examples = Examples(*(torch.as_tensor(a, device=config.device) for a in (ids, rates, matrices)))
+        before = time.perf_counter()
+        int(pack(tensors, tokenizer, examples, config.max_seq_length).n_tokens)  # waits for the device
+        after = time.perf_counter()
+        for name, seconds in (("plain", middle - start), ("arrays", end - middle), ("tensors", after - before)):
+            rates_a_second[name].append(BATCH / seconds)
     for name, values in rates_a_second.items():
         print(f"{name:8} {statistics.median(values):9,.0f} four-word examples a second (median of {ROUNDS}, "
               f"{min(values):,.0f} to {max(values):,.0f})")
-    ratio = statistics.median(b / a for a, b in zip(*rates_a_second.values()))
-    print(f"ratio    {ratio:9.1f}")
+    for name in ("arrays", "tensors"):
+        ratio = statistics.median(b / a for a, b in zip(rates_a_second["plain"], rates_a_second[name]))
+        print(f"ratio    {ratio:9.1f} of {name} to plain")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ What an entry must be is in `bank_entry.py`, where a bank is found or fetched fr
 """
 
 import json
+import re
 import sys
 import zipfile
 import zlib
@@ -17,24 +18,46 @@ from cursivetransformer.bank_entry import Fault, parse_entry
 from cursivetransformer.errors import UserError, run_script
 from cursivetransformer.files import atomic_path
 
+_SPACE = re.compile(r"[ \t\n\r]*")
 LARGEST_FILE = 1 << 30  # bytes of JSON; a bank of 100,000 words is about half of that
 
 
 def read_entries(path):
     """The list of raw entries in a `.json` or `.json.zip` file. Raises `UserError` naming the file and the fault."""
+    return list(iterate_entries(path))
+
+
+def iterate_entries(path):
+    """The raw entries of a file one after the other, so that a large bank is never in memory as Python objects as a whole."""
     path = Path(path)
     try:
         data = _read_zip(path) if zipfile.is_zipfile(path) else _read_plain(path)
-        entries = json.loads(data)
+        yield from _iterate_list(data.decode("utf-8-sig"), path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
         raise UserError(f"{path} is not a bank: it does not hold JSON ({error})") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UserError(f"{path} is a damaged or locked zip ({error}); copy or download it again") from error
-    if not isinstance(entries, list):
-        raise UserError(f"{path} is not a bank: its JSON must be a list of entries, not {type(entries).__name__}")
-    return entries
+
+
+def _iterate_list(text, path):
+    """The elements of the JSON list `text`; raises `ValueError` where it is none."""
+    at = _SPACE.match(text).end()
+    if text[at:at + 1] != "[":
+        kind = type(json.loads(text)).__name__
+        raise UserError(f"{path} is not a bank: its JSON must be a list of entries, not {kind}")
+    decoder, at = json.JSONDecoder(), _SPACE.match(text, at + 1).end()
+    more = text[at:at + 1] != "]"
+    while more:
+        entry, at = decoder.raw_decode(text, at)
+        yield entry
+        at = _SPACE.match(text, at).end()
+        more = text[at:at + 1] == ","
+        if more:
+            at = _SPACE.match(text, at + 1).end()
+    if text[at:at + 1] != "]" or text[at + 1:].strip():
+        raise json.JSONDecodeError("Expecting ',' or ']'", text, at)
 
 
 def _read_plain(path):
@@ -59,7 +82,7 @@ def _read_zip(path):
 
 
 def parse_entries(entries):
-    """Raw entries -> (words, faults): faults is a list of (index, sentence)."""
+    """Raw entries, a list or an iterator -> (words, faults): faults is a list of (index, sentence)."""
     words, faults = [], []
     for index, entry in enumerate(entries):
         try:
@@ -74,7 +97,7 @@ def load_bank(path, strict=False, warn=print):
 
     Raises `UserError` where the file cannot be read or no word is left.
     """
-    words, faults = parse_entries(read_entries(path))
+    words, faults = parse_entries(iterate_entries(path))
     if faults and strict:
         raise UserError(f"{path}, entry {faults[0][0]}: {faults[0][1]}; repair it, or leave --strict out to skip it")
     if not words:

@@ -46,10 +46,10 @@ class Config:
 
     # Training
     preset: str = setting("auto", "recipe: 'paper' as published, 'cpu', 'gpu', or 'auto', which chooses by device", "training", ("auto", "cpu", "gpu", "paper"))
-    max_steps: int = setting(4000, "optimizer steps", "training")
+    max_steps: int = setting(7000, "optimizer steps", "training")
     batch_size: int = setting(16, "examples in a step", "training")
     optimizer: str = setting("muon", "'adamw' for all weights, or 'muon' for matrices beside it", "training", ("adamw", "muon"))
-    learning_rate: float = setting(4e-3, "AdamW's learning rate", "training")
+    learning_rate: float = setting(8e-3, "AdamW's learning rate", "training")
     muon_learning_rate: float = setting(0.02, "Muon's learning rate", "training")
     weight_decay: float = setting(1e-4, "decoupled weight decay of matrices", "training")
     schedule: str = setting("linear", "'step' multiplies the rates by lr_decay every step_lr_every steps, 'linear' cools down to zero", "training", ("step", "linear"))
@@ -67,8 +67,8 @@ class Config:
     run_dir: str = setting("runs", "folder that runs are written to", "run")
     resume: str = setting("", "continue a run: its name, its folder, a checkpoint file, or 'last'", "run")
     local_checkpoint_path: str = setting("", "checkpoint file to continue from, like --resume FILE", "run")
-    print_every: int = setting(25, "steps between two progress lines", "run")
-    log_every: int = setting(250, "steps between two evaluations, with samples and a checkpoint", "run")
+    print_every: int = setting(50, "steps between two progress lines", "run")
+    log_every: int = setting(500, "steps between two evaluations, with samples and a checkpoint", "run")
 
     # Tracking
     wandb: str = setting("auto", "Weights & Biases: 'auto' is online when a key or login is there and else off", "tracking", ("auto", "online", "offline", "off"))
@@ -100,7 +100,7 @@ class SampleConfig:
 # What a preset changes against the defaults above, which are those of "cpu".
 PRESETS = {
     "cpu": {},
-    "gpu": dict(batch_size=128, max_steps=6000, num_words=3, max_seq_length=1200, warmup_steps=50, log_every=500, print_every=50),
+    "gpu": dict(batch_size=64, max_steps=5000),
     "paper": dict(
         model="token", n_layer=5, n_embd=64, n_head=4, n_ctx_head=4, n_embd_context=64, max_seq_length=1050,
         num_words=4, min_words=4, batch_size=32, optimizer="adamw", learning_rate=1e-2, schedule="step",
@@ -122,7 +122,7 @@ def get_all_args(use_argparse=True, argv=None, **overrides):
     device = resolve_device(given.get("device", Config.device))
     preset = given.get("preset", Config.preset)
     if preset == "auto":
-        preset = "gpu" if device == "cuda" else "cpu"
+        preset = "gpu" if device.startswith("cuda") else "cpu"
     config = Config(**{**PRESETS[preset], **given, "preset": preset, "device": device})
     config.explicit = frozenset(given)
     check_config(config)

@@ -8,7 +8,6 @@ beforehand and the host never waits for the device. `dataset.make_batch` makes t
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from cursivetransformer.augment import transforms

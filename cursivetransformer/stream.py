@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cursivetransformer.dataset import NO_WORD, Ink, split_words, usable_words
-from cursivetransformer.packing import Examples, InkTensors, draw_examples, example_lengths, pack
+from cursivetransformer.packing import Examples, InkTensors, draw_examples, example_lengths, pack, row_lengths
 
 EVALUATION_ROWS = 32  # examples in a batch of an evaluation
 ROOM_DEVIATIONS = 3   # of a batch's length that a fixed room keeps free: one batch in a thousand then loses its last example
@@ -38,8 +38,8 @@ class Stream:
         self._generator = torch.Generator(self.ink.device)
         self._word_tokens = ink.token_counts(tokenizer, config.downsample_mean)
         self.room, self.width = self._shape(ink) if fixed else (None, None)
-        self._counts = torch.zeros(4, dtype=torch.long, device=self.ink.device)  # of examples, cut ones, clamped radii, positions
-        self._places = 0
+        # Of examples, cut ones, clamped radii, positions that are real, and all that are computed.
+        self._counts = torch.zeros(5, dtype=torch.long, device=self.ink.device)
 
     def train_batch(self, step):
         """This process's share of the batch of a step; the same one whenever it is asked for."""
@@ -73,12 +73,17 @@ class Stream:
 
     def counts(self):
         """Over all batches drawn: the share of positions that are no filling, the share of examples cut, clamped radii."""
-        examples, cut, clamped, positions = self._counts.tolist()
-        return {"real_share": positions / max(1, self._places), "cut_share": cut / max(1, examples), "clamped_radii": clamped}
+        examples, cut, clamped, real, places = self._counts.tolist()
+        return {"real_share": real / max(1, places), "cut_share": cut / max(1, examples), "clamped_radii": clamped}
 
     def _count(self, packed):
-        self._counts += torch.stack([(packed.lengths > 0).sum(), packed.cut, packed.clamped, packed.lengths.sum()])
-        self._places += len(packed.place)
+        if self.config.model == "token":  # which lays the examples out in rows, padded to the longest
+            tokens = row_lengths(packed)
+            real, places = tokens.sum(), len(tokens) * (tokens.max() if self.width is None else self.width * packed.tokens.shape[1])
+        else:
+            real, places = packed.lengths.sum(), len(packed.place)
+        counts = ((packed.lengths > 0).sum(), packed.cut, packed.clamped, real, places)
+        self._counts += torch.stack([torch.as_tensor(n, device=self._counts.device) for n in counts])
 
     def _shape(self, ink):
         """Room for this process's share of a batch, and the width of its longest possible example, in positions."""

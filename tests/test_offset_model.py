@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from cursivetransformer.attention import rotary_turns, turn
-from cursivetransformer.config import get_all_args
 from cursivetransformer.dataset import Ink
 from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.offset_model import SquaredReLU

@@ -1,0 +1,187 @@
+"""What each part of the recipe is worth: the same short training with one thing changed at a time.
+
+    python -m benchmarks.ablations                       list the variants
+    python -m benchmarks.ablations base no-muon ...      train these, or `all`
+    python -m benchmarks.ablations base --steps 300 --threads 1 --max_seq_length 800 ...
+
+Each prints a line: held-out nats per offset, seconds of training, and tokens a second. `--threads` bounds the CPU threads, so
+that two variants may be trained side by side on two cores; other settings are those of train.py. `docs/experiments.md` tells
+what came of them. A difference of 0.02 is within the luck of one seed.
+"""
+
+import copy
+import sys
+import time
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+
+from cursivetransformer import attention, offset_model, optim, text_encoder
+from cursivetransformer.config import get_all_args
+from cursivetransformer.errors import UserError, run_script
+from cursivetransformer.trainer import Trainer
+
+MODEL = "cursivetransformer.offset_model."
+
+
+def rms_norm(x):
+    return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + torch.finfo(x.dtype).eps)
+
+
+def block_with(reads_text):
+    """Blocks whose cross-attention stands where `reads_text(layer)` says."""
+
+    class Block(offset_model.OffsetBlock):
+        def __init__(self, config, layer):
+            super().__init__(config, 1 if reads_text(layer) else 0)
+            self.layer = layer
+
+    return mock.patch.object(offset_model, "OffsetBlock", Block)
+
+
+def reader_without(recent, pen):
+    """A reader that is blind to the last offsets, or to the pen's place."""
+
+    class Reader(offset_model.InkReader):
+        def forward(self, offsets, place):
+            x = super().forward(offsets * (not recent), place * (not pen))
+            return x
+
+    return mock.patch.object(offset_model, "InkReader", Reader)
+
+
+class StillBlock(offset_model.OffsetBlock):
+    """No rotary positions: what came when, a head must learn from the ink alone."""
+
+    def forward(self, x, place, turns, text_turns):
+        return super().forward(x, place, torch.ones_like(turns), text_turns)
+
+
+class UncountedBlock(offset_model.OffsetBlock):
+    """Cross-attention that is not turned by where pen and character stand."""
+
+    def text_keys_and_values(self, text, turns):
+        return super().text_keys_and_values(text, torch.ones_like(turns))
+
+    def forward(self, x, place, turns, text_turns):
+        return super().forward(x, place, turns, torch.ones_like(text_turns))
+
+
+class GeluMLP(offset_model.MLP):
+    def forward(self, x):
+        return self.down(F.gelu(self.up(x)))
+
+
+class StartedMLP(offset_model.MLP):
+    """Its output projection does not start at zero."""
+
+    def __init__(self, width):
+        super().__init__(width)
+        torch.nn.init.normal_(self.down.weight, std=0.02)
+
+
+class IndependentSlot(offset_model.LaterSlot):
+    """A radius that does not know its theta."""
+
+    def forward(self, hidden, before):
+        return super().forward(hidden, before * 0)
+
+
+def patch(name, value):
+    return mock.patch(MODEL + name, value)
+
+
+# Name: (what is changed, settings of train.py, patches made anew for each run).
+VARIANTS = {
+    "base": ("nothing", {}, lambda: []),
+    "published-block": ("the published model, two positions an offset, in this recipe", {"model": "token"}, lambda: []),
+    "adamw": ("AdamW for all weights", {"optimizer": "adamw"}, lambda: []),
+    "adamw-slow": ("AdamW for all weights, at 2e-3", {"optimizer": "adamw", "learning_rate": 2e-3}, lambda: []),
+    "muon-fast": ("Muon at 0.04", {"muon_learning_rate": 0.04}, lambda: []),
+    "muon-slow": ("Muon at 0.01", {"muon_learning_rate": 0.01}, lambda: []),
+    "rates-half": ("AdamW at half its rate", {"learning_rate": 4e-3}, lambda: []),
+    "rates-double": ("AdamW at twice its rate", {"learning_rate": 16e-3}, lambda: []),
+    "newton-schulz-3": ("3 Newton-Schulz steps instead of 5", {}, lambda: [mock.patch.object(optim, "NEWTON_SCHULZ_STEPS", 3)]),
+    "no-cooldown": ("constant learning rate", {"cooldown_share": 0.0}, lambda: []),
+    "average": ("constant learning rate, and the mean of the weights over the last fifth", {"cooldown_share": 0.0}, lambda: []),
+    "batch-4": ("4 examples a step, four times the steps", {"batch_size": 4}, lambda: []),
+    "batch-8": ("8 examples a step, twice the steps", {"batch_size": 8}, lambda: []),
+    "batch-32": ("32 examples a step, half the steps", {"batch_size": 32}, lambda: []),
+    "one-word": ("examples of one word", {"num_words": 1, "batch_size": 24}, lambda: []),
+    "rms-norm": ("RMSNorm written out instead of a LayerNorm without gain", {}, lambda: [patch("norm", rms_norm), mock.patch.object(attention, "norm", rms_norm)]),
+    "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP)]),
+    "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_WIDTH", 4)]),
+    "not-from-zero": ("MLPs that do not start at zero", {}, lambda: [patch("MLP", StartedMLP)]),
+    "embeddings-0.5": ("embeddings drawn with deviation 0.5", {}, lambda: [patch("EMBEDDING_DEVIATION", 0.5)]),
+    "no-rotary": ("no rotary positions in self-attention", {}, lambda: [patch("OffsetBlock", StillBlock)]),
+    "no-paper-turns": ("cross-attention without turns by place on paper", {}, lambda: [patch("OffsetBlock", UncountedBlock)]),
+    "text-everywhere": ("cross-attention in every block", {}, lambda: [block_with(lambda layer: True)]),
+    "text-once": ("cross-attention in the second block only", {}, lambda: [block_with(lambda layer: layer == 1)]),
+    "no-recent": ("positions do not see the last offsets as numbers", {}, lambda: [reader_without(True, False)]),
+    "no-pen": ("positions do not see where the pen is", {}, lambda: [reader_without(False, True)]),
+    "no-convolution": ("no convolution over the text", {}, lambda: [mock.patch.object(text_encoder, "TEXT_KERNEL", 1)]),
+    "independent": ("radius predicted without knowing theta", {}, lambda: [patch("LaterSlot", IndependentSlot)]),
+    "wide-2": ("2 blocks of width 192, 6 heads", {"n_layer": 2, "n_embd": 192, "n_embd_context": 192, "n_head": 6, "n_ctx_head": 6}, lambda: []),
+    "wide-3": ("3 blocks of width 128, 4 heads", {"n_layer": 3, "n_embd": 128, "n_embd_context": 128, "n_head": 4, "n_ctx_head": 4}, lambda: []),
+    "deep-6": ("6 blocks", {"n_layer": 6}, lambda: []),
+    "six-heads": ("6 heads of 16", {"n_head": 6, "n_ctx_head": 6}, lambda: []),
+}
+
+
+def run(name, steps, rest):
+    """Train one variant; returns nats per offset, seconds, tokens a second."""
+    what, settings, patches = VARIANTS[name]
+    given = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+    config = get_all_args(argv=["--wandb", "off", *given, *rest])
+    base = get_all_args(argv=["--wandb", "off", *rest])
+    if "num_words" not in settings:
+        steps = steps * base.batch_size // config.batch_size  # as many examples
+    config = get_all_args(argv=["--wandb", "off", *given, *rest, "--max_steps", str(steps), "--warmup_steps", str(min(base.warmup_steps, steps // 20))])
+    entered = [p for p in patches()]
+    for p in entered:
+        p.start()
+    try:
+        trainer = Trainer.start(config, warn=lambda sentence: None)
+        mean, n_mean, tokens, start = None, 0, torch.zeros(()), time.perf_counter()
+        for step in range(steps):
+            tokens += trainer.train_step()[1].cpu()
+            if name == "average" and step >= 0.8 * steps:
+                n_mean += 1
+                mean = mean or copy.deepcopy(trainer.model)
+                for a, b in zip(mean.parameters(), trainer.model.parameters()):
+                    a.data.lerp_(b.data, 1 / n_mean)
+        seconds = time.perf_counter() - start
+        trainer.model = mean or trainer.model
+        return trainer.evaluate("test")[1], seconds, float(tokens) / seconds
+    finally:
+        for p in entered:
+            p.stop()
+
+
+def main():
+    names, options, rest = [], {"steps": "300", "threads": "0"}, []
+    words = iter(sys.argv[1:])
+    for word in words:
+        if word.lstrip("-") in options:
+            options[word.lstrip("-")] = next(words, "")
+        elif word.startswith("--"):
+            rest += [word, next(words, "")]
+        else:
+            names.append(word)
+    names = list(VARIANTS) if names == ["all"] else names
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not options["steps"].isdigit() or not options["threads"].isdigit():
+        raise UserError(f"there is no variant {unknown[0]!r}" if unknown else "--steps and --threads take whole numbers")
+    if int(options["threads"]):
+        torch.set_num_threads(int(options["threads"]))
+    for name in names or VARIANTS:
+        if not names:
+            print(f"{name:18} {VARIANTS[name][0]}")
+            continue
+        loss, seconds, speed = run(name, int(options["steps"]), rest)
+        print(f"| {name} | {VARIANTS[name][0]} | {seconds:.0f} | {loss:.3f} | {speed:,.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    run_script(main)

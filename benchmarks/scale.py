@@ -1,0 +1,76 @@
+"""What a training step costs, against the batch, the words in an example, the width of the model and the size of the bank.
+
+    python -m benchmarks.scale [--out docs/scale.png] [settings of train.py]
+
+One of the four is varied at a time, from the recipe's own value. The largest bank is the given one, loaded from its file as
+often as makes 100,000 words. Prints a table, with the seconds that loading took and the most memory the process ever had.
+"""
+
+import resource
+import statistics
+import sys
+import time
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+from cursivetransformer.bank_sources import load_banks  # noqa: E402
+from cursivetransformer.config import get_all_args  # noqa: E402
+from cursivetransformer.errors import run_script  # noqa: E402
+from cursivetransformer.trainer import Trainer  # noqa: E402
+
+STEPS, WARM_UP = 8, 2
+LARGE_BANK = 100_000  # words
+HEAD = 32             # width of a head, kept as the model grows
+
+
+def step_cost(argv):
+    """Median seconds of a training step, and tokens a second."""
+    trainer = Trainer.start(get_all_args(argv=["--wandb", "off", *argv]), warn=lambda sentence: None)
+    seconds, speeds = [], []
+    for i in range(WARM_UP + STEPS):
+        start = time.perf_counter()
+        tokens = float(trainer.train_step()[1])  # waits for the device
+        seconds.append(time.perf_counter() - start)
+        speeds.append(tokens / seconds[-1])
+    return statistics.median(seconds[WARM_UP:]), statistics.median(speeds[WARM_UP:])
+
+
+def main():
+    rest = sys.argv[1:]
+    out = "docs/scale.png"
+    if "--out" in rest:
+        at = rest.index("--out")
+        out, rest = rest[at + 1], rest[:at] + rest[at + 2:]
+    config = get_all_args(argv=rest)
+    n_words = len(load_banks(config.dataset_name)[0])
+    copies = [1, 10, -(-LARGE_BANK // n_words)]
+    axes = {
+        "examples in a batch": [(n, ["--batch_size", n]) for n in (2, 4, 8, 16, 32, 64)],
+        "words in an example": [(n, ["--num_words", n, "--min_words", n, "--max_seq_length", 600 * n]) for n in (1, 2, 4, 8)],
+        "width": [(n, ["--n_embd", n, "--n_embd_context", n, "--n_head", n // HEAD, "--n_ctx_head", n // HEAD]) for n in (64, 96, 192, 384)],
+        "words in the bank": [(n * n_words, ["--dataset_name", ",".join([config.dataset_name] * n)]) for n in copies],
+    }
+    figure, panels = plt.subplots(1, 4, figsize=(11, 2.8), sharey=True)
+    print("| what is varied | value | milliseconds a step | tokens a second | seconds to start | most memory so far, MiB |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    for panel, (name, values) in zip(panels, axes.items()):
+        costs = []
+        for value, settings in values:
+            start = time.perf_counter()
+            cost, speed = step_cost([*rest, *map(str, settings)])
+            to_start = time.perf_counter() - start - cost * (STEPS + WARM_UP)
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            costs.append(1000 * cost)
+            print(f"| {name} | {value:,} | {1000 * cost:.0f} | {speed:,.0f} | {to_start:.1f} | {memory:,} |", flush=True)
+        panel.loglog([value for value, _ in values], costs, marker=".")
+        panel.set(xlabel=name)
+    panels[0].set(ylabel="milliseconds a step")
+    figure.tight_layout()
+    figure.savefig(out, dpi=110)
+
+
+if __name__ == "__main__":
+    run_script(main)
