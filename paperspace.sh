@@ -56,6 +56,10 @@ fi
 mkdir -p runs
 printf -v settings ' %q' "$@"
 [ $# -gt 0 ] || settings=
-tmux new-session -d -s "$session" ".venv/bin/python train.py$settings 2>&1 | tee -a runs/training.log; exec bash"
+# Several cards train one model together, each on its share of every batch.
+cards=$(nvidia-smi --list-gpus | wc -l)
+start=.venv/bin/python
+[ "$cards" -le 1 ] || start=".venv/bin/torchrun --standalone --nproc_per_node=$cards"
+tmux new-session -d -s "$session" "$start train.py$settings 2>&1 | tee -a runs/training.log; exec bash"
 echo "training has started; look at it with: tmux attach -t $session   (leave it with Ctrl-B, then D)"
 echo "its output is also in runs/training.log, its samples in runs/*/samples-*.png"

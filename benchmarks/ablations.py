@@ -2,9 +2,10 @@
 
     python -m benchmarks.ablations                       list the variants
     python -m benchmarks.ablations base no-muon ...      train these, or `all`
-    python -m benchmarks.ablations base --steps 300 --threads 1 --max_seq_length 800 ...
+    python -m benchmarks.ablations base --steps 600 --threads 1 --batch_size 8 ...
 
-Each prints a line: held-out nats per offset, seconds of training, and tokens a second. `--threads` bounds the CPU threads, so
+All see as much ink, so a smaller batch makes more steps. Each prints a line: seconds of training, held-out nats per offset, and
+tokens a second. `--threads` bounds the CPU threads, so
 that two variants may be trained side by side on two cores; other settings are those of train.py. `docs/experiments.md` tells
 what came of them. A difference of 0.02 is within the luck of one seed.
 """
@@ -12,13 +13,14 @@ what came of them. A difference of 0.02 is within the luck of one seed.
 import copy
 import sys
 import time
+from contextlib import ExitStack
 from unittest import mock
 
 import torch
 import torch.nn.functional as F
 
 from cursivetransformer import attention, offset_model, optim, text_encoder
-from cursivetransformer.config import get_all_args
+from cursivetransformer.config import get_all_args, replace
 from cursivetransformer.errors import UserError, run_script
 from cursivetransformer.trainer import Trainer
 
@@ -44,9 +46,8 @@ def reader_without(recent, pen):
     """A reader that is blind to the last offsets, or to the pen's place."""
 
     class Reader(offset_model.InkReader):
-        def forward(self, offsets, place):
-            x = super().forward(offsets * (not recent), place * (not pen))
-            return x
+        def forward(self, track):
+            return super().forward(offset_model.Track(track.recent * (not recent), track.pen * (not pen), track.words))
 
     return mock.patch.object(offset_model, "InkReader", Reader)
 
@@ -105,10 +106,11 @@ VARIANTS = {
     "newton-schulz-3": ("3 Newton-Schulz steps instead of 5", {}, lambda: [mock.patch.object(optim, "NEWTON_SCHULZ_STEPS", 3)]),
     "no-cooldown": ("constant learning rate", {"cooldown_share": 0.0}, lambda: []),
     "average": ("constant learning rate, and the mean of the weights over the last fifth", {"cooldown_share": 0.0}, lambda: []),
-    "batch-4": ("4 examples a step, four times the steps", {"batch_size": 4}, lambda: []),
-    "batch-8": ("8 examples a step, twice the steps", {"batch_size": 8}, lambda: []),
-    "batch-32": ("32 examples a step, half the steps", {"batch_size": 32}, lambda: []),
-    "one-word": ("examples of one word", {"num_words": 1, "batch_size": 24}, lambda: []),
+    "batch-4": ("4 examples a step", {"batch_size": 4}, lambda: []),
+    "batch-8": ("8 examples a step", {"batch_size": 8}, lambda: []),
+    "batch-16": ("16 examples a step", {"batch_size": 16}, lambda: []),
+    "batch-32": ("32 examples a step", {"batch_size": 32}, lambda: []),
+    "one-word": ("examples of one word", {"num_words": 1}, lambda: []),
     "rms-norm": ("RMSNorm written out instead of a LayerNorm without gain", {}, lambda: [patch("norm", rms_norm), mock.patch.object(attention, "norm", rms_norm)]),
     "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP)]),
     "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_WIDTH", 4)]),
@@ -133,15 +135,13 @@ def run(name, steps, rest):
     """Train one variant; returns nats per offset, seconds, tokens a second."""
     what, settings, patches = VARIANTS[name]
     given = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
-    config = get_all_args(argv=["--wandb", "off", *given, *rest])
-    base = get_all_args(argv=["--wandb", "off", *rest])
-    if "num_words" not in settings:
-        steps = steps * base.batch_size // config.batch_size  # as many examples
-    config = get_all_args(argv=["--wandb", "off", *given, *rest, "--max_steps", str(steps), "--warmup_steps", str(min(base.warmup_steps, steps // 20))])
-    entered = [p for p in patches()]
-    for p in entered:
-        p.start()
-    try:
+    base, config = (get_all_args(argv=["--wandb", "off", *rest, *words]) for words in ([], given))
+    words_a_step = [c.batch_size * (c.min_words + c.num_words) for c in (base, config)]
+    steps = steps * words_a_step[0] // words_a_step[1]  # so that all see as much ink
+    config = replace(config, max_steps=steps, warmup_steps=min(base.warmup_steps, steps // 20))
+    with ExitStack() as stack:
+        for change in patches():
+            stack.enter_context(change)
         trainer = Trainer.start(config, warn=lambda sentence: None)
         mean, n_mean, tokens, start = None, 0, torch.zeros(()), time.perf_counter()
         for step in range(steps):
@@ -154,9 +154,6 @@ def run(name, steps, rest):
         seconds = time.perf_counter() - start
         trainer.model = mean or trainer.model
         return trainer.evaluate("test")[1], seconds, float(tokens) / seconds
-    finally:
-        for p in entered:
-            p.stop()
 
 
 def main():

@@ -6,7 +6,8 @@ The two take turns of some seconds on the same machine, so that both meet the sa
 held-out words, and are measured on the same held-out ink (`Stream.evaluation`), in nats per offset with the padding
 unscored. The clock of a recipe runs while it trains, making batches and compiling included, and stands while it is measured.
 `--minutes` is each one's share; the fast one ends earlier when its own schedule does. Writes OUT.json, OUT.png and OUT-fast.png,
-OUT-slow.png, the same text written by each in the end. Settings of train.py are given to both.
+OUT-slow.png, the same text written by each in the end, and a checkpoint of each into `--run_dir`, to write more with. Settings of
+train.py are given to both.
 """
 
 import json
@@ -21,7 +22,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from cursivetransformer.config import get_all_args  # noqa: E402
+from cursivetransformer.config import get_all_args, replace  # noqa: E402
 from cursivetransformer.errors import UserError, run_script  # noqa: E402
 from cursivetransformer.files import atomic_path  # noqa: E402
 from cursivetransformer.preview import draw_preview  # noqa: E402
@@ -35,7 +36,9 @@ class Recipe:
     """A preset in training. clock: its seconds; curve: [seconds, step, nats per offset]."""
 
     def __init__(self, preset, rest, seconds):
-        self.trainer = Trainer.start(get_all_args(argv=["--preset", preset, "--wandb", "off", *rest]), warn=lambda sentence: None)
+        config = get_all_args(argv=["--preset", preset, "--wandb", "off", *rest])
+        config = replace(config, wandb_run_name=time.strftime(f"time-to-loss-{config.preset}-%Y%m%d-%H%M%S"))
+        self.trainer = Trainer.start(config, warn=lambda sentence: None)
         self.name, self.clock, self.curve, self.tokens = self.trainer.config.preset, 0.0, [], 0.0
         n = int(np.floor(MARKS_PER_DOUBLING * np.log2(max(1, seconds / FIRST_MARK))))
         self.marks = [*(FIRST_MARK * 2 ** (i / MARKS_PER_DOUBLING) for i in range(n)), seconds]
@@ -87,6 +90,7 @@ def main():
     draw(fast, slow, device, f"{options['out']}.png")
     for side, recipe in (("fast", fast), ("slow", slow)):
         draw_preview(recipe.trainer.model, recipe.trainer.stream, f"{options['out']}-{side}.png")
+        print(f"checkpoint of {recipe.name}: {recipe.trainer.save('last.pt')}")
 
 
 def _options(argv):

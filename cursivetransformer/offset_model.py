@@ -28,14 +28,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from cursivetransformer.attention import CachedAttention, KVCache, PackedAttention, norm, rotary_turns, turn
+from cursivetransformer.ink_reader import InkReader, Track, repeat
 from cursivetransformer.text_encoder import ConvolvedTextEncoder
 
 EMBEDDING_DEVIATION = 0.2    # of all embeddings at the start
 MLP_WIDTH = 2                # widths of the hidden layer of an MLP: more learns no faster, and its memory traffic is a third of a step
 ROTARY_BASE = 10_000.0       # as published: periods from 2 pi to 2 pi times this many positions
-RECENT = 4                   # offsets that a position sees as numbers
-OFFSET_SCALE = 30.0          # makes an offset of a thirtieth of the canvas height 1
-LONGEST_PEN_PERIOD, PEN_PERIODS = 8.0, 8  # canvas heights: the pen's place is read as sines of this period, its half, ...
 TEXT_PERIODS = (0.25, 16.0)  # canvas heights: shortest and longest period of the turns of cross-attention
 WORD_GAP = 4.0               # canvas heights that cross-attention sees between two words, each of which starts at x = 0
 WIDTH_RATE = 0.1             # a character's width is exp(this times its weight) times the mean, so that it is learnt slowly
@@ -104,22 +102,6 @@ class OffsetBlock(nn.Module):
         return x + self.mlp(norm(x))
 
 
-class InkReader(nn.Module):
-    """What the pen does at each position -> (N, C): the last offsets as numbers, and sines of its place in the word."""
-
-    def __init__(self, config):
-        super().__init__()
-        self.features = nn.Linear(3 * RECENT + 4 * PEN_PERIODS, config.n_embd, bias=False)
-        nn.init.normal_(self.features.weight, std=EMBEDDING_DEVIATION)
-        self.register_buffer("frequencies", 2 * math.pi / LONGEST_PEN_PERIOD * 2.0 ** torch.arange(PEN_PERIODS), persistent=False)
-
-    def forward(self, recent, pen):
-        """recent: (N, RECENT, 3) offsets, the position's own first, zeros before the example; pen: (N, 2) in canvas heights."""
-        angles = (pen[..., None] * self.frequencies).flatten(1)
-        scale = recent.new_tensor([OFFSET_SCALE, OFFSET_SCALE, 1.0])
-        return self.features(torch.cat([(recent * scale).flatten(1), angles.sin(), angles.cos()], dim=1))
-
-
 class LaterSlot(nn.Module):
     """Logits of a slot, given the hidden state and the tokens of the slots before it."""
 
@@ -138,19 +120,17 @@ class LaterSlot(nn.Module):
 @dataclass
 class WritingState:
     """Where B rows that are being written stand. hidden: (B, C) of the last whole group; group: tokens (B,) drawn since;
-    recent, pen, words: see `OffsetGPT._walk`, of the last position."""
+    track: of the last position."""
 
     cache: KVCache
     hidden: torch.Tensor
     group: list
-    recent: torch.Tensor
-    pen: torch.Tensor
-    words: torch.Tensor
+    track: Track
 
     def keep(self, rows):
-        """Forget all rows but those of the index tensor `rows`; between two groups only."""
+        """Forget all rows but those of the index tensor `rows`."""
         self.cache.keep(rows)
-        self.hidden, self.recent, self.pen, self.words = (t[rows] for t in (self.hidden, self.recent, self.pen, self.words))
+        self.hidden, self.track = self.hidden[rows], self.track.map(lambda tensor: tensor[rows])
         self.group = [token[rows] for token in self.group]
 
 
@@ -162,10 +142,9 @@ class OffsetGPT(nn.Module):
     def __init__(self, config, ink):
         super().__init__()
         self.config = config
-        self.register_buffer("ink", torch.as_tensor(ink), persistent=False)
         C, sizes = config.n_embd, config.slot_sizes
         self.tokens = nn.Embedding(config.vocab_size, C)
-        self.reader = InkReader(config)
+        self.reader = InkReader(config, ink, EMBEDDING_DEVIATION)
         self.text = ConvolvedTextEncoder(config)
         self.widths = nn.Parameter(torch.zeros(config.n_chars))
         self.blocks = nn.ModuleList(OffsetBlock(config, layer) for layer in range(config.n_layer))
@@ -196,7 +175,8 @@ class OffsetGPT(nn.Module):
     def nats(self, packed, width=None):
         """Sum of the cross-entropies of all scored tokens. width: see `PackedAttention`."""
         place = PackedAttention(packed, *self._encode_text(packed.text), width)
-        x = self._trunk(packed.tokens, packed.place, place, *self._walk(packed.tokens, packed.place, packed.word_start))
+        track = self.reader.walk(packed.tokens, packed.place, packed.word_start)
+        x = self._trunk(packed.tokens, packed.place, place, track)
         nats = 0
         for slot in range(len(self.starts) - 1):
             targets = packed.targets[:, slot]
@@ -214,13 +194,12 @@ class OffsetGPT(nn.Module):
         B, P = len(text), len(prompt)
         at = torch.arange(P, device=prompt.device)
         word_start = torch.where(prompt[:, 0] == self.starts[-1], at, 0).cummax(0).values
-        recent, pen, words = self._walk(prompt, at, word_start)
+        track = self.reader.walk(prompt, at, word_start)
         cache = KVCache(self.config, B, P + room, text.device)
         cache.text, cache.text_mask = self._encode_text(text)
-        x = self._trunk(prompt.repeat(B, 1), at.repeat(B), CachedAttention(cache, P), *(t.repeat(B, *(1,) * (t.ndim - 1)) for t in (recent, pen, words)))
+        x = self._trunk(repeat(prompt, B), repeat(at, B), CachedAttention(cache, P), track.map(lambda tensor: repeat(tensor, B)))
         cache.advance(P)
-        last = (t[-1:].repeat(B, *(1,) * (t.ndim - 1)) for t in (recent, pen, words))
-        state = WritingState(cache, x.view(B, P, -1)[:, -1], [], *last)
+        state = WritingState(cache, x.view(B, P, -1)[:, -1], [], track.map(lambda tensor: repeat(tensor[-1:], B)))
         return state, self._all_logits(0, state.hidden, [])
 
     @torch.no_grad()
@@ -233,20 +212,17 @@ class OffsetGPT(nn.Module):
         return self._all_logits(len(state.group), state.hidden, state.group)
 
     def _take_group(self, state, tokens):
-        is_word = tokens[:, :1] == self.starts[-1]
-        offsets = self._offsets(tokens)
-        state.recent = torch.cat([offsets[:, None], state.recent[:, :-1]], 1)
-        state.pen = (state.pen + offsets[:, :2]).masked_fill(is_word, 0)
-        state.words = state.words + is_word[:, 0]
+        """One more group (B, G) in each row."""
+        state.track = self.reader.step(state.track, tokens)
         place = CachedAttention(state.cache, 1)
-        state.hidden = self._trunk(tokens, place.positions[:, 0], place, state.recent, state.pen, state.words)
+        state.hidden = self._trunk(tokens, place.positions[:, 0], place, state.track)
         state.cache.advance(1)
 
-    def _trunk(self, tokens, at, place, recent, pen, words):
-        """tokens: (N, G); at: (N,) positions in their example; the rest as `_walk` gives it. Returns (N, C), normalised."""
-        x = self.tokens(tokens).sum(1) + self.reader(recent, pen)
+    def _trunk(self, tokens, at, place, track):
+        """tokens: (N, G); at: (N,) positions in their example; track: theirs. Returns (N, C), normalised."""
+        x = self.tokens(tokens).sum(1) + self.reader(track)
         turns = rotary_turns(at, self.frequencies)[:, None]
-        text_turns = rotary_turns(pen[:, 0] + WORD_GAP * words, self.text_frequencies)[:, None]
+        text_turns = rotary_turns(track.pen[:, 0] + WORD_GAP * track.words, self.text_frequencies)[:, None]
         for block in self.blocks:
             x = block(x, place, turns, text_turns)
         return norm(x)
@@ -265,22 +241,6 @@ class OffsetGPT(nn.Module):
         else:
             logits[:, self.starts[-1] + 2] = 0
         return logits
-
-    def _offsets(self, tokens):
-        """(N, G) tokens -> (N, 3) offsets as they are decoded; zeros for WORD."""
-        unit_x, unit_y, r, pen = self.ink[tokens].sum(1).unbind(1)
-        scale = r / (unit_x * unit_x + unit_y * unit_y).clamp(min=1e-12).sqrt()
-        return torch.stack([unit_x * scale, unit_y * scale, pen], 1)
-
-    def _walk(self, tokens, at, word_start):
-        """Where the pen of each position has come to: the last offsets (N, RECENT, 3), its place in the word (N, 2) in canvas
-        heights, and how many words of its example lie before its own (N,)."""
-        offsets = self._offsets(tokens)
-        recent = [offsets] + [offsets.roll(back, 0) * (at >= back)[:, None] for back in range(1, RECENT)]
-        path = offsets[:, :2].cumsum(0)
-        words = (tokens[:, 0] == self.starts[-1]).cumsum(0)
-        first = torch.arange(len(at), device=at.device) - at
-        return torch.stack(recent, 1), path - path[word_start], words - words[first]
 
     def _encode_text(self, text):
         """(B, S) character ids -> per block keys and values or None, and the mask (B, 1, 1, S)."""

@@ -110,7 +110,7 @@ def pack(ink, tokenizer, examples, max_length, room=None):
     """Examples -> `Packed`.
 
     max_length: tokens that an example may have, WORD counted as one; a longer one loses its last words, with their text.
-    room: N, or None for as much as is needed. An example that the room has no place for is left out, with those after it.
+    room: N, or None for as much as is needed, in the texts too. An example that the room has no place for is left out, with those after it.
     """
     device, slots = ink.device, tokenizer.n_slots
     words = _Words(ink, tokenizer, examples, max_length)
@@ -146,7 +146,10 @@ def pack(ink, tokenizer, examples, max_length, room=None):
 
     starts = example_ends - words.positions.sum(1)
     drawn = real & ~is_word
-    return Packed(tokens, targets, torch.where(real, example, B), at - starts[example], at - inside, _texts(ink, words),
+    text = _texts(ink, words)
+    if room is None:
+        text = text[:, :int((text != TEXT_PAD).sum(1).max())]
+    return Packed(tokens, targets, torch.where(real, example, B), at - starts[example], at - inside, text,
                   words.positions.sum(1) * (example_ends <= len(at)), (targets != IGNORE).sum(), drawn.sum(), words.cut.sum(),
                   (clamped & drawn).sum())
 

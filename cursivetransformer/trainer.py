@@ -115,7 +115,7 @@ class Trainer:
                 meter = Meter(c.device)
         if self.step < c.max_steps and self.step % c.log_every and self.group.first:
             self._check(meter.loss())
-            self._save("last.pt")
+            self.save("last.pt")
             tracker.checkpoint(self.folder / "last.pt", force=True)
 
     def _stopping(self, stop):
@@ -189,8 +189,8 @@ class Trainer:
         self.seconds += meter.seconds()
         if test < self.best_loss:
             self.best_loss = test
-            self._save("best.pt")
-        self._save("last.pt")
+            self.save("best.pt")
+        self.save("last.pt")
         tracker.checkpoint(self.folder / "last.pt", force=self.step == self.config.max_steps)
         path = tracker.picture_path(self.step)
         draw_preview(self.model, self.stream, path)
@@ -202,7 +202,8 @@ class Trainer:
             cure = f"the last good checkpoint is {last}" if last.exists() else "no checkpoint had been written yet"
             raise UserError(f"the loss became {loss} at step {self.step}: training diverged; {cure}; try a lower --learning_rate")
 
-    def _save(self, name):
+    def save(self, name):
+        """Write all that resuming needs into the run's folder; returns the path."""
         training = {
             "step": self.step, "best_loss": self.best_loss, "seconds": self.seconds, "wandb_id": self.wandb_id,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -210,6 +211,7 @@ class Trainer:
             "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
         save_checkpoint(self.folder / name, Checkpoint(self.model, self.stream.tokenizer, self.config, training, self.bank_digest))
+        return self.folder / name
 
     def _restore(self, training):
         self.step, self.best_loss, self.seconds = training["step"], training["best_loss"], training["seconds"]

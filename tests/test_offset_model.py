@@ -116,7 +116,8 @@ def test_a_position_reads_its_past_and_its_text_and_nothing_later(made_up_words)
 def test_the_model_knows_where_its_pen_is(made_up_words, name):
     tokenizer = tokenizer_for(made_up_words, name)
     model, packed = model_for(tokenizer), packed_examples(made_up_words, tokenizer, ((0, 1), (2, 3)))
-    recent, pen, words = model._walk(packed.tokens, packed.place, packed.word_start)
+    track = model.reader.walk(packed.tokens, packed.place, packed.word_start)
+    recent, pen, words = track.recent, track.pen, track.words
     starts = (packed.tokens[:, 0] == tokenizer.word_id).nonzero()[:, 0].tolist()
     for i, (start, stop) in enumerate(zip(starts, starts[1:] + [len(pen)])):
         points = offsets_to_points(tokenizer.decode_offsets(packed.tokens[start + 1:stop].numpy()))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,6 +68,10 @@ def start_endless(made_up_bank, run_dir):
     return job, [int(pid) for pid in found.stdout.split()]
 
 
+needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps, to find torchrun's processes")
+
+
+@needs_ps
 def test_a_process_that_dies_ends_the_job_with_a_message(made_up_bank, tmp_path):
     job, pids = start_endless(made_up_bank, tmp_path)
     os.kill(pids[-1], signal.SIGKILL)
@@ -76,6 +81,7 @@ def test_a_process_that_dies_ends_the_job_with_a_message(made_up_bank, tmp_path)
     assert "--resume" in told or "Signal 9" in told, told
 
 
+@needs_ps
 def test_ctrl_c_saves_once_and_stops_all(made_up_bank, tmp_path):
     job, pids = start_endless(made_up_bank, tmp_path)
     for pid in (job.pid, *pids):  # as a terminal does

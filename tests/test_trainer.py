@@ -86,6 +86,33 @@ def test_training_learns_and_writes_all_its_files(made_up_bank, tmp_path, kind):
     assert losses[1] < losses[0] < 6.2, "below the loss of guessing, ln 523 = 6.26"
 
 
+def test_training_goes_on_where_compiling_fails(small, monkeypatch):
+    def broken(function, **options):
+        def raises(*inputs):
+            raise RuntimeError("no compiler\nand more")
+        return raises
+
+    monkeypatch.setattr(torch, "compile", broken)
+    told = []
+    Trainer.start(small(max_steps=4, compile="on", wandb_run_name="on"), told.append).run()
+    train(small(max_steps=4, wandb_run_name="off"), lambda sentence: None)
+    assert sum("torch.compile failed (no compiler)" in sentence for sentence in told) == 1
+    folders = [Path(small().run_dir) / name for name in ("on", "off")]
+    assert metrics(folders[0])[4]["test_loss"] == pytest.approx(metrics(folders[1])[4]["test_loss"], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["offset", "token"])
+def test_a_compiled_run_has_the_losses_of_an_uncompiled_one(small, model):
+    told = []
+    for name in ("on", "off"):
+        train(small(max_steps=8, compile=name, wandb_run_name=name, model=model), told.append)
+    on, off = (metrics(Path(small().run_dir) / name) for name in ("on", "off"))
+    assert not any("failed" in sentence for sentence in told)
+    for step in off:
+        assert on[step]["test_loss"] == pytest.approx(off[step]["test_loss"], rel=1e-3)
+
+
 def test_a_loss_that_is_no_number_stops_and_names_the_last_good_checkpoint(small):
     trainer = Trainer.start(small(max_steps=20))
     one_step = trainer.train_step
