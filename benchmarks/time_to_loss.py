@@ -28,7 +28,7 @@ from cursivetransformer.files import atomic_path  # noqa: E402
 from cursivetransformer.preview import draw_preview  # noqa: E402
 from cursivetransformer.trainer import Trainer  # noqa: E402
 
-FIRST_MARK, MARKS_PER_DOUBLING = 10.0, 2  # seconds of training at which the loss is measured first, and how often then
+FIRST_MARK, MARKS_PER_DOUBLING = 2.0, 2  # seconds of training at which the loss is measured first, and how often then
 TURN = 20.0  # seconds
 
 
@@ -63,11 +63,8 @@ class Recipe:
             print(f"{self.name:6} {self.clock:7.1f} s  step {self.trainer.step:6}  {loss:.4f} nats/offset", flush=True)
 
     def seconds_to(self, loss):
-        """Seconds at which the curve first comes down to `loss`, between two points on a straight line; None if it never does."""
-        for (t0, _, a), (t1, _, b) in zip(self.curve, self.curve[1:]):
-            if b <= loss <= a:
-                return t0 + (a - loss) / max(a - b, 1e-9) * (t1 - t0)
-        return self.curve[0][0] if self.curve[0][2] <= loss else None
+        """Seconds at which the curve was first measured at `loss` or below, which is no sooner than it came there; None if never."""
+        return next((seconds for seconds, _, measured in self.curve if measured <= loss), None)
 
     def summary(self):
         c, counts = self.trainer.config, self.trainer.stream.counts()

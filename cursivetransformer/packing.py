@@ -16,7 +16,7 @@ from cursivetransformer.tokenizer import TEXT_PAD
 
 
 class InkTensors:
-    """The flat arrays of a `dataset.Ink` on a device, under the same names."""
+    """The flat arrays of a `dataset.Ink` on a device, under the same names, and what else `pack` needs there."""
 
     def __init__(self, ink, tokenizer, device="cpu"):
         for name in ("xy", "stroke_starts", "stroke_lengths", "word_starts", "word_strokes", "chars", "text_starts", "text_lengths"):
@@ -24,6 +24,9 @@ class InkTensors:
         self.most_strokes = int(ink.word_strokes.max())
         self.longest_text = int(ink.text_lengths.max())  # with its space
         self.radius_edges = torch.as_tensor(tokenizer.radius_edges, device=device)
+        filling = [tokenizer.pad_id] * (tokenizer.n_slots - 1)
+        # Groups of the tokens that stand alone.
+        self.word_group, self.end_group = (torch.tensor([token, *filling], device=device) for token in (tokenizer.word_id, tokenizer.end_id))
         self.device = device
 
 
@@ -110,9 +113,10 @@ def pack(ink, tokenizer, examples, max_length, room=None):
     """Examples -> `Packed`.
 
     max_length: tokens that an example may have, WORD counted as one; a longer one loses its last words, with their text.
-    room: N, or None for as much as is needed, in the texts too. An example that the room has no place for is left out, with those after it.
+    room: N, or None for as much as is needed, in the texts too. An example that the room has no place for is left out, with
+    those after it.
     """
-    device, slots = ink.device, tokenizer.n_slots
+    device = ink.device
     words = _Words(ink, tokenizer, examples, max_length)
     B, W = words.ids.shape
     ends = words.positions.flatten().cumsum(0)  # (B W,) where each word ends
@@ -136,12 +140,10 @@ def pack(ink, tokenizer, examples, max_length, room=None):
     dy = y - y.roll(1).masked_fill(first, 0)
     ids, clamped = _encode(ink, tokenizer, dx, dy, pen)
 
-    special = torch.full((slots,), tokenizer.pad_id, device=device)
-    special[0] = tokenizer.word_id
-    tokens = torch.where(is_word[:, None], special, ids).masked_fill(~real[:, None], tokenizer.pad_id)
-    targets = tokens.roll(-1, 0)
-    targets[:, 0] = targets[:, 0].masked_fill(at == example_ends[example] - 1, tokenizer.end_id)
-    targets[:, 1:] = targets[:, 1:].masked_fill((at == example_ends[example] - 1)[:, None], tokenizer.pad_id)
+    tokens = torch.where(is_word[:, None], ink.word_group, ids)
+    tokens = tokens.masked_fill(~real[:, None], tokenizer.pad_id)
+    last = at == example_ends[example] - 1
+    targets = torch.where(last[:, None], ink.end_group, tokens.roll(-1, 0))
     targets = targets.masked_fill((targets == tokenizer.pad_id) | ~real[:, None], IGNORE)
 
     starts = example_ends - words.positions.sum(1)

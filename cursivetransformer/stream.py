@@ -47,7 +47,7 @@ class Stream:
         step %= max(1, c.train_size // c.batch_size)
         self._generator.manual_seed(_seed(c.seed, TRAINING, step))
         examples = draw_examples(self._generator, self._pool, c.batch_size, c, c.augment)
-        # By length, so that each process has a share of the short and of the long, and neighbours pad each other little.
+        # By length, so that each process has its share of the short and of the long.
         order = example_lengths(self.ink, self.tokenizer, examples, c.max_seq_length).argsort(stable=True)
         packed = pack(self.ink, self.tokenizer, examples.rows(order[self.rank::self.size]), c.max_seq_length, self.room)
         self._count(packed)
