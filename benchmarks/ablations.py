@@ -137,7 +137,7 @@ def run(name, steps, rest):
     given = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
     base, config = (get_all_args(argv=["--wandb", "off", *rest, *words]) for words in ([], given))
     words_a_step = [c.batch_size * (c.min_words + c.num_words) for c in (base, config)]
-    steps = steps * words_a_step[0] // words_a_step[1]  # so that all see as much ink
+    steps = max(1, steps * words_a_step[0] // words_a_step[1])  # so that all see as much ink
     config = replace(config, max_steps=steps, warmup_steps=min(base.warmup_steps, steps // 20))
     with ExitStack() as stack:
         for change in patches():

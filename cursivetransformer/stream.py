@@ -82,8 +82,8 @@ class Stream:
             real, places = tokens.sum(), len(tokens) * (tokens.max() if self.width is None else self.width * packed.tokens.shape[1])
         else:
             real, places = packed.lengths.sum(), len(packed.place)
-        counts = ((packed.lengths > 0).sum(), packed.cut, packed.clamped, real, places)
-        self._counts += torch.stack([torch.as_tensor(n, device=self._counts.device) for n in counts])
+        self._counts[:4] += torch.stack([(packed.lengths > 0).sum(), packed.cut, packed.clamped, real])
+        self._counts[4] += places
 
     def _shape(self, ink):
         """Room for this process's share of a batch, and the width of its longest possible example, in positions."""

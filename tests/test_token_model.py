@@ -1,10 +1,15 @@
 """The published model and its cache: python -m pytest tests/test_token_model.py"""
 
+import math
+
 import torch
 
 from cursivetransformer.attention import KVCache
-from cursivetransformer.model import ModelConfig
+from cursivetransformer.dataset import Ink
+from cursivetransformer.model import ModelConfig, make_model
+from cursivetransformer.packing import Examples, InkTensors, pack
 from cursivetransformer.token_model import TokenGPT, token_loss
+from cursivetransformer.tokenizer import make_tokenizer
 
 V, CHARS = 40, 12
 
@@ -90,3 +95,19 @@ def test_padding_is_never_scored():
     real = torch.cat([logits[0], logits[1, :2]]), torch.cat([targets[0], targets[1, :2]])
     torch.testing.assert_close(token_loss(logits, targets), torch.nn.functional.cross_entropy(*real))
     torch.testing.assert_close(token_loss(logits, targets, "sum"), 7 * token_loss(logits, targets))
+
+
+def test_the_loss_is_the_same_in_rows_of_any_width_and_traced_as_one_graph(made_up_words):
+    tokenizer = make_tokenizer("polar", "".join(word.text for word in made_up_words))
+    ink = InkTensors(Ink(made_up_words, tokenizer), tokenizer)
+    torch.manual_seed(0)
+    model = make_model(ModelConfig("token", 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 900, 64), tokenizer)
+    examples = Examples(torch.tensor([[0, 1], [2, -1], [3, 4]]), torch.full((3,), 0.65))
+    snug, roomy = (pack(ink, tokenizer, examples, 900, room) for room in (None, 500))
+    with torch.no_grad():
+        expected = model.nats(snug)
+        assert abs(float(expected) / float(snug.n_tokens) - math.log(tokenizer.vocab_size)) < 0.1, "an untrained model guesses"
+        torch.testing.assert_close(model.nats(roomy, 250), expected)
+        torch._dynamo.reset()
+        traced = torch.compile(model.nats, fullgraph=True, backend="aot_eager")
+        torch.testing.assert_close(traced(roomy, 250), expected)

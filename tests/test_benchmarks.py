@@ -1,0 +1,47 @@
+"""The benchmarks that train: python -m pytest tests/test_benchmarks.py"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.ablations import VARIANTS
+from benchmarks.time_to_loss import Recipe
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--device", "cpu", "--n_embd", "32", "--n_embd_context", "32", "--n_head", "2", "--n_ctx_head", "2", "--n_layer", "2", "--batch_size", "4"]
+
+
+def run(*words):
+    result = subprocess.run([sys.executable, "-m", *map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=250)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_two_recipes_race_and_leave_their_figures_pictures_and_checkpoints(made_up_bank, tmp_path):
+    told = run("benchmarks.time_to_loss", "--minutes", "0.06", "--out", tmp_path / "race", "--run_dir", tmp_path / "runs",
+               "--dataset_name", made_up_bank, *SMALL)
+    assert "nats per offset" in told and "of the positions real" in told
+    fast, slow = json.loads((tmp_path / "race.json").read_text())["recipes"]
+    assert (fast["preset"], slow["preset"]) == ("cpu", "paper") and fast["real_share"] == 1 > slow["real_share"]
+    for recipe in (fast, slow):
+        seconds, steps, losses = zip(*recipe["curve"])
+        assert list(seconds) == sorted(seconds) and 3.6 <= seconds[-1] < 10 and losses[-1] < losses[0]
+    assert {path.name for path in tmp_path.glob("race*")} == {"race.json", "race.png", "race-fast.png", "race-slow.png"}
+    assert len(list((tmp_path / "runs").glob("*/last.pt"))) == 2
+
+
+def test_the_seconds_to_a_loss_are_never_flattered():
+    recipe = Recipe.__new__(Recipe)
+    recipe.curve = [[2.0, 1, 9.0], [4.0, 2, 7.0], [8.0, 3, 7.5], [16.0, 4, 5.0]]
+    assert [recipe.seconds_to(loss) for loss in (9.5, 9.0, 8.0, 6.0, 5.0, 4.0)] == [2.0, 2.0, 4.0, 16.0, 16.0, None]
+
+
+def test_every_ablation_trains(made_up_bank, tmp_path):
+    told = run("benchmarks.ablations", "all", "--steps", "2", "--threads", "1", "--dataset_name", made_up_bank, "--run_dir", tmp_path, "--batch_size", "4",
+               "--test_size", "4")
+    lines = [line for line in told.splitlines() if line.startswith("|")]
+    assert [line.split("|")[1].strip() for line in lines] == list(VARIANTS)
+    losses = {line.split("|")[1].strip(): float(line.split("|")[4]) for line in lines}
+    assert all(0 < loss < 12 for loss in losses.values())
+    assert len(set(losses.values())) > len(losses) / 2, "a variant that changes nothing measures nothing"
