@@ -111,6 +111,8 @@ VARIANTS = {
     "batch-16": ("16 examples a step", {"batch_size": 16}, lambda: []),
     "batch-32": ("32 examples a step", {"batch_size": 32}, lambda: []),
     "one-word": ("examples of one word", {"num_words": 1}, lambda: []),
+    "augment-more": ("slant, size and rotation vary half as much again, and twice", {"shear_width": 0.6, "scale_width": 0.3, "rotation_width": 0.08}, lambda: []),
+    "augment-less": ("slant, size and rotation vary half as much", {"shear_width": 0.2, "scale_width": 0.1, "rotation_width": 0.02}, lambda: []),
     "rms-norm": ("RMSNorm written out instead of a LayerNorm without gain", {}, lambda: [patch("norm", rms_norm), mock.patch.object(attention, "norm", rms_norm)]),
     "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP)]),
     "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_WIDTH", 4)]),

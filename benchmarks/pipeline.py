@@ -38,7 +38,7 @@ def plain_example(words, tokenizer, rate, matrix, max_length):
 
 
 def main():
-    config = get_all_args(preset="paper")
+    config = get_all_args(preset="paper")  # four words an example
     words, _ = load_banks(config.dataset_name)
     tokenizer = make_tokenizer("polar", "".join(word.text for word in words))
     ink, rng = Ink(words, tokenizer), np.random.default_rng(0)

@@ -54,19 +54,30 @@ def main():
         "width": [(n, ["--n_embd", n, "--n_embd_context", n, "--n_head", n // HEAD, "--n_ctx_head", n // HEAD]) for n in (64, 96, 192, 384)],
         "words in the bank": [(n * n_words, ["--dataset_name", ",".join([config.dataset_name] * n)]) for n in copies],
     }
-    figure, panels = plt.subplots(1, 4, figsize=(11, 2.8), sharey=True)
     print("| what is varied | value | milliseconds a step | tokens a second | seconds to start | most memory so far, MiB |\n| --- | ---: | ---: | ---: | ---: | ---: |")
-    for panel, (name, values) in zip(panels, axes.items()):
-        costs = []
+    curves = {}
+    for name, values in axes.items():
         for value, settings in values:
             start = time.perf_counter()
             cost, speed = step_cost([*rest, *map(str, settings)])
             to_start = time.perf_counter() - start - cost * (STEPS + WARM_UP)
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            costs.append(1000 * cost)
+            curves.setdefault(name, []).append((value, 1000 * cost))
             print(f"| {name} | {value:,} | {1000 * cost:.0f} | {speed:,.0f} | {to_start:.1f} | {memory:,} |", flush=True)
-        panel.loglog([value for value, _ in values], costs, marker=".")
+    draw(curves, out)
+
+
+def draw(curves, out):
+    """A panel for each curve, a list of (value, milliseconds)."""
+    figure, panels = plt.subplots(1, len(curves), figsize=(11, 2.8), sharey=True)
+    for panel, (name, points) in zip(panels, curves.items()):
+        values, costs = zip(*points)
+        panel.loglog(values, costs, marker=".")
         panel.set(xlabel=name)
+        panel.set_xticks(values, [f"{value:,}" for value in values], minor=False)
+        panel.set_xticks([], minor=True)
+        panel.set_yticks([50, 100, 200, 400, 800], ["50", "100", "200", "400", "800"], minor=False)
+        panel.set_yticks([], minor=True)
     panels[0].set(ylabel="milliseconds a step")
     figure.tight_layout()
     figure.savefig(out, dpi=110)
