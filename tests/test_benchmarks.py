@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.ablations import VARIANTS
 from benchmarks.time_to_loss import Recipe
 
@@ -37,6 +39,7 @@ def test_the_seconds_to_a_loss_are_never_flattered():
     assert [recipe.seconds_to(loss) for loss in (9.5, 9.0, 8.0, 6.0, 5.0, 4.0)] == [2.0, 2.0, 4.0, 16.0, 16.0, None]
 
 
+@pytest.mark.slow
 def test_every_ablation_trains(made_up_bank, tmp_path):
     told = run("benchmarks.ablations", "all", "--steps", "2", "--threads", "1", "--dataset_name", made_up_bank, "--run_dir", tmp_path, "--batch_size", "4",
                "--test_size", "4")
