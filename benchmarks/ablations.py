@@ -52,21 +52,26 @@ def reader_without(recent, pen):
     return mock.patch.object(offset_model, "InkReader", Reader)
 
 
+def no_turn(turns):
+    """Turns of the same shape by no angle."""
+    return torch.tensor([1.0, 0.0]).expand_as(turns).contiguous()
+
+
 class StillBlock(offset_model.OffsetBlock):
     """No rotary positions: what came when, a head must learn from the ink alone."""
 
     def forward(self, x, place, turns, text_turns):
-        return super().forward(x, place, torch.ones_like(turns), text_turns)
+        return super().forward(x, place, no_turn(turns), text_turns)
 
 
 class UncountedBlock(offset_model.OffsetBlock):
     """Cross-attention that is not turned by where pen and character stand."""
 
     def text_keys_and_values(self, text, turns):
-        return super().text_keys_and_values(text, torch.ones_like(turns))
+        return super().text_keys_and_values(text, no_turn(turns))
 
     def forward(self, x, place, turns, text_turns):
-        return super().forward(x, place, turns, torch.ones_like(text_turns))
+        return super().forward(x, place, turns, no_turn(text_turns))
 
 
 class GeluMLP(offset_model.MLP):

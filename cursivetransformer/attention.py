@@ -90,21 +90,22 @@ def merge_heads(x):
 
 
 def rotary_turns(places, frequencies):
-    """Turns (..., F) by the angles `places` (...) * `frequencies` (F,), as complex numbers of size 1."""
+    """Turns (..., F, 2) by the angles `places` (...) * `frequencies` (F,), as their cosines and sines."""
     angles = places[..., None] * frequencies
-    return torch.complex(angles.cos(), angles.sin())
+    return torch.stack([angles.cos(), angles.sin()], -1)
 
 
 def turn(x, turns):
-    """Turn each pair of features of (..., D) by `turns` (..., D/2), which may lack dimensions of x that are 1.
+    """Turn each pair of features of (..., D) by `turns` (..., D/2, 2), where dimensions of x may be 1.
 
     Scores of turned queries and keys depend on the difference between their turns alone.
     """
     x = x.float().unflatten(-1, (-1, 2))
     if x.device.type == "cpu" and not torch.compiler.is_compiling():
-        return torch.view_as_real(torch.view_as_complex(x) * turns).flatten(-2)  # one pass over memory instead of five
-    a, b = x.unbind(-1)
-    return torch.stack([a * turns.real - b * turns.imag, a * turns.imag + b * turns.real], -1).flatten(-2)
+        # A product of complex numbers: one pass over memory instead of five. The compiler has no code for them, nor needs it.
+        return torch.view_as_real(torch.view_as_complex(x) * torch.view_as_complex(turns)).flatten(-2)
+    (a, b), (cos, sin) = x.unbind(-1), turns.unbind(-1)
+    return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
 
 
 def norm(x):
