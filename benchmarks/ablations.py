@@ -19,6 +19,7 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 
+from benchmarks.options import take_options
 from cursivetransformer import attention, offset_model, optim, text_encoder
 from cursivetransformer.config import get_all_args, replace
 from cursivetransformer.errors import UserError, run_script
@@ -164,12 +165,10 @@ def run(name, steps, rest):
 
 
 def main():
-    names, options, rest = [], {"steps": "300", "threads": "0"}, []
-    words = iter(sys.argv[1:])
+    options, given = take_options(sys.argv[1:], {"steps": "300", "threads": "0"})
+    names, rest, words = [], [], iter(given)
     for word in words:
-        if word.lstrip("-") in options:
-            options[word.lstrip("-")] = next(words, "")
-        elif word.startswith("--"):
+        if word.startswith("--"):
             rest += [word, next(words, "")]
         else:
             names.append(word)

@@ -17,6 +17,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 
+from benchmarks.options import take_options  # noqa: E402
 from cursivetransformer.bank_sources import load_banks  # noqa: E402
 from cursivetransformer.config import get_all_args  # noqa: E402
 from cursivetransformer.errors import run_script  # noqa: E402
@@ -40,11 +41,7 @@ def step_cost(argv):
 
 
 def main():
-    rest = sys.argv[1:]
-    out = "docs/scale.png"
-    if "--out" in rest:
-        at = rest.index("--out")
-        out, rest = rest[at + 1], rest[:at] + rest[at + 2:]
+    options, rest = take_options(sys.argv[1:], {"out": "docs/scale.png"})
     config = get_all_args(argv=rest)
     n_words = len(load_banks(config.dataset_name)[0])
     copies = [1, 10, -(-LARGE_BANK // n_words)]
@@ -64,7 +61,7 @@ def main():
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             curves.setdefault(name, []).append((value, 1000 * cost))
             print(f"| {name} | {value:,} | {1000 * cost:.0f} | {speed:,.0f} | {to_start:.1f} | {memory:,} |", flush=True)
-    draw(curves, out)
+    draw(curves, options["out"])
 
 
 def draw(curves, out):

@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from benchmarks.options import take_options  # noqa: E402
 from cursivetransformer.config import get_all_args, replace  # noqa: E402
 from cursivetransformer.errors import UserError, run_script  # noqa: E402
 from cursivetransformer.files import atomic_path  # noqa: E402
@@ -91,15 +92,7 @@ def main():
 
 
 def _options(argv):
-    options = {"fast": "auto", "slow": "paper", "minutes": "20", "out": "docs/time_to_loss"}
-    rest = []
-    words = iter(argv)
-    for word in words:
-        name = word.lstrip("-")
-        if name in options:
-            options[name] = next(words, "")
-        else:
-            rest.append(word)
+    options, rest = take_options(argv, {"fast": "auto", "slow": "paper", "minutes": "20", "out": "docs/time_to_loss"})
     if not options["minutes"].replace(".", "", 1).isdigit() or float(options["minutes"]) <= 0:
         raise UserError(f"--minutes takes a number above 0, not {options['minutes']!r}")
     return options, rest

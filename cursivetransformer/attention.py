@@ -144,8 +144,7 @@ class CrossAttention(nn.Module):
 
     def keys_and_values(self, text):
         """(B, S, Cc) encoded text -> keys and values (B, H, S, D): once per text, however many tokens are drawn."""
-        k, v = (split_heads(part, self.n_head) for part in self.kv(text).chunk(2, dim=-1))
-        return k, v
+        return tuple(split_heads(part, self.n_head) for part in self.kv(text).chunk(2, dim=-1))
 
     def forward(self, x, keys_and_values, text_mask):
         k, v = keys_and_values

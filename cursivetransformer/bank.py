@@ -32,7 +32,7 @@ def iterate_entries(path):
     path = Path(path)
     try:
         data = _read_zip(path) if zipfile.is_zipfile(path) else _read_plain(path)
-        yield from _iterate_list(data.decode("utf-8-sig"), path)
+        yield from _iterate_list(data.decode(json.detect_encoding(data), "surrogatepass"), path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors

@@ -10,7 +10,6 @@ import torch
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.strokes import offsets_to_points, points_to_offsets
-from cursivetransformer.token_model import TokenGPT
 from cursivetransformer.tokenizer import fold_text
 
 ROWS_AT_ONCE = 128           # words written together: bounds the memory for a text of any length
@@ -90,7 +89,7 @@ def _allowed_tokens(model, tokenizer, rows, primer):
     """(B,) how many tokens each row may take before it counts as astray."""
     offsets = [sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows]
     allowed = np.array(offsets) * tokenizer.n_slots + len(rows[0])  # WORD and END count too
-    if isinstance(model, TokenGPT):  # its learnt positions end with the context
+    if model.bounded:
         allowed = np.minimum(allowed, model.config.max_length - np.count_nonzero(_prompt(tokenizer, primer) != tokenizer.pad_id))
     return allowed
 

@@ -138,6 +138,7 @@ class OffsetGPT(nn.Module):
     """Groups of tokens and text in, logits of the next group's tokens out. `ink`: (V, 4), see `Tokenizer.ink_table`."""
 
     fills_words = True  # a WORD takes a whole group, its unused slots filled with PAD
+    bounded = False     # positions are turns, and have no end
 
     def __init__(self, config, ink):
         super().__init__()

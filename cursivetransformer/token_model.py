@@ -56,6 +56,7 @@ class TokenGPT(nn.Module):
     """tokens (B, T), text (B, S) -> logits of the next tokens (B, T, V). Character id 0 is padding and is never attended to."""
 
     fills_words = False  # a WORD is one position, like any token
+    bounded = True       # its learnt positions end with the context
 
     def __init__(self, config):
         super().__init__()

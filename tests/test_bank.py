@@ -185,3 +185,10 @@ def test_bigbank_is_read_whole(real_words):
     assert all(np.isfinite(word.points).all() and word.points[-1, 2] == 0 and word.points[:, 0].min() == 0 for word in real_words)
     heights = np.array([-word.points[:, 1].min() for word in real_words if word.text.islower()])
     assert 0.1 < np.median(heights) < 0.7, "lower-case words stand on the baseline, within the canvas"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_bank_is_read_in_any_encoding_of_json(made_up_bank, tmp_path, encoding):
+    path = tmp_path / "other.json"
+    path.write_text(made_up_bank.read_text(encoding="utf-8"), encoding=encoding)
+    assert read_entries(path) == read_entries(made_up_bank)
