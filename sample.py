@@ -7,9 +7,13 @@ from cursivetransformer.write import write_page
 
 def main():
     config = get_sample_args()
-    words, doubtful = write_page(config, show_progress=True)
-    for word in doubtful:
-        print(f"note: {word.text!r} did not come to its end; another --seed may write it better")
+    words = write_page(config, show_progress=True)
+    for number, spelt in enumerate(words, 1):
+        if not spelt.word.finished:
+            print(f"note: word {number}, {spelt.word.text!r}, did not come to its end; --rewrite {number} writes it anew")
+        elif spelt.doubtful:
+            print(f"note: word {number}, {spelt.word.text!r}, reads like {spelt.reading!r} in its best of {spelt.versions} versions; "
+                  f"--rewrite {number} writes it anew")
     print(f"wrote {len(words)} words to {config.out}")
 
 

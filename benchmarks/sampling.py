@@ -50,7 +50,7 @@ def compare(model, tokenizer, words, group):
     allowed = _allowed_tokens(model, tokenizer, rows, None)
     luck = np.random.default_rng(0).random((len(rows), allowed.max()), np.float32)
     start = time.perf_counter()
-    ids = _decode(model, tokenizer, rows, None, allowed, luck, FILTERS)
+    ids, _ = _decode(model, tokenizer, rows, None, allowed, luck, FILTERS)
     drawn = (ids != tokenizer.pad_id).sum(1)
     cached = drawn.sum() / (time.perf_counter() - start)
     print(f"{len(rows)} rows of up to {drawn.max()} tokens\n{'with cache':26} {cached:8,.0f} tokens a second ({drawn.sum()} tokens)")

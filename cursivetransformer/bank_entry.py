@@ -26,6 +26,11 @@ class Word:
     metadata: dict = field(default_factory=dict)
 
 
+def mean_character_width(words):
+    """Width of a character of the words' ink, in canvas heights."""
+    return sum(np.ptp(word.points[:, 0]) for word in words) / sum(len(word.text) for word in words)
+
+
 class Fault(Exception):
     """What is wrong with one entry of a bank."""
 

@@ -42,6 +42,11 @@ def load_banks(names, strict=False, warn=print):
     return words, digest.hexdigest()
 
 
+def bank_name(names):
+    """What to call runs and readers of these banks: the first one's name, without folder and ending."""
+    return Path(names.split(",")[0].strip()).name.split(".")[0]
+
+
 def find_bank(name, warn=print):
     """The path of a bank: `name` itself, else in `data/`, in the folders of CURSIVETRANSFORMER_DATA, in the cache, or fetched."""
     if name.endswith(ENDINGS) or os.sep in name:

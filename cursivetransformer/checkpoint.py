@@ -16,6 +16,7 @@ from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.settings import public_values
 from cursivetransformer.tokenizer import tokenizer_from_state
 
+KIND = "checkpoint"
 FORMAT = 2  # counts up when older versions can no longer read what is written
 
 
@@ -34,12 +35,21 @@ class Checkpoint:
 def save_checkpoint(path, checkpoint):
     """Write a checkpoint: whole or not at all. Secrets among the settings are left out."""
     c = checkpoint
-    content = {
-        "format": FORMAT, "version": c.version, "model_config": c.model.config.as_dict(),
+    write_content(path, {
+        "kind": KIND, "format": FORMAT, "version": c.version, "model_config": c.model.config.as_dict(),
         "weights": {name: weight.detach().cpu() for name, weight in c.model.state_dict().items()},
         "tokenizer": c.tokenizer.state(), "config": public_values(c.config), "bank_digest": c.bank_digest,
         "training": c.training,
-    }
+    })
+
+
+def load_checkpoint(path, device="cpu"):
+    """Read a checkpoint without running code from it. Raises `UserError` in one sentence where it cannot be used."""
+    return read_content(path, KIND, FORMAT, device, "train one with `python train.py`", lambda content: _build(content, device))
+
+
+def write_content(path, content):
+    """Write a dictionary of tensors and plain values to a file, whole or not at all."""
     with atomic_path(path) as temporary:
         try:
             torch.save(content, temporary)
@@ -47,11 +57,14 @@ def save_checkpoint(path, checkpoint):
             raise OSError(str(error).splitlines()[0]) from error
 
 
-def load_checkpoint(path, device="cpu"):
-    """Read a checkpoint without running code from it. Raises `UserError` in one sentence where it cannot be used."""
+def read_content(path, kind, format, device, cure, build):
+    """What `build` makes of the dictionary in a file that `write_content` wrote, of a "kind" and a "format".
+
+    cure: what to do where there is no such file. Runs no code from the file. Raises `UserError` in one sentence.
+    """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}; train one with `python train.py`")
+        raise UserError(f"there is no {kind} {path}; {cure}")
     try:
         data = io.BytesIO(path.read_bytes())
     except OSError as error:
@@ -60,14 +73,16 @@ def load_checkpoint(path, device="cpu"):
         # weights_only: nothing but tensors and plain values is built.
         content = torch.load(data, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, AttributeError, IndexError) as error:
-        raise UserError(f"{path} is not a checkpoint of this program, or it was cut short; use another one") from error
+        raise UserError(f"{path} is not a {kind} of this program, or it was cut short; use another one") from error
     if not isinstance(content, dict) or "format" not in content:
-        raise UserError(f"{path} is not a checkpoint of this program; it may hold weights alone")
-    if content["format"] != FORMAT:
+        raise UserError(f"{path} is not a {kind} of this program; it may hold weights alone")
+    if content.get("kind", KIND) != kind:
+        raise UserError(f"{path} holds a {content['kind'] if 'kind' in content else KIND}, not a {kind}; {cure}")
+    if content["format"] != format:
         raise UserError(f"{path} was written by version {content.get('version')} in format {content['format']}, "
-                        f"this is version {__version__} and reads format {FORMAT}; install the version that wrote it")
+                        f"this is version {__version__} and reads format {format}; install the version that wrote it")
     try:
-        return _build(content, device)
+        return build(content)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} does not fit this version ({__version__}; it was written by {content.get('version')}): {reason}") from error

@@ -1,13 +1,14 @@
 """Every setting of the project, once: name, type, default, help, group; and the presets that bundle them.
 
-Knows nothing of how a setting is used. Import `get_all_args` for training, `get_sample_args` for sampling.
+Knows nothing of how a setting is used. Import `get_all_args` for training, `get_sample_args` for sampling, `get_reader_args` for
+training readers, `get_evaluation_args` for evaluating.
 """
 
 import dataclasses
 from dataclasses import dataclass
 
 from cursivetransformer.errors import UserError
-from cursivetransformer.settings import check_values, parse_command_line, setting
+from cursivetransformer.settings import check_values, parse_command_line, same_setting, setting
 
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
 
@@ -70,6 +71,11 @@ class Config:
     print_every: int = setting(50, "steps between two progress lines", "run")
     log_every: int = setting(500, "steps between two evaluations, with samples and a checkpoint", "run")
 
+    # Reading
+    reader_dir: str = setting("readers", "folder that the readers of a bank are in, one folder for each bank", "reading")
+    read_words: int = setting(48, "held-out words that are written, and read by the bank's choosing reader, every log_every steps; 0 for none", "reading")
+    best_by: str = setting("loss", "what makes best.pt: the lowest 'loss' on held-out words, or the fewest errors in 'reading'", "reading", ("loss", "reading"))
+
     # Tracking
     wandb: str = setting("auto", "Weights & Biases: 'auto' is online when a key or login is there and else off", "tracking", ("auto", "online", "offline", "off"))
     wandb_entity: str = setting("", "W&B user or team", "tracking")
@@ -88,6 +94,9 @@ class SampleConfig:
     out: str = setting("sample.svg", "picture to write: .svg or .png", "output")
     line_width: float = setting(170.0, "width of a line in millimetres", "output")
     x_height: float = setting(4.0, "height of a letter like x in millimetres", "output")
+    respell: int | None = setting(None, "versions, at most, of a word that the reader of the hand misreads; empty takes 8 where there is a reader", "spelling")
+    rewrite: str = setting("", "numbers of words to write anew, like 2,4; 2:3 for the third new version; the others stay", "spelling")
+    reader_dir: str = same_setting(Config, "reader_dir", group="spelling")
     checkpoint: str = setting("", "model to write with; empty takes the newest one here", "model")
     run_dir: str = setting("runs", "folder that the newest checkpoint is looked for in", "model")
     device: str = setting("cpu", "cuda, mps or cpu; 'auto' takes the first of them that is there", "model")
@@ -95,6 +104,41 @@ class SampleConfig:
     top_k: int = setting(0, "draw only from the k likeliest tokens; 0 for all", "sampling")
     top_p: float = setting(0.95, "draw only from the likeliest tokens that together have this probability", "sampling")
     seed: int = setting(0, "seed: the same one writes the same ink again", "sampling")
+
+
+@dataclass
+class ReaderSettings:
+    """The settings of training the two readers of a bank."""
+
+    dataset_name: str = same_setting(Config, "dataset_name")
+    strict: bool = same_setting(Config, "strict")
+    test_share: float = same_setting(Config, "test_share")
+    max_steps: int = setting(700, "optimizer steps of each reader", "training")
+    batch_size: int = setting(32, "examples in a step", "training")
+    learning_rate: float = setting(4e-3, "AdamW's learning rate", "training")
+    device: str = same_setting(Config, "device", group="training")
+    seed: int = same_setting(Config, "seed", group="training")
+    reader_dir: str = same_setting(Config, "reader_dir", group="output")
+    out: str = setting("", "folder for the two readers; empty takes one named after the bank in reader_dir", "output")
+
+
+@dataclass
+class EvaluationSettings:
+    """The settings of evaluating a model."""
+
+    checkpoint: str = same_setting(SampleConfig, "checkpoint")
+    run_dir: str = same_setting(SampleConfig, "run_dir")
+    device: str = same_setting(SampleConfig, "device")
+    dataset_name: str = setting("", "bank to compare with; empty takes the one that the model learnt", "data")
+    readers: str = setting("", "folder of the two readers; empty takes those of the model's bank in reader_dir", "data")
+    reader_dir: str = same_setting(Config, "reader_dir", group="data")
+    most_words: int = setting(0, "words of each text, at most; 0 for all", "data")
+    best_of: str = setting("1,4,8,16", "numbers of versions of a misread word to report", "sampling")
+    temperature: float = same_setting(SampleConfig, "temperature")
+    top_k: int = same_setting(SampleConfig, "top_k")
+    top_p: float = same_setting(SampleConfig, "top_p")
+    seed: int = same_setting(SampleConfig, "seed")
+    out: str = setting("evaluation", "where the report goes: OUT.json, OUT.md and OUT.png", "output")
 
 
 # What a preset changes against the defaults above, which are those of "cpu".
@@ -131,20 +175,53 @@ def get_all_args(use_argparse=True, argv=None, **overrides):
 
 def get_sample_args(use_argparse=True, argv=None, **overrides):
     """The settings of sampling, checked, as a `SampleConfig`; called like `get_all_args`."""
-    given = {}
-    if use_argparse:
-        given = parse_command_line(SampleConfig, argv, "Write a text in a learnt hand.", positional="text")
-    given.update(check_values(SampleConfig, overrides))
-    config = SampleConfig(**given)
-    config.device = resolve_device(config.device)
+    config = _settings(SampleConfig, "Write a text in a learnt hand.", use_argparse, argv, overrides, positional="text")
     _require(config, {
+        **_sampling_rules(config),
+        "line_width": (10 <= config.line_width <= 10_000, "between 10 and 10000 (millimetres)"),
+        "x_height": (0.5 <= config.x_height <= 100, "between 0.5 and 100 (millimetres)"),
+        "respell": (config.respell is None or config.respell >= 1, "1 or more"),
+    })
+    return config
+
+
+def get_reader_args(use_argparse=True, argv=None, **overrides):
+    """The settings of training readers, checked, as `ReaderSettings`; called like `get_all_args`."""
+    config = _settings(ReaderSettings, "Train two readers of a handwriting.", use_argparse, argv, overrides)
+    _require(config, {
+        **{name: (getattr(config, name) >= 1, "1 or more") for name in ("max_steps", "batch_size")},
+        "test_share": (0 < config.test_share < 1, "between 0 and 1"),
+        "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
+    })
+    return config
+
+
+def get_evaluation_args(use_argparse=True, argv=None, **overrides):
+    """The settings of evaluating, checked, as `EvaluationSettings`, best_of as a list; called like `get_all_args`."""
+    config = _settings(EvaluationSettings, "Measure a model of a handwriting.", use_argparse, argv, overrides)
+    _require(config, {**_sampling_rules(config), "most_words": (config.most_words >= 0, "0 or more")})
+    counts = config.best_of.split(",")
+    _require(config, {"best_of": (all(n.strip().isdecimal() and int(n) for n in counts), "whole numbers of 1 or more, joined by commas")})
+    config.best_of = sorted({int(n) for n in counts})
+    return config
+
+
+def _settings(cls, description, use_argparse, argv, overrides, positional=None):
+    """The settings `cls`, each of them alone checked, their device made a real one."""
+    given = parse_command_line(cls, argv, description, positional) if use_argparse else {}
+    given.update(check_values(cls, overrides))
+    config = cls(**given)
+    config.device = resolve_device(config.device)
+    return config
+
+
+def _sampling_rules(config):
+    return {
         "temperature": (config.temperature >= 0, "0 or more"),
         "top_k": (config.top_k >= 0, "0 or more"),
         "top_p": (0 < config.top_p <= 1, "above 0 and at most 1"),
-        "line_width": (10 <= config.line_width <= 10_000, "between 10 and 10000 (millimetres)"),
-        "x_height": (0.5 <= config.x_height <= 100, "between 0.5 and 100 (millimetres)"),
-    })
-    return config
+        "seed": (0 <= config.seed < 2**63, "0 or more"),
+    }
 
 
 def resolve_device(name):
@@ -189,6 +266,8 @@ def check_config(config):
         "lr_decay": (0 < c.lr_decay <= 1, "above 0 and at most 1"),
         "grad_clip": (c.grad_clip >= 0, "0 or more"),
         "seed": (0 <= c.seed < 2**63, "0 or more"),
+        "read_words": (c.read_words >= 0, "0 or more"),
+        "best_by": (c.best_by == "loss" or c.read_words > 0, "'loss' where --read_words is 0"),
     })
     sources = [name for name in ("resume", "local_checkpoint_path", "load_from_run_id") if getattr(c, name)]
     if len(sources) > 1:

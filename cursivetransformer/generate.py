@@ -20,11 +20,13 @@ STALE_SHARE = 0.25           # finished rows are dropped from the cache when the
 
 @dataclass
 class WrittenWord:
-    """A generated word. points: (n, 3), the left edge at x = 0, the baseline at y = 0; finished: it came to its END."""
+    """A generated word. points: (n, 3), the left edge at x = 0, the baseline at y = 0; finished: it came to its END; nats: minus
+    the log-probability that the model gives to its tokens, at temperature 1."""
 
     text: str
     points: np.ndarray
     finished: bool
+    nats: float = 0.0
 
 
 def prepare_text(text, tokenizer, missing="fail"):
@@ -46,35 +48,50 @@ def prepare_text(text, tokenizer, missing="fail"):
     return lines
 
 
-@torch.inference_mode()
-def write_words(model, tokenizer, words, primer=None, group=1, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
+def in_rows(words, group):
+    """Words in rows of `group`; a last row that lacks some is filled with words from the front."""
+    filled = words + [words[i % len(words)] for i in range(-len(words) % group)]
+    return [filled[i:i + group] for i in range(0, len(filled), group)]
+
+
+def write_words(model, tokenizer, words, group=1, **options):
     """Write each of `words` (a list of texts without spaces); returns a list of `WrittenWord`.
 
-    primer: a `Word` or `WrittenWord` whose ink is put before every row to set its style, or None. group: words in a row, which must be
-    a number that the model was trained on. temperature: 0 takes the likeliest token. top_k, top_p: draw from the likeliest tokens
-    only. The same seed on the same device gives the same ink. progress: called with the number of words finished since its last call.
+    group: words in a row, which must be a number that the model was trained on; options: those of `write_rows`.
     """
+    rows = write_rows(model, tokenizer, in_rows(words, group), **options)
+    return [word for row in rows for word in row][:len(words)]
+
+
+@torch.inference_mode()
+def write_rows(model, tokenizer, rows, streams=None, primer=None, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
+    """Write rows of words, each row a list of texts and all of one length; returns lists of `WrittenWord`.
+
+    primer: a `Word` or `WrittenWord` whose ink is put before every row to set its style, or None. temperature: 0 takes the likeliest
+    token. top_k, top_p: draw from the likeliest tokens only. The same seed on the same device gives the same ink; streams: for each
+    row a tuple of whole numbers that, with the seed, choose its random numbers, so that its ink does not depend on its
+    neighbours (default: its index). progress: called with the number of words finished since its last call.
+    """
+    streams = [(i,) for i in range(len(rows))] if streams is None else streams
     written = []
-    for start in range(0, len(words), ROWS_AT_ONCE * group):
-        part = words[start:start + ROWS_AT_ONCE * group]
-        # A last row with too few words is filled with words from the front, which are then dropped.
-        filled = part + [part[i % len(part)] for i in range(-len(part) % group)]
-        rows = [filled[i:i + group] for i in range(0, len(filled), group)]
-        allowed = _allowed_tokens(model, tokenizer, rows, primer)
-        # One stream of random numbers for each row, so that its ink does not depend on its neighbours.
-        luck = np.stack([np.random.default_rng([seed, start // group + i]).random(allowed.max(), np.float32) for i in range(len(rows))])
-        tokens = _decode(model, tokenizer, rows, primer, allowed, luck, (temperature, top_k, top_p), progress)
-        written += [word for row, ids in zip(rows, tokens) for word in _to_words(tokenizer, row, ids)]
-        del written[start + len(part):]
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start:start + ROWS_AT_ONCE]
+        allowed = _allowed_tokens(model, tokenizer, part, primer)
+        luck = np.stack([np.random.default_rng([seed, *stream]).random(allowed.max(), np.float32)
+                         for stream in streams[start:start + ROWS_AT_ONCE]])
+        tokens, nats = _decode(model, tokenizer, part, primer, allowed, luck, (temperature, top_k, top_p), progress)
+        written += [_to_words(tokenizer, *row) for row in zip(part, tokens, nats)]
     return written
 
 
-def _to_words(tokenizer, texts, ids):
-    """The drawn ids of one row -> a `WrittenWord` for each of its texts; those it did not come to are empty."""
+def _to_words(tokenizer, texts, ids, nats):
+    """The drawn ids of one row and the nats of each -> a `WrittenWord` for each of its texts; those it did not come to are empty."""
     inks = tokenizer.decode_words(np.append(tokenizer.word_id, ids[ids != tokenizer.pad_id]))
     ended = len(inks) if tokenizer.end_id in ids else len(inks) - 1
     empty = np.zeros((0, 3), np.float32)
-    return [WrittenWord(text, _placed(offsets_to_points(inks[i])) if i < len(inks) else empty, i < ended)
+    starts = np.append(0, ids[:-1] == tokenizer.word_id).cumsum()  # a word's nats are its own and its end's
+    nats = np.bincount(starts, nats, len(texts))
+    return [WrittenWord(text, _placed(offsets_to_points(inks[i])) if i < len(inks) else empty, i < ended, float(nats[i]))
             for i, text in enumerate(texts)]
 
 
@@ -154,11 +171,12 @@ class _Grammar:
 
 
 def _decode(model, tokenizer, rows, primer, allowed, luck, filters, progress=None):
-    """Draw the tokens of all rows, at most `allowed` (B,) of each. luck: (B, most) in [0, 1). Returns (B, most) ids, PAD behind."""
+    """Draw the tokens of all rows, at most `allowed` (B,) of each. luck: (B, most) in [0, 1). Returns (B, most) ids, PAD behind,
+    and (B, most) minus the log-probability of each, 0 behind."""
     device = next(model.parameters()).device
     prompt = torch.as_tensor(_prompt(tokenizer, primer), device=device)
     text = torch.as_tensor(_context(model, tokenizer, rows, primer), device=device)
-    drawn = np.full(luck.shape, tokenizer.pad_id)
+    drawn, nats = np.full(luck.shape, tokenizer.pad_id), np.zeros(luck.shape, np.float32)
     luck = torch.as_tensor(luck, device=device)
     filling = (tokenizer.n_slots - 1) * model.fills_words
     grammar = _Grammar(tokenizer, len(rows), len(rows[0]), filling, device)
@@ -166,10 +184,12 @@ def _decode(model, tokenizer, rows, primer, allowed, luck, filters, progress=Non
     ended = np.zeros(len(rows), bool)   # of those
     state, logits = model.begin(prompt, text, room=FEWEST_OFFSETS)
     for n in range(drawn.shape[1]):
-        token = draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), *filters), luck[:, n])
+        logits = logits.masked_fill(~grammar.allowed(), -torch.inf)
+        token = draw(probabilities(logits, *filters), luck[:, n])
         ids = np.where(ended, tokenizer.pad_id, token.cpu().numpy())
         grammar.accept(ids)
         drawn[alive, n] = ids
+        nats[alive, n] = np.where(ended, 0, (logits.logsumexp(-1) - logits.gather(-1, token[:, None])[:, 0]).cpu().numpy())
         ends = ~ended & ((ids == tokenizer.end_id) | (n + 1 >= allowed[alive]))
         if progress:
             progress(len(rows[0]) * int(ends.sum()))
@@ -184,7 +204,7 @@ def _decode(model, tokenizer, rows, primer, allowed, luck, filters, progress=Non
             state.keep(going)
             token, luck = token[going], luck[going]
         logits = model.next(state, token)
-    return drawn
+    return drawn, nats
 
 
 def probabilities(logits, temperature=1.0, top_k=0, top_p=1.0):

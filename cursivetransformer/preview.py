@@ -1,10 +1,12 @@
-"""Samples drawn while training: the same sentence and the same held-out words every time, so that progress shows."""
+"""Samples drawn while training, and read: the same sentence and the same held-out words every time, so that progress shows."""
 
 from cursivetransformer.config import SampleConfig
 from cursivetransformer.files import atomic_path
 from cursivetransformer.generate import prepare_text
 from cursivetransformer.render import save_png
-from cursivetransformer.write import compose
+from cursivetransformer.respell import write_spelt
+from cursivetransformer.spelling import Spelling
+from cursivetransformer.write import compose, sampling_options
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 TEST_WORDS = 8
@@ -18,3 +20,11 @@ def draw_preview(model, stream, path):
     page, _ = compose(model, stream.tokenizer, lines, SampleConfig(), stream.config.min_words)
     with atomic_path(path) as temporary:
         save_png(page, temporary, DPI)
+
+
+def reading_error(model, stream, reader):
+    """Character error rate of the first `read_words` held-out words, as the model writes them and the reader reads them."""
+    model.eval()
+    texts = [stream.words[i].text for i in stream.test_ids[:stream.config.read_words]]
+    words = write_spelt(model, stream.tokenizer, texts, reader, group=stream.config.min_words, **sampling_options(SampleConfig()))
+    return Spelling.of(texts, [spelt.reading for spelt in words]).character_error

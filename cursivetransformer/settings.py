@@ -20,6 +20,13 @@ def setting(default, help, group, choices=None, secret=False):
     )
 
 
+def same_setting(cls, name, group=None):
+    """A field that is the setting `name` of another dataclass: its default and help are written there, once."""
+    field = cls.__dataclass_fields__[name]
+    metadata = {**field.metadata, "group": group or field.metadata["group"]}
+    return dataclasses.field(default=field.default, metadata=metadata)
+
+
 def value_type(field):
     """The plain type of a setting, without the `| None` of an optional one."""
     if isinstance(field.type, types.UnionType):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from cursivetransformer.dataset import NO_WORD, Ink, split_words, usable_words
+from cursivetransformer.errors import UserError
 from cursivetransformer.packing import Examples, InkTensors, draw_examples, example_lengths, pack, row_lengths
 
 EVALUATION_ROWS = 32  # examples in a batch of an evaluation
@@ -27,11 +28,16 @@ class Stream:
     """
 
     def __init__(self, words, tokenizer, config, warn=print, rank=0, size=1, fixed=False):
+        _, held_out = split_words(words, config.test_share, config.seed)  # of the whole bank, so that models and readers agree on it
+        held_out = {words[i].text for i in held_out}
         words = usable_words(words, tokenizer, config, warn)
         self.words, self.tokenizer, self.config = words, tokenizer, config
         self.rank, self.size = rank, size
         ink = Ink(words, tokenizer)
-        self.train_ids, self.test_ids = split_words(words, config.test_share, config.seed)
+        tested = np.array([word.text in held_out for word in words])
+        if tested.all() or not tested.any():
+            raise UserError(f"of the bank's {'training' if tested.all() else 'held-out'} words none is left; record more, or leave out fewer")
+        self.train_ids, self.test_ids = np.flatnonzero(~tested), np.flatnonzero(tested)
         # Where a device has no float64, as Apple's, batches are made on the host.
         self.ink = InkTensors(ink, tokenizer, "cpu" if config.device == "mps" else config.device)
         self._pool = torch.as_tensor(self.train_ids, device=self.ink.device)
@@ -99,6 +105,13 @@ class Stream:
         longest = 1 + (ink.token_counts(self.tokenizer, c.downsample_mean - c.downsample_width / 2).max() - 1) / slots
         width = min(c.num_words * longest, (c.max_seq_length + (slots - 1) * c.num_words) / slots)
         return max(_rounded(room), _rounded(width)), _rounded(width)
+
+
+@torch.no_grad()
+def mean_nats(nats, batches):
+    """The loss of batches, by a model's `nats`: nats per scored token, and per offset."""
+    total = sum(float(nats(batch)) for batch in batches)
+    return total / sum(int(b.n_tokens) for b in batches), total / sum(int(b.n_offsets) for b in batches)
 
 
 def arrange(ids, word_tokens, num_words, max_length):

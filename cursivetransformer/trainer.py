@@ -8,25 +8,26 @@ import signal
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from cursivetransformer import config as configs
-from cursivetransformer.bank_sources import load_banks
+from cursivetransformer.bank_entry import mean_character_width
+from cursivetransformer.bank_sources import bank_name, load_banks
 from cursivetransformer.checkpoint import Checkpoint, find_run, find_run_by_id, load_checkpoint, save_checkpoint
 from cursivetransformer.errors import UserError
 from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.optim import learning_rate_factor, make_optimizers, set_learning_rates
-from cursivetransformer.preview import draw_preview
+from cursivetransformer.preview import draw_preview, reading_error
 from cursivetransformer.processes import Processes, processes
 from cursivetransformer.progress import Meter, stop_signals
-from cursivetransformer.stream import Stream
+from cursivetransformer.reader import find_choosing_reader
+from cursivetransformer.stream import Stream, mean_nats
 from cursivetransformer.tokenizer import fold_text, make_tokenizer
 from cursivetransformer.tracking import Silence, Tracker, fetch_checkpoint
 
 # May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
 MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
-              "load_from_run_id", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
+              "load_from_run_id", "reader_dir", "read_words", "best_by", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
 STEPS_BETWEEN_WISHES = 10  # several processes ask each other whether to stop
 LEAST_TEXT = 64  # characters of context, however short the words of the bank are
 
@@ -50,10 +51,13 @@ class Trainer:
         self.stream = Stream(words, tokenizer, config, warn, group.rank, group.size, fixed=self.compiled)
         self.model = model.to(config.device)
         self.optimizers = make_optimizers(self.model, config)
-        self.step, self.best_loss, self.seconds = 0, math.inf, 0.0
+        self.step, self.best_loss, self.best_error, self.seconds = 0, math.inf, math.inf, 0.0
         self.wandb_id = None
         self.training_nats = self._compile(warn) if self.compiled else self.model.nats
         self.evaluations = {split: self.stream.evaluation(split) for split in ("train", "test")} if group.first else {}
+        self.reader = find_choosing_reader(config, bank_digest, warn) if group.first and config.read_words else None
+        if config.best_by == "reading" and group.first and not self.reader:
+            raise UserError(f"--best_by reading needs a reader of this bank, and {config.reader_dir}/ has none; `python train_reader.py` trains one")
         c, t = config, tokenizer
         warn(f"{len(self.stream.train_ids)} training and {len(self.stream.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
              f"{self.model.n_parameters / 1e6:.2f} million weights on {f'{group.size} x ' if group.size > 1 else ''}{c.device}, preset {c.preset}")
@@ -168,27 +172,31 @@ class Trainer:
 
         return first
 
-    @torch.no_grad()
     def evaluate(self, split):
         """Loss on the fixed words of a split: nats per real token, and nats per offset."""
         self.model.eval()
-        batches = self.evaluations[split]
-        nats = sum(float(self._nats(self.model.nats, batch)) for batch in batches)
-        return nats / sum(int(b.n_tokens) for b in batches), nats / sum(int(b.n_offsets) for b in batches)
+        return mean_nats(lambda batch: self._nats(self.model.nats, batch), self.evaluations[split])
 
     def _log(self, tracker, meter):
         """Evaluate, record, save and draw."""
-        speed = meter.tokens_per_second()  # before the evaluation, which is not training
+        speed, training_seconds = meter.tokens_per_second(), meter.seconds()  # before the evaluation, which is not training
         (train, _), (test, test_per_offset) = self.evaluate("train"), self.evaluate("test")
         self._check(test)
         metrics = {"train_loss": train, "test_loss": test, "test_nats_per_offset": test_per_offset, "batch_loss": meter.loss(),
-                   "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds + meter.seconds(),
+                   "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds + training_seconds,
                    "tokens_per_second": speed, **self.stream.counts()}
+        line = f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset"
+        if self.reader:
+            metrics["reading_error"] = reading_error(self.model, self.stream, self.reader)
+            line += f", {metrics['reading_error']:.1%} of the characters misread"
         tracker.log(self.step, metrics)
-        tracker.say(f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset")
-        self.seconds += meter.seconds()
-        if test < self.best_loss:
-            self.best_loss = test
+        tracker.say(line)
+        self.seconds += training_seconds
+        error = metrics.get("reading_error", math.inf)
+        # Of two equal errors the later one, which has been trained for longer.
+        improved = error <= self.best_error if self.config.best_by == "reading" else test < self.best_loss
+        self.best_loss, self.best_error = min(test, self.best_loss), min(error, self.best_error)
+        if improved:
             self.save("best.pt")
         self.save("last.pt")
         tracker.checkpoint(self.folder / "last.pt", force=self.step == self.config.max_steps)
@@ -205,7 +213,7 @@ class Trainer:
     def save(self, name):
         """Write all that resuming needs into the run's folder; returns the path."""
         training = {
-            "step": self.step, "best_loss": self.best_loss, "seconds": self.seconds, "wandb_id": self.wandb_id,
+            "step": self.step, "best_loss": self.best_loss, "best_error": self.best_error, "seconds": self.seconds, "wandb_id": self.wandb_id,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random_state": torch.get_rng_state(),
             "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -215,17 +223,12 @@ class Trainer:
 
     def _restore(self, training):
         self.step, self.best_loss, self.seconds = training["step"], training["best_loss"], training["seconds"]
-        self.wandb_id = training["wandb_id"]
+        self.best_error, self.wandb_id = training.get("best_error", math.inf), training["wandb_id"]
         for optimizer, state in zip(self.optimizers, training["optimizers"]):
             optimizer.load_state_dict(state)
         torch.set_rng_state(training["random_state"].cpu())
         if torch.cuda.is_available() and len(training["cuda_random_states"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([state.cpu() for state in training["cuda_random_states"]])
-
-
-def mean_character_width(words):
-    """Width of a character of the words' ink, in canvas heights."""
-    return sum(np.ptp(word.points[:, 0]) for word in words) / sum(len(word.text) for word in words)
 
 
 def _checkpoint_to_resume(config):
@@ -251,8 +254,7 @@ def _new_folder(config):
     """The folder of a new run: its name, or one of bank and time; never one that holds a run."""
     name = config.wandb_run_name
     if not name:
-        bank = Path(config.dataset_name.split(",")[0]).name.split(".")[0]
-        name = f"{bank}-{time.strftime('%Y%m%d-%H%M%S')}"
+        name = f"{bank_name(config.dataset_name)}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = Path(config.run_dir) / "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
     if (folder / "last.pt").exists():
         raise UserError(f"{folder} holds a run already; continue it with --resume {folder.name}, or give another --wandb_run_name")

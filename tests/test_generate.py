@@ -46,7 +46,7 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
     texts, n = [["abc", "d"], ["edcba", "b"], ["cab", "ade"]], 40
     texts = [row[:group] for row in texts]
     luck = np.random.default_rng(0).random((3, n), np.float32)
-    drawn = generate._decode(model, tokenizer, texts, None, np.full(3, n), luck, (0.8, 0, 0.95))
+    drawn, _ = generate._decode(model, tokenizer, texts, None, np.full(3, n), luck, (0.8, 0, 0.95))
     context = torch.as_tensor(generate._context(model, tokenizer, texts, None))
     for row in range(3):
         groups, partial = generate._prompt(tokenizer, None).tolist(), []

@@ -1,0 +1,103 @@
+"""Training of readers: two of them on disjoint halves of a bank's training words, so that one may choose what the other grades."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from tqdm import tqdm
+
+from cursivetransformer.augment import downsample
+from cursivetransformer.bank_sources import bank_name, load_banks
+from cursivetransformer.dataset import split_words
+from cursivetransformer.distort import PAIR_SHARE, distort, side_by_side
+from cursivetransformer.errors import UserError
+from cursivetransformer.ink_image import Frame
+from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, save_reader
+from cursivetransformer.spelling import Spelling
+
+HALVES, EXAMPLES = 3, 4   # streams of random numbers of a seed, after those of `stream.py`
+WARMUP_STEPS = 50
+WEIGHT_DECAY = 0.05
+GRAD_CLIP = 1.0
+MODEL_RATE = 0.65         # of the points dropped, as the model's ink is by default
+
+
+def train_readers(config, say=print, show_progress=False):
+    """Train both readers as `config` (a `config.ReaderSettings`) says; returns the folder they were written to."""
+    words, digest = load_banks(config.dataset_name, config.strict, say)
+    train_ids, test_ids = split_words(words, config.test_share, config.seed)
+    halves = split_halves(words, train_ids, config.seed)
+    folder = Path(config.out or Path(config.reader_dir) / bank_name(config.dataset_name))
+    alphabet = "".join(sorted(set("".join(word.text for word in words)) | {" "}))
+    say(f"{len(halves[0])} and {len(halves[1])} training words, {len(test_ids)} held out, {len(alphabet) - 1} characters")
+    test = [words[i] for i in test_ids]
+    for name, ids in zip((CHOOSING, GRADING), halves):
+        start = time.monotonic()
+        torch.manual_seed(config.seed)
+        frame = Frame.around([words[i] for i in ids])
+        reader = Reader(ReaderConfig(alphabet, frame.as_dict(), digest, config.seed, config.test_share, name, len(ids)), config.device)
+        _fit(reader, [words[i] for i in ids], config, name, show_progress)
+        recorded, thinned = (read_back(reader, test, rate) for rate in (0, MODEL_RATE))
+        reader.config.error = recorded.character_error
+        save_reader(folder / f"{name}.pt", reader)
+        say(f"{name} reader, {reader.n_parameters:,} weights, {time.monotonic() - start:.0f} s: of the held-out words' characters "
+            f"{recorded.character_error:.2%} are misread, of the words {recorded.word_error:.2%}; with {MODEL_RATE:.0%} of the points dropped "
+            f"{thinned.character_error:.2%} and {thinned.word_error:.2%}")
+    return folder
+
+
+def split_halves(words, ids, seed):
+    """The words `ids` in two halves that share no text."""
+    texts = sorted({words[i].text for i in ids})
+    if len(texts) < 2:
+        raise UserError("two readers need training words of two different texts at least")
+    first = {texts[i] for i in np.random.default_rng([seed, HALVES]).permutation(len(texts))[::2]}
+    here = np.array([words[i].text in first for i in ids])
+    return ids[here], ids[~here]
+
+
+def read_back(reader, words, rate=0.0):
+    """The `Spelling` of recorded words as the reader reads them, the share `rate` of their points dropped."""
+    return Spelling.of([word.text for word in words], reader.read([downsample(word.points, rate) for word in words]))
+
+
+def draw_examples(rng, words, n):
+    """`n` distorted inks with their texts: single words, and two side by side."""
+    examples = []
+    for _ in range(n):
+        chosen = [words[i] for i in rng.integers(len(words), size=1 + (rng.random() < PAIR_SHARE))]
+        examples.append(side_by_side([distort(word.points, rng) for word in chosen], [word.text for word in chosen], rng))
+    return examples
+
+
+def _fit(reader, words, config, name, show_progress):
+    matrices = [p for p in reader.net.parameters() if p.ndim > 1]
+    vectors = [p for p in reader.net.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW([dict(params=matrices, weight_decay=WEIGHT_DECAY), dict(params=vectors, weight_decay=0.0)], config.learning_rate)
+    rng, warmup = np.random.default_rng([config.seed, EXAMPLES]), min(WARMUP_STEPS, 1 + config.max_steps // 10)
+    reader.net.train()
+    with tqdm(range(config.max_steps), desc=f"{name} reader", unit="step", disable=None if show_progress else True, leave=False) as bar:
+        for step in bar:
+            factor = min((step + 1) / warmup, 1 - step / config.max_steps)
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * factor
+            loss = ctc_loss(reader, *zip(*draw_examples(rng, words, config.batch_size)))
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(reader.net.parameters(), GRAD_CLIP)
+            optimizer.step()
+            if step % 10 == 0:
+                bar.set_postfix_str(f"{loss.item():.3f} nats/character")
+
+
+def ctc_loss(reader, inks, texts):
+    """Nats per character of a batch."""
+    logits, frames = reader.logits(inks)
+    targets, lengths = [c for text in texts for c in reader.encode(text)], [len(text) for text in texts]
+    # On the CPU: its lengths may be tensors of the host. A text too long for its ink's frames has no loss.
+    nats = F.ctc_loss(logits.float().log_softmax(-1).transpose(0, 1).cpu(), torch.tensor(targets), frames, torch.tensor(lengths),
+                      reduction="sum", zero_infinity=True)
+    return nats / sum(lengths)

@@ -1,0 +1,102 @@
+"""An evaluation as files: JSON for programs, Markdown tables for people, and a picture of the words that were misread."""
+
+import json
+
+import numpy as np
+
+from cursivetransformer.files import atomic_path
+from cursivetransformer.render import INK
+from cursivetransformer.strokes import split_strokes
+
+WORST_CHARACTERS = 12
+WORST_WORDS = 28
+COLUMNS = 4
+CELL = (2.6, 1.0)       # inches
+PAPER = (0.8, 0.45)     # canvas heights: the least ink that a cell has room for, so that small words are not blown up
+
+
+def save_report(report, written, out):
+    """Write OUT.json, OUT.md and OUT.png of what `evaluation.evaluate` returned; each whole or not at all. Returns their paths."""
+    paths = [f"{out}.{ending}" for ending in ("json", "md", "png")]
+    with atomic_path(paths[0]) as path:
+        path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with atomic_path(paths[1]) as path:
+        path.write_text(markdown(report), encoding="utf-8")
+    with atomic_path(paths[2]) as path:
+        draw_worst(report, written, path)
+    return paths
+
+
+def markdown(report):
+    """The report as Markdown."""
+    r, loss, most = report, report["loss"], list(report["generated"])
+    s = ", ".join(f"{name} {value}" for name, value in r["settings"].items() if name != "best_of")
+    lines = [f"# {r['checkpoint']}", "", f"Step {r['step']}, bank {r['bank']}; {s}.", "",
+             f"Held-out words: {loss['nats_per_offset']:.3f} nats or {loss['bits_per_offset']:.3f} bits per offset, {loss['nats_per_token']:.3f} nats per token."]
+    if "1" in r["generated"]:
+        lines[-1] += f" {r['generated']['1']['tokens_per_second']:,.0f} tokens written in a second."
+    lines += ["", "## Legibility", "", "Characters and words that the grading reader misreads, in percent. Of a word that the choosing reader misreads, "
+              "up to so many versions are drawn:", ""]
+    rows = [["real ink, held out: " + name, counts["words"], _rates(counts)] + [""] * (len(most) - 1) for name, counts in r["real"].items()]
+    for name in r["generated"][most[0]]["sets"]:
+        counts = [r["generated"][n]["sets"][name] for n in most]
+        rows.append([f"generated: {name}", counts[0]["words"], *map(_rates, counts)])
+    rows.append(["seconds for all generated words", "", *(f"{r['generated'][n]['seconds']:.1f}" for n in most)])
+    rows.append(["of them doubtful to the choosing reader", "", *(str(r["generated"][n]["doubtful"]) if n != "1" else "" for n in most)])
+    lines += _table(["ink", "words", *(f"versions: {n}" for n in most)], rows)
+    counts = r["generated"][most[0]]["all"]
+    lines += ["", "## Which letters fail", "", f"Of the generated words, versions: {most[0]}.", ""]
+    worst = [(char, c) for char, c in counts["by_character"].items() if c["misread"]][:WORST_CHARACTERS]
+    lines += _table(["character", "written", "misread", "read as"],
+                    [[_code(char), c["count"], c["misread"], ", ".join(f"{_code(read) if read else 'nothing'} {n}" for read, n in c["read_as"].items())]
+                     for char, c in worst])
+    lines += ["", *_table(["place in the word", "written", "misread"], [[name, c["count"], f"{c['misread']} ({c['misread'] / c['count']:.2%})"]
+                                                                       for name, c in counts["by_place"].items()])]
+    lines += ["", "## Style", "", "1-Wasserstein distance of each measure from the real held-out ink, in its standard deviations: of the same words "
+              "generated, and of as many other real words.", ""]
+    lines += _table(["measure", *r["style"]], [[name, *(f"{distances[name]:.3f}" for distances in r["style"].values())]
+                                               for name in next(iter(r["style"].values()))])
+    return "\n".join(lines) + "\n"
+
+
+def _rates(counts):
+    return f"{counts['character_error']:.2%}, {counts['word_error']:.1%}"
+
+
+def _code(text):
+    return f"`{text}`" if text != "`" else "`` ` ``"
+
+
+def _table(heads, rows):
+    rows = [heads, ["---"] * len(heads), *rows]
+    return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def draw_worst(report, written, path):
+    """A picture of the words misread worst with fewest versions, each with what was read, and beside it what was kept of most versions."""
+    # Here, because evaluating without a picture does without its slow import.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+
+    fewest, most = min(written[0]["versions"]), max(written[0]["versions"])
+    worst = [entry for entry in written if entry["versions"][fewest]["edits"]][:WORST_WORDS]
+    cells = [(entry["text"], entry["versions"][n], n) for entry in worst for n in sorted({fewest, most})]
+    n_rows = max(1, -(-len(cells) // COLUMNS))
+    figure = Figure(figsize=(COLUMNS * CELL[0], n_rows * CELL[1] + 0.4), dpi=110)
+    FigureCanvasAgg(figure)
+    grading = report["generated"][str(fewest)]["all"]
+    figure.suptitle(f"{grading['wrong_words']} of {grading['words']} words misread with {fewest} version{'s' * (fewest > 1)}; the worst, and what "
+                    f"is kept of {most}", fontsize=9)
+    for i, (text, version, n) in enumerate(cells):
+        axes = figure.add_subplot(n_rows, COLUMNS, i + 1)
+        axes.axis("off")
+        axes.set_title(f"{text}  read  {version['reading'] or 'nothing'}  ({n})".replace("$", r"\$"), fontsize=7, color="firebrick" if version["edits"] else "black")
+        points = version["points"] if len(version["points"]) else np.zeros((1, 3))
+        strokes = [stroke if len(stroke) > 1 else np.repeat(stroke, 2, axis=0) for stroke in split_strokes(points)]
+        axes.add_collection(LineCollection(strokes, colors=INK, linewidths=1.1, capstyle="round"))
+        low, high = points[:, :2].min(0), points[:, :2].max(0)
+        spare = np.maximum(0, np.array(PAPER) - (high - low)) / 2 + 0.02
+        axes.set(xlim=(low[0] - spare[0], high[0] + spare[0]), ylim=(high[1] + spare[1], low[1] - spare[1]), aspect="equal")
+    figure.tight_layout()
+    figure.savefig(path, format="png", metadata={"Software": None})

@@ -1,0 +1,17 @@
+"""Measure a model: `python evaluate.py --checkpoint runs/NAME/best.pt`; see --help."""
+
+from cursivetransformer.config import get_evaluation_args
+from cursivetransformer.errors import run_script
+from cursivetransformer.evaluation import evaluate
+from cursivetransformer.report import markdown, save_report
+
+
+def main():
+    config = get_evaluation_args()
+    report, written = evaluate(config)
+    print(markdown(report))
+    print("written to", ", ".join(save_report(report, written, config.out)))
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,25 @@
+"""Made-up ink that is easy to read: three letters of plain shapes, so that a reader learns them within seconds."""
+
+import numpy as np
+
+from cursivetransformer.bank_entry import Word
+from cursivetransformer.strokes import join_strokes
+
+TURN = np.linspace(0, 2 * np.pi, 20)
+SHAPES = {
+    "o": [np.column_stack([0.07 - 0.07 * np.cos(TURN), -0.07 - 0.07 * np.sin(TURN)])],
+    "v": [np.column_stack([np.linspace(0, 0.14, 21), -0.2 * np.abs(np.linspace(-1, 1, 21))])],
+    "i": [np.column_stack([np.full(10, 0.02), np.linspace(-0.14, 0, 10)]), np.array([[0.02, -0.22]])],
+}
+
+
+def shape_word(text):
+    """The letters of `text` one after the other, the dots of its i after all else."""
+    strokes = [stroke + (0.2 * i, 0) for i, char in enumerate(text) for stroke in SHAPES[char]]
+    return Word(text, "nobody", join_strokes(sorted(strokes, key=lambda stroke: len(stroke) == 1)), {"aspectRatio": 6})
+
+
+def shape_words(n=80, seed=1):
+    """`n` words of random letters, the same ones for the same seed."""
+    rng = np.random.default_rng(seed)
+    return [shape_word("".join(rng.choice(list(SHAPES), rng.integers(1, 7)))) for _ in range(n)]
