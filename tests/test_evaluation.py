@@ -1,0 +1,146 @@
+"""Evaluating a model, and the scripts that read: python -m pytest tests/test_evaluation.py"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cursivetransformer import evaluation
+from cursivetransformer.bank import write_entries
+from cursivetransformer.bank_entry import word_to_entry
+from cursivetransformer.config import get_all_args, get_evaluation_args, get_reader_args
+from cursivetransformer.errors import UserError
+from cursivetransformer.evaluation import HELD_OUT, evaluate
+from cursivetransformer.reader_training import train_readers
+from cursivetransformer.report import markdown, save_report
+from cursivetransformer.trainer import train
+from tests.shapes import shape_words
+from tests.test_trainer import SMALL
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a bank, two readers and a model of it, all of them hardly trained."""
+    home = tmp_path_factory.mktemp("evaluation")
+    bank = home / "shapes.json"
+    write_entries(bank, [word_to_entry(word) for word in shape_words()])
+    train_readers(get_reader_args(use_argparse=False, dataset_name=str(bank), max_steps=2, batch_size=2, reader_dir=str(home / "readers"), device="cpu"),
+                  lambda sentence: None)
+    train(get_all_args(use_argparse=False, **SMALL, max_steps=8, dataset_name=str(bank), run_dir=str(home / "runs"), wandb_run_name="a",
+                       reader_dir=str(home / "readers"), read_words=4, best_by="reading"))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def few_texts(monkeypatch):
+    """Texts that three letters can spell."""
+    monkeypatch.setattr("cursivetransformer.texts.ENGLISH", "vivo ovo violin oi")
+    monkeypatch.setattr("cursivetransformer.texts.RANDOM_WORDS", 5)
+
+
+def settings(home, **changes):
+    return get_evaluation_args(use_argparse=False, **{"run_dir": str(home / "runs"), "reader_dir": str(home / "readers"), "device": "cpu",
+                                                      "best_of": "1,3", "most_words": 6, **changes})
+
+
+def without_times(report):
+    return {**report, "generated": {n: {key: value for key, value in part.items() if "second" not in key} for n, part in report["generated"].items()}}
+
+
+def test_a_report_is_whole_and_the_same_for_the_same_seed(home, tmp_path):
+    (report, written), (again, _), (other, _) = (evaluate(settings(home, seed=seed), lambda sentence: None) for seed in (1, 1, 2))
+    assert without_times(report) == without_times(again) != without_times(other)
+    loss = report["loss"]
+    assert loss["bits_per_offset"] == pytest.approx(loss["nats_per_offset"] / math.log(2)) and 0 < loss["nats_per_token"] < loss["nats_per_offset"]
+    one, three = (report["generated"][n] for n in ("1", "3"))
+    assert set(one["sets"]) == set(three["sets"]) >= {"random", HELD_OUT} and one["tokens_per_second"] > 0
+    assert one["all"]["words"] == sum(counts["words"] for counts in one["sets"].values()) == len(written) <= 24
+    assert sum(c["misread"] for c in one["all"]["by_character"].values()) == one["all"]["edits"]
+    assert [entry["versions"][1]["edits"] for entry in written][0] > 0  # hardly trained
+    assert report["real"]["recorded"]["words"] == 6 and set(report["style"]) == {"generated", "other real words"}
+    paths = save_report(report, written, tmp_path / "report")
+    assert json.loads(Path(paths[0]).read_text())["loss"] == loss
+    table = Path(paths[1]).read_text()
+    assert table == markdown(report) and "| generated: random |" in table and "`v`" in table
+    assert Path(paths[2]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_only_the_reader_that_did_not_choose_grades(home, monkeypatch):
+    asked = []
+    load = evaluation.load_reader
+
+    def watched(path, device):
+        reader = load(path, device)
+        reader.read = lambda inks, name=path.stem: asked.append((name, len(inks))) or [""] * len(inks)
+        return reader
+
+    monkeypatch.setattr(evaluation, "load_reader", watched)
+    report, written = evaluate(settings(home), lambda sentence: None)
+    graded = [n for name, n in asked if name == "grading"]
+    assert graded == [6, 6, len(written), len(written)]  # recorded ink twice, then each number of versions
+    # Every word is read as "", so it is drawn again, and all versions are read by the other reader alone.
+    assert sum(n for name, n in asked if name == "choosing") == 6 + 3 * len(written)
+    assert report["generated"]["3"]["doubtful"] == len(written)
+
+
+def test_other_banks_and_missing_readers_are_told(home, tmp_path):
+    other = tmp_path / "other.json"
+    write_entries(other, [word_to_entry(word) for word in shape_words(40, seed=9)])
+    told = []
+    evaluate(settings(home, dataset_name=str(other), readers=str(home / "readers" / "shapes"), best_of="1"), told.append)
+    assert sum("note:" in sentence for sentence in told) == 3  # the model's bank, and each reader's
+    with pytest.raises(UserError, match="has no readers of this bank; train them with"):
+        evaluate(settings(home, reader_dir=str(tmp_path)), told.append)
+    with pytest.raises(UserError, match="there is no reader"):
+        evaluate(settings(home, readers=str(tmp_path)), told.append)
+    for best_of in ("0", "1,x", ""):
+        with pytest.raises(UserError, match="--best_of must be whole numbers"):
+            settings(home, best_of=best_of)
+
+
+def run(home, script, *arguments):
+    command = [sys.executable, str(ROOT / script), *arguments]
+    return subprocess.run(command, cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+
+
+def test_the_scripts_do_what_they_say(home):
+    result = run(home, "evaluate.py", "--best_of", "1,2", "--most_words", "3", "--out", "reports/a")
+    assert result.returncode == 0 and "## Legibility" in result.stdout, result.stderr
+    assert sorted(path.name for path in (home / "reports").iterdir()) == ["a.json", "a.md", "a.png"]
+    result = run(home, "sample.py", "ovi vio", "--out", "a.svg", "--respell", "2")
+    assert result.returncode == 0 and "in its best of 2 versions" in result.stdout and "--rewrite 1" in result.stdout, result.stderr
+    result = run(home, "train_reader.py", "--dataset_name", "shapes.json", "--max_steps", "1", "--batch_size", "1", "--out", "other")
+    assert result.returncode == 0 and "readers written to other/" in result.stdout and (home / "other" / "grading.pt").is_file(), result.stderr
+
+
+@pytest.mark.parametrize("script, arguments, sentence", [
+    ("sample.py", ["ovi", "--respell", "4", "--reader_dir", "nowhere"], "needs a reader of this hand"),
+    ("sample.py", ["ovi", "--respell", "0"], "--respell must be 1 or more"),
+    ("sample.py", ["ovi", "--rewrite", "2"], "the text has words 1 to 1"),
+    ("train_reader.py", ["--dataset_name", "shapes.json", "--max_steps", "0"], "--max_steps must be 1 or more"),
+    ("train_reader.py", ["--dataset_name", "none.json"], "there is no file none.json"),
+    ("evaluate.py", ["--checkpoint", "readers/shapes/choosing.pt"], "holds a reader, not a checkpoint"),
+    ("evaluate.py", ["--readers", "runs"], "there is no reader"),
+    ("train.py", ["--dataset_name", "shapes.json", "--best_by", "reading", "--reader_dir", "nowhere", "--device", "cpu"], "--best_by reading needs a reader"),
+    ("train.py", ["--best_by", "reading", "--read_words", "0"], "--best_by must be 'loss'"),
+])
+def test_mistakes_are_one_sentence_and_exit_code_2(home, script, arguments, sentence):
+    result = run(home, script, *arguments)
+    assert result.returncode == 2 and sentence in result.stderr and result.stderr.count("\n") == 1, result.stderr
+
+
+def test_training_tells_how_its_ink_is_read_and_keeps_the_best_by_it(home):
+    from cursivetransformer.checkpoint import load_checkpoint
+
+    rows = [json.loads(line) for line in (home / "runs" / "a" / "metrics.jsonl").read_text().splitlines()]
+    errors = [row["reading_error"] for row in rows]
+    assert len(errors) == 2 and all(np.isfinite(errors))
+    best, last = (load_checkpoint(home / "runs" / "a" / f"{name}.pt").training for name in ("best", "last"))
+    assert last["best_error"] == min(errors) and rows[best["step"] // 4 - 1]["reading_error"] == min(errors)

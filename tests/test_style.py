@@ -1,0 +1,62 @@
+"""Measures of style: python -m pytest tests/test_style.py"""
+
+import numpy as np
+import pytest
+
+from cursivetransformer.augment import downsample
+from cursivetransformer.strokes import join_strokes
+from cursivetransformer.style import MEASURES, distance, measure, respaced, wasserstein
+
+
+def ink(strokes):
+    return join_strokes([np.array(stroke, float) for stroke in strokes])
+
+
+def means(inks, texts):
+    return {name: np.average(values, weights=weights) for name, (values, weights) in measure(inks, texts).items() if len(values)}
+
+
+def test_the_measures_are_what_they_say():
+    leaning = ink([[(0, 0), (0.1, -0.4)], [(0.5, 0), (0.4, 0.0)]])  # up and to the right; then a level stroke, which has no slant
+    m = means([leaning], ["ab"])
+    assert m["slant"] == pytest.approx(np.arctan(0.25)) and m["height"] == pytest.approx(0.4, abs=1e-6)
+    assert m["stroke length"] == pytest.approx((np.hypot(0.1, 0.4) + 0.1) / 2) and m["pen lifts"] == 1
+    assert m["curvature"] == pytest.approx(0, abs=1e-4)
+    turn = np.linspace(0, 2 * np.pi, 200)
+    circle = ink([np.column_stack([0.2 * np.cos(turn), 0.2 * np.sin(turn)])])
+    assert means([circle], ["o"])["curvature"] == pytest.approx(1 / 0.2, rel=0.05)
+
+
+def test_a_shear_moves_the_slant_alone(words):
+    inks, texts = [word.points for word in words[:40]], [word.text for word in words[:40]]
+    sheared = [np.column_stack([p[:, 0] - 0.1 * p[:, 1], p[:, 1:]]) for p in inks]
+    moved = distance(measure(sheared, texts), measure(inks, texts))
+    assert moved["slant"] > 0.05 and moved["height"] == moved["pen lifts"] == 0
+    assert all(value == 0 for value in distance(measure(inks, texts), measure(inks, texts)).values())
+
+
+def test_the_rate_of_points_hardly_counts(real_words):
+    inks, texts = [word.points for word in real_words[:60]], [word.text for word in real_words[:60]]
+    thinned = distance(measure([downsample(p, 0.3) for p in inks], texts), measure(inks, texts))
+    assert max(thinned[name] for name in ("slant", "height", "stroke length", "pen lifts")) < 0.1
+
+
+def test_wasserstein_is_the_area_between_cumulative_distributions():
+    rng = np.random.default_rng(0)
+    a, one = rng.normal(size=500), np.ones(500)
+    assert wasserstein(a, one, a + 0.7, one) == pytest.approx(0.7)
+    assert wasserstein(a, one, a, one) == 0
+    assert wasserstein(np.array([0.0, 1]), np.array([3.0, 1]), np.array([0.0]), np.array([5.0])) == pytest.approx(0.25)
+
+
+def test_points_are_spread_evenly_and_a_dot_stays_one():
+    spread = respaced(np.array([[0.0, 0], [0.001, 0], [0.1, 0]]))
+    assert np.allclose(np.diff(spread[:, 0]), np.diff(spread[:, 0])[0]) and spread[-1, 0] == pytest.approx(0.1)
+    assert respaced(np.array([[0.3, 0.2], [0.3, 0.2]])).tolist() == [[0.3, 0.2]]
+
+
+def test_no_ink_has_no_measures_and_no_distance():
+    nothing = measure([np.zeros((0, 3))], ["a"])
+    dot = measure([np.array([[0.0, -0.1, 0]])], ["."])
+    assert list(nothing) == list(MEASURES) and not any(len(values) for values, _ in nothing.values())
+    assert np.isnan(list(distance(nothing, dot).values())).all()
