@@ -96,7 +96,7 @@ def _write_and_read(model, tokenizer, sets, choosing, grading, config, group, sa
     names = [name for name, words in sets.items() for _ in words]
     part, written = {}, [{"set": name, "text": text, "versions": {}} for name, text in zip(names, texts)]
     for most in config.best_of:
-        say(f"writing {len(texts)} words, of a misread one up to {most} version{'s' * (most > 1)} ...")
+        say(f"writing {len(texts)} words, up to {most} version{'s' * (most > 1)} of each ...")
         start = time.perf_counter()
         spelt = write_spelt(model, tokenizer, texts, choosing if most > 1 else None, most, group=group, **sampling_options(config))
         seconds = time.perf_counter() - start

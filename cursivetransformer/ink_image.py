@@ -81,10 +81,8 @@ def picture(inks, frame):
     ends = (points[:, 2] == 0) | last
     begins = np.append(True, ends[:-1])
     marks = [(image[mask], np.full(mask.sum(), channel), xy[mask], np.ones(mask.sum())) for channel, mask in ((BEGINS, begins), (ENDS, ends))]
-    laid = np.zeros(np.prod(shape))
-    for part in [*_lines(image, xy, ends), *marks]:
-        laid += _splat(*part, shape)
-    return np.minimum(laid, MOST_INK).astype(np.float32).reshape(shape)
+    pixel, weight = (np.concatenate(parts) for parts in zip(*(corner for part in [*_lines(image, xy, ends), *marks] for corner in _corners(*part, shape))))
+    return np.minimum(np.bincount(pixel, weight, np.prod(shape)), MOST_INK).astype(np.float32).reshape(shape)
 
 
 def _lines(image, xy, ends):
@@ -101,16 +99,13 @@ def _lines(image, xy, ends):
         yield image[segment].repeat(n), (channel.astype(int) % DIRECTIONS).repeat(n), place, (share * length / n).repeat(n)
 
 
-def _splat(image, channel, place, weight, shape):
-    """Lay weights at places between pixels onto the four around each; returns the flat picture."""
+def _corners(image, channel, place, weight, shape):
+    """What lies at places between pixels, shared among the four around each: for each corner the flat indices of pixels, and weights."""
     _, _, rows, width = shape
     corner = np.floor(place).astype(int)
     fraction = place - corner
-    total = np.zeros(np.prod(shape))
     for right in (0, 1):
         for down in (0, 1):
             share = np.abs(1 - right - fraction[:, 0]) * np.abs(1 - down - fraction[:, 1])
             column, row = np.clip(corner[:, 0] + right, 0, width - 1), np.clip(corner[:, 1] + down, 0, rows - 1)
-            flat = ((image * CHANNELS + channel) * rows + row) * width + column
-            total += np.bincount(flat, weight * share, len(total))
-    return total
+            yield ((image * CHANNELS + channel) * rows + row) * width + column, weight * share

@@ -105,19 +105,26 @@ class Reader:
         with n kept at a time. No ink, and ink too large to be writing, reads as "". Raises `UserError` for what is no ink."""
         texts = [""] * len(inks)
         for i, log_probs in self._log_probs(inks):
-            ids = ctc.beam(log_probs, beam) if beam else ctc.greedy(log_probs)
-            # A space is a gap between words, so there is none at an end.
-            texts[i] = "".join(self.config.alphabet[c - 1] for c in ids).strip()
+            texts[i] = self._text(ctc.beam(log_probs, beam) if beam else ctc.greedy(log_probs))
         return texts
 
     def nats(self, inks, texts):
         """Minus the log-probability that each ink reads as its text: (B,) float64; inf where it cannot."""
-        nats = np.full(len(inks), np.inf)
+        return self.judge(inks, texts)[1]
+
+    def judge(self, inks, texts):
+        """What is read, as of `read`, and how surely the texts are, as of `nats`, at the cost of one of them."""
+        readings, nats = [""] * len(inks), np.full(len(inks), np.inf)
         for i, log_probs in self._log_probs(inks):
-            if all(char in self._ids for char in texts[i]):
+            readings[i] = self._text(ctc.greedy(log_probs))
+            if set(texts[i]) <= set(self._ids):
                 frames, text = torch.as_tensor(log_probs)[:, None], torch.tensor([self.encode(texts[i])])
                 nats[i] = float(F.ctc_loss(frames, text, torch.tensor([len(frames)]), torch.tensor([len(texts[i])]), reduction="sum"))
-        return nats
+        return readings, nats
+
+    def _text(self, ids):
+        # A space is a gap between words, so there is none at an end.
+        return "".join(self.config.alphabet[c - 1] for c in ids).strip()
 
     def encode(self, text):
         """Class ids of a text. Raises `UserError` for a character outside the alphabet."""

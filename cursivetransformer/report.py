@@ -11,7 +11,7 @@ from cursivetransformer.strokes import split_strokes
 WORST_CHARACTERS = 12
 WORST_WORDS = 28
 COLUMNS = 4
-CELL = (2.6, 1.0)       # inches
+CELL, HEAD = (2.6, 0.95), 0.35  # inches: of a word, and of the line above all
 PAPER = (0.8, 0.45)     # canvas heights: the least ink that a cell has room for, so that small words are not blown up
 
 
@@ -73,30 +73,41 @@ def _table(heads, rows):
 
 
 def draw_worst(report, written, path):
-    """A picture of the words misread worst with fewest versions, each with what was read, and beside it what was kept of most versions."""
+    """A picture of the words misread worst with fewest versions, what was read under each, and beside it what is kept of most versions."""
     # Here, because evaluating without a picture does without its slow import.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
 
     fewest, most = min(written[0]["versions"]), max(written[0]["versions"])
     worst = [entry for entry in written if entry["versions"][fewest]["edits"]][:WORST_WORDS]
     cells = [(entry["text"], entry["versions"][n], n) for entry in worst for n in sorted({fewest, most})]
     n_rows = max(1, -(-len(cells) // COLUMNS))
-    figure = Figure(figsize=(COLUMNS * CELL[0], n_rows * CELL[1] + 0.4), dpi=110)
+    height = n_rows * CELL[1] + HEAD
+    figure = Figure(figsize=(COLUMNS * CELL[0], height), dpi=110)
     FigureCanvasAgg(figure)
-    grading = report["generated"][str(fewest)]["all"]
-    figure.suptitle(f"{grading['wrong_words']} of {grading['words']} words misread with {fewest} version{'s' * (fewest > 1)}; the worst, and what "
-                    f"is kept of {most}", fontsize=9)
+    counts = report["generated"][str(fewest)]["all"]
+    figure.text(0.01, 1 - 0.6 * HEAD / height, f"{counts['wrong_words']} of {counts['words']} words are misread with {_versions(fewest)}. The worst, and "
+                f"the same words with {_versions(most)}; red is misread.", fontsize=9)
     for i, (text, version, n) in enumerate(cells):
-        axes = figure.add_subplot(n_rows, COLUMNS, i + 1)
-        axes.axis("off")
-        axes.set_title(f"{text}  read  {version['reading'] or 'nothing'}  ({n})".replace("$", r"\$"), fontsize=7, color="firebrick" if version["edits"] else "black")
-        points = version["points"] if len(version["points"]) else np.zeros((1, 3))
-        strokes = [stroke if len(stroke) > 1 else np.repeat(stroke, 2, axis=0) for stroke in split_strokes(points)]
-        axes.add_collection(LineCollection(strokes, colors=INK, linewidths=1.1, capstyle="round"))
-        low, high = points[:, :2].min(0), points[:, :2].max(0)
-        spare = np.maximum(0, np.array(PAPER) - (high - low)) / 2 + 0.02
-        axes.set(xlim=(low[0] - spare[0], high[0] + spare[0]), ylim=(high[1] + spare[1], low[1] - spare[1]), aspect="equal")
-    figure.tight_layout()
+        row, column = divmod(i, COLUMNS)
+        axes = figure.add_axes((column / COLUMNS, 1 - (HEAD + (row + 1) * CELL[1]) / height, 0.94 / COLUMNS, 0.78 * CELL[1] / height))
+        axes.set_title(f"{text}   reads   {version['reading'] or 'as nothing'}   ({_versions(n)})".replace("$", r"\$"), fontsize=7,
+                       color="firebrick" if version["edits"] else "dimgrey", pad=2)
+        _draw_word(axes, version["points"])
     figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def _versions(n):
+    return f"{n} version{'s' * (n > 1)}"
+
+
+def _draw_word(axes, points):
+    from matplotlib.collections import LineCollection
+
+    axes.axis("off")
+    points = points if len(points) else np.zeros((1, 3))
+    strokes = [stroke if len(stroke) > 1 else np.repeat(stroke, 2, axis=0) for stroke in split_strokes(points)]
+    axes.add_collection(LineCollection(strokes, colors=INK, linewidths=1.1, capstyle="round", joinstyle="round"))
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    spare = np.maximum(0, np.array(PAPER) - (high - low)) / 2 + 0.02
+    axes.set(xlim=(low[0] - spare[0], high[0] + spare[0]), ylim=(high[1] + spare[1], low[1] - spare[1]), aspect="equal")

@@ -1,7 +1,8 @@
 """Words that are written again until they read as they are spelt. Joins sampler and reader; knows no page.
 
-A word is drawn once; if the reader misreads it, the other versions that it may have are drawn in one batch with those of its
-like, and the one that reads closest to the text is kept, of several such the likeliest.
+A word is drawn once; if the reader misreads it or is unsure, the other versions that it may have are drawn in one batch with
+those of its like, and the one that reads closest to the text is kept: with fewest characters wrong, then most surely read. Among those
+that are surely read it is the one that the model finds likeliest.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from cursivetransformer.errors import UserError
 from cursivetransformer.generate import in_rows, write_rows
 from cursivetransformer.spelling import edits
+
+
+SURE = 0.05  # nats: a word is surely read when the reader gives its text 95%; with less asked, another reader misreads more of what is kept
 
 
 @dataclass
@@ -27,7 +31,7 @@ class SpeltWord:
 
 
 def write_spelt(model, tokenizer, texts, reader=None, most=1, rewrite=None, group=1, progress=None, **options):
-    """Write each of `texts`, of a misread one up to `most` versions; returns a list of `SpeltWord`.
+    """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `SpeltWord`.
 
     reader: a `reader.Reader`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
     other versions, 1 or more, while all other ink stays what it is without. group, progress, options: see `generate.write_words`.
@@ -45,30 +49,35 @@ def _spell(model, tokenizer, rows, keys, reader, most, progress, options):
     """`SpeltWord`s of all words of the rows. keys: a (row, version) for each, which chooses its random numbers."""
     group = len(rows[0]) if rows else 1
     first = write_rows(model, tokenizer, rows, [(*key, 0) for key in keys], progress=progress, **options)
-    versions = [[word] for row in first for word in row]
     if reader is None:
-        return [SpeltWord(words[0], None, 1) for words in versions]
-    readings = [[reading] for reading in reader.read([words[0].points for words in versions])]
+        return [SpeltWord(word, None, 1) for row in first for word in row]
+    versions = [[version] for version in _judged(reader, [word for row in first for word in row])]
 
-    wrong = [i for i, (words, read) in enumerate(zip(versions, readings)) if _distance(words[0], read[0]) > (0, False)]
-    redrawn = [row for row in sorted({i // group for i in wrong}) for _ in range(most - 1)]
+    unsure = [i for i, (version,) in enumerate(versions) if _distance(version) > (0, False, SURE)]
+    redrawn = [row for row in sorted({i // group for i in unsure}) for _ in range(most - 1)]
     streams = [(*keys[row], 1 + n % (most - 1)) for n, row in enumerate(redrawn)]
-    for row, words in zip(redrawn, write_rows(model, tokenizer, [rows[row] for row in redrawn], streams, **options)):
-        for i, word in enumerate(words, row * group):
-            if i in wrong:
-                versions[i].append(word)
-    for i in wrong:
-        readings[i] += reader.read([word.points for word in versions[i][1:]])
-    return [_best(words, read) for words, read in zip(versions, readings)]
+    again = write_rows(model, tokenizer, [rows[row] for row in redrawn], streams, **options)
+    of_word = [row * group + column for row in redrawn for column in range(group)]
+    for i, version in zip(of_word, _judged(reader, [word for row in again for word in row])):
+        if i in unsure:
+            versions[i].append(version)
+    return [_best(candidates) for candidates in versions]
 
 
-def _distance(word, reading):
-    return edits(word.text, reading), not word.finished
+def _judged(reader, words):
+    """(word, reading, nats of its text) of each."""
+    return list(zip(words, *reader.judge([word.points for word in words], [word.text for word in words])))
 
 
-def _best(words, readings):
-    word, reading = min(zip(words, readings), key=lambda pair: (*_distance(*pair), pair[0].nats))
-    return SpeltWord(word, reading, len(words))
+def _distance(version):
+    """How far a judged version is from its text, least first."""
+    word, reading, nats = version
+    return edits(word.text, reading), not word.finished, max(float(nats), SURE)
+
+
+def _best(versions):
+    word, reading, _ = min(versions, key=lambda version: (*_distance(version), version[0].nats))
+    return SpeltWord(word, reading, len(versions))
 
 
 def parse_rewrite(text, n_words):

@@ -48,17 +48,18 @@ def text_sets(alphabet, training_texts):
 
 
 def random_strings(texts, n, rng):
-    """`n` strings like `texts` and unlike any of them: the pattern of one (capitals, small letters, digits, marks in their places),
-    and every character drawn as often as the texts hold it among its like. Fewer, where the texts leave few to make."""
+    """`n` strings like `texts` and unlike any of them: the pattern of one, its marks where they are, and every capital, small letter
+    and digit drawn as often as the texts hold it among its like. Fewer, where the texts leave few to make."""
     kinds = {}
     for char, count in sorted(Counter("".join(texts)).items()):
         kinds.setdefault(_kind(char), []).append((char, count))
+    draws = {kind: [np.array(column) for column in zip(*counted)] for kind, counted in kinds.items()}
     strings, taken = [], set(texts)
     for pattern in rng.integers(len(texts), size=10 * n):
         string = ""
         for char in texts[pattern]:
-            chars, counts = zip(*kinds[_kind(char)])
-            string += str(rng.choice(list(chars), p=np.array(counts) / sum(counts)))
+            chars, counts = draws[_kind(char)]
+            string += str(rng.choice(chars, p=counts / counts.sum()))
         if string not in taken and len(strings) < n:
             strings.append(string)
             taken.add(string)
@@ -66,4 +67,5 @@ def random_strings(texts, n, rng):
 
 
 def _kind(char):
-    return "digit" if char.isdigit() else "mark" if not char.isalpha() else "small" if char.islower() else "capital"
+    """Characters of one kind take each other's place; a mark is a kind of its own."""
+    return "digit" if char.isdigit() else char if not char.isalpha() else "capital" if char.isupper() else "small"

@@ -78,7 +78,8 @@ def test_only_the_reader_that_did_not_choose_grades(home, monkeypatch):
 
     def watched(path, device):
         reader = load(path, device)
-        reader.read = lambda inks, name=path.stem: asked.append((name, len(inks))) or [""] * len(inks)
+        reader.judge = lambda inks, texts, name=path.stem: (asked.append((name, len(inks))) or [""] * len(inks), np.full(len(inks), 9.0))
+        reader.read = lambda inks, judge=reader.judge: judge(inks, [])[0]
         return reader
 
     monkeypatch.setattr(evaluation, "load_reader", watched)

@@ -30,8 +30,8 @@ class ShapeReader:
     def __init__(self, text, most):
         self.text, self.most = text, most
 
-    def read(self, inks):
-        return [self.text if len(ink) < self.most else "?" for ink in inks]
+    def judge(self, inks, texts):
+        return [self.text if len(ink) < self.most else "?" for ink in inks], np.zeros(len(inks))
 
 
 def points(words):
@@ -61,6 +61,22 @@ def test_ties_go_to_the_likelier_version(made):
     _, nats = min((not row[0].finished, row[0].nats) for row in rows)
     assert kept.doubtful and kept.versions == 16 and kept.word.nats == pytest.approx(nats, rel=1e-4)
     assert len({row[0].nats for row in rows}) > 2 and nats < rows[0][0].nats
+
+
+def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
+    """A reader that is half sure of all but long versions; of those it is sure of, the likelier is kept."""
+
+    class UnsureReader:
+        def judge(self, inks, texts):
+            return list(texts), np.where(np.array([len(ink) for ink in inks]) > 8, 0.01, 0.7)
+
+    kept = write_spelt(*made, ["abc"] * 6, UnsureReader(), 12, **FREE)
+    assert any(spelt.versions == 12 for spelt in kept) and not any(spelt.doubtful for spelt in kept if spelt.word.finished)
+    rows = generate.write_rows(*made, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE)
+    versions = [row[0] for row in rows]
+    if kept[0].versions == 12:
+        best = min((not word.finished, len(word.points) <= 8, word.nats) for word in versions)
+        assert kept[0].word.nats == pytest.approx(best[2], rel=1e-4)
 
 
 @pytest.mark.parametrize("group", [1, 2])
