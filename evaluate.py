@@ -3,11 +3,12 @@
 from cursivetransformer.config import get_evaluation_args
 from cursivetransformer.errors import run_script
 from cursivetransformer.evaluation import evaluate
-from cursivetransformer.report import markdown, save_report
+from cursivetransformer.report import check_out, markdown, save_report
 
 
 def main():
     config = get_evaluation_args()
+    check_out(config.out)
     report, written = evaluate(config)
     print(markdown(report))
     print("written to", ", ".join(save_report(report, written, config.out)))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cursivetransformer import style
+from cursivetransformer.augment import downsample
 from cursivetransformer.bank_sources import load_banks
 from cursivetransformer.checkpoint import load_checkpoint, newest_checkpoint
 from cursivetransformer.config import replace
@@ -21,7 +22,6 @@ from cursivetransformer.respell import write_spelt
 from cursivetransformer.spelling import Spelling, edits
 from cursivetransformer.stream import Stream, mean_nats
 from cursivetransformer.strokes import offsets_to_points, points_to_offsets
-from cursivetransformer.augment import downsample
 from cursivetransformer.texts import text_sets
 from cursivetransformer.write import sampling_options
 
@@ -122,6 +122,6 @@ def _style(written, real, plain, training, tokenizer, settings):
     ours = [entry for entry in written if entry["set"] == HELD_OUT]
     held_out = style.measure(plain, [word.text for word in real])
     generated = style.measure([entry["versions"][fewest]["points"] for entry in ours], [entry["text"] for entry in ours])
-    others = training[:len(real)]
+    others = [training[i] for i in np.linspace(0, len(training) - 1, min(len(real), len(training))).astype(int)]  # of all times of recording
     other = style.measure([_as_written(word.points, tokenizer, settings.downsample_mean) for word in others], [word.text for word in others])
     return {"generated": style.distance(generated, held_out), "other real words": style.distance(other, held_out)}

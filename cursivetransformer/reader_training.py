@@ -14,6 +14,7 @@ from cursivetransformer.bank_sources import bank_name, load_banks
 from cursivetransformer.dataset import split_words
 from cursivetransformer.distort import PAIR_SHARE, distort, side_by_side
 from cursivetransformer.errors import UserError
+from cursivetransformer.files import told_as_mistakes
 from cursivetransformer.ink_image import Frame
 from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, save_reader
 from cursivetransformer.spelling import Spelling
@@ -31,6 +32,8 @@ def train_readers(config, say=print, show_progress=False):
     train_ids, test_ids = split_words(words, config.test_share, config.seed)
     halves = split_halves(words, train_ids, config.seed)
     folder = Path(config.out or Path(config.reader_dir) / bank_name(config.dataset_name))
+    with told_as_mistakes(folder):  # before the work, not after it
+        folder.mkdir(parents=True, exist_ok=True)
     alphabet = "".join(sorted(set("".join(word.text for word in words)) | {" "}))
     say(f"{len(halves[0])} and {len(halves[1])} training words, {len(test_ids)} held out, {len(alphabet) - 1} characters")
     test = [words[i] for i in test_ids]

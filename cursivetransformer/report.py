@@ -1,10 +1,11 @@
 """An evaluation as files: JSON for programs, Markdown tables for people, and a picture of the words that were misread."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.files import atomic_path
+from cursivetransformer.files import atomic_path, told_as_mistakes
 from cursivetransformer.render import INK
 from cursivetransformer.strokes import split_strokes
 
@@ -13,6 +14,12 @@ WORST_WORDS = 28
 COLUMNS = 4
 CELL, HEAD = (2.6, 0.95), 0.35  # inches: of a word, and of the line above all
 PAPER = (0.8, 0.45)     # canvas heights: the least ink that a cell has room for, so that small words are not blown up
+
+
+def check_out(out):
+    """Raise `UserError` where no report can be written to OUT: before the work, not after it."""
+    with told_as_mistakes(out):
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
 
 
 def save_report(report, written, out):

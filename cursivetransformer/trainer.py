@@ -102,7 +102,8 @@ class Trainer:
             tracker.say(f"stopped at step {self.step}; continue with: python train.py --resume {self.folder}")
             raise SystemExit(128 + stop.signal)
         best = self.folder / "best.pt"
-        tracker.say(f"done: test loss {self.best_loss:.4f} nats per token at best; write with: python sample.py \"your text\" --checkpoint {best}")
+        misread = f" and {self.best_error:.1%} of the characters misread" if self.reader else ""
+        tracker.say(f"done: test loss {self.best_loss:.4f} nats per token{misread} at best; write with: python sample.py \"your text\" --checkpoint {best}")
         return best
 
     def _loop(self, tracker, stop):

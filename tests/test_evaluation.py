@@ -129,6 +129,8 @@ def test_the_scripts_do_what_they_say(home):
     ("train_reader.py", ["--dataset_name", "none.json"], "there is no file none.json"),
     ("evaluate.py", ["--checkpoint", "readers/shapes/choosing.pt"], "holds a reader, not a checkpoint"),
     ("evaluate.py", ["--readers", "runs"], "there is no reader"),
+    ("evaluate.py", ["--out", "shapes.json/report"], "cannot be written"),
+    ("train_reader.py", ["--dataset_name", "shapes.json", "--out", "shapes.json/readers"], "cannot be written"),
     ("train.py", ["--dataset_name", "shapes.json", "--best_by", "reading", "--reader_dir", "nowhere", "--device", "cpu"], "--best_by reading needs a reader"),
     ("train.py", ["--best_by", "reading", "--read_words", "0"], "--best_by must be 'loss'"),
 ])
