@@ -4,8 +4,9 @@
     python -m benchmarks.ablations base no-muon ...      train these, or `all`
     python -m benchmarks.ablations base --steps 600 --threads 1 --batch_size 8 ...
 
-All see as much ink, so a smaller batch makes more steps. Each prints a line: seconds of training, held-out nats per offset, and
-tokens a second. `--threads` bounds the CPU threads, so
+All see as much ink, so a smaller batch makes more steps. Each prints a line: seconds of training, held-out nats per offset, tokens a
+second, and, where `train_reader.py` has trained readers of the bank, how many characters the grading one misreads of English
+and of held-out words as the model writes them. `--threads` bounds the CPU threads, so
 that two variants may be trained side by side on two cores; other settings are those of train.py. `docs/experiments.md` tells
 what came of them. A difference of 0.02 is within the luck of one seed.
 """
@@ -23,9 +24,14 @@ from benchmarks.options import take_options
 from cursivetransformer import attention, offset_model, optim, text_encoder
 from cursivetransformer.config import get_all_args, replace
 from cursivetransformer.errors import UserError, run_script
+from cursivetransformer.generate import write_words
+from cursivetransformer.reader import GRADING, find_readers, load_reader
+from cursivetransformer.spelling import Spelling
+from cursivetransformer.texts import text_sets
 from cursivetransformer.trainer import Trainer
 
 MODEL = "cursivetransformer.offset_model."
+SEEDS = (0, 1)  # of the words that are written to be read
 
 
 def rms_norm(x):
@@ -140,7 +146,7 @@ VARIANTS = {
 
 
 def run(name, steps, rest):
-    """Train one variant; returns nats per offset, seconds, tokens a second."""
+    """Train one variant; returns nats per offset, seconds, tokens a second, and what `misread` finds."""
     what, settings, patches = VARIANTS[name]
     given = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
     base, config = (get_all_args(argv=["--wandb", "off", *rest, *words]) for words in ([], given))
@@ -161,7 +167,22 @@ def run(name, steps, rest):
                     a.data.lerp_(b.data, 1 / n_mean)
         seconds = time.perf_counter() - start
         trainer.model = mean or trainer.model
-        return trainer.evaluate("test")[1], seconds, float(tokens) / seconds
+        return trainer.evaluate("test")[1], seconds, float(tokens) / seconds, misread(trainer)
+
+
+def misread(trainer):
+    """Character error rates of English and of held-out words over SEEDS, graded; nothing where there is no reader."""
+    c, tokenizer, words = trainer.config, trainer.stream.tokenizer, trainer.stream.words
+    folder = find_readers(c.reader_dir, trainer.bank_digest)
+    if folder is None:
+        return []
+    reader = load_reader(folder / f"{GRADING}.pt", c.device)
+    english = text_sets(tokenizer.alphabet, [words[i].text for i in trainer.stream.train_ids])[0]["English"]
+    rates = []
+    for texts in (english, [words[i].text for i in trainer.stream.test_ids]):
+        inks = [word.points for seed in SEEDS for word in write_words(trainer.model.eval(), tokenizer, texts, c.min_words, seed=seed)]
+        rates.append(Spelling.of(texts * len(SEEDS), reader.read(inks)).character_error)
+    return rates
 
 
 def main():
@@ -182,8 +203,8 @@ def main():
         if not names:
             print(f"{name:18} {VARIANTS[name][0]}")
             continue
-        loss, seconds, speed = run(name, int(options["steps"]), rest)
-        print(f"| {name} | {VARIANTS[name][0]} | {seconds:.0f} | {loss:.3f} | {speed:,.0f} |", flush=True)
+        loss, seconds, speed, rates = run(name, int(options["steps"]), rest)
+        print(f"| {name} | {VARIANTS[name][0]} | {seconds:.0f} | {loss:.3f} | {speed:,.0f} | " + " | ".join(f"{rate:.2%}" for rate in rates), flush=True)
 
 
 if __name__ == "__main__":

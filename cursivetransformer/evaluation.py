@@ -40,7 +40,7 @@ def evaluate(config, say=print):
     words, digest = load_banks(config.dataset_name or settings.dataset_name, settings.strict, say)
     if digest != checkpoint.bank_digest:
         say("note: this is not the bank that the model learnt, so some of its held-out words may have been among the model's training words")
-    choosing, grading = _readers(config, settings, digest, say)
+    choosing, grading = find_both_readers(config, settings, digest, say)
     model, tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
     stream = Stream(words, tokenizer, settings, say)
     real = [stream.words[i] for i in stream.test_ids][:config.most_words or None]
@@ -65,8 +65,8 @@ def evaluate(config, say=print):
     return report, written
 
 
-def _readers(config, settings, digest, say):
-    """The choosing and the grading reader."""
+def find_both_readers(config, settings, digest, say):
+    """The choosing and the grading reader that `config` names or has of the bank with this digest; settings: the model's."""
     folder = Path(config.readers) if config.readers else find_readers(config.reader_dir, digest)
     if folder is None:
         raise UserError(f"{config.reader_dir}/ has no readers of this bank; train them with: python train_reader.py --dataset_name "

@@ -93,8 +93,9 @@ def draw_worst(report, written, path):
     figure = Figure(figsize=(COLUMNS * CELL[0], height), dpi=110)
     FigureCanvasAgg(figure)
     counts = report["generated"][str(fewest)]["all"]
-    figure.text(0.01, 1 - 0.6 * HEAD / height, f"{counts['wrong_words']} of {counts['words']} words are misread with {_versions(fewest)}. The worst, and "
-                f"the same words with {_versions(most)}; red is misread.", fontsize=9)
+    beside = f" and the same words with {_versions(most)}" if most > fewest else ""
+    figure.text(0.01, 1 - 0.6 * HEAD / height, f"{counts['wrong_words']} of {counts['words']} words are misread with {_versions(fewest)}. The worst{beside}; "
+                f"red is misread.", fontsize=9)
     for i, (text, version, n) in enumerate(cells):
         row, column = divmod(i, COLUMNS)
         axes = figure.add_axes((column / COLUMNS, 1 - (HEAD + (row + 1) * CELL[1]) / height, 0.94 / COLUMNS, 0.78 * CELL[1] / height))

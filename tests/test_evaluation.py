@@ -147,3 +147,14 @@ def test_training_tells_how_its_ink_is_read_and_keeps_the_best_by_it(home):
     assert len(errors) == 2 and all(np.isfinite(errors))
     best, last = (load_checkpoint(home / "runs" / "a" / f"{name}.pt").training for name in ("best", "last"))
     assert last["best_error"] == min(errors) and rows[best["step"] // 4 - 1]["reading_error"] == min(errors)
+
+
+def test_rules_of_respelling_are_compared_on_the_same_versions(home, monkeypatch, capsys):
+    from benchmarks import respelling
+
+    monkeypatch.setattr(sys, "argv", ["respelling", "--run_dir", str(home / "runs"), "--reader_dir", str(home / "readers"), "--best_of", "4"])
+    respelling.main()
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    versions = [float(row[-1]) for row in rows]
+    assert rows[0][0].strip() == "never" and versions[0] == 1 and versions[-1] == versions[-2] == 4
+    assert versions[1:-2] == sorted(versions[1:-2])  # the surer a word must be, the more is drawn

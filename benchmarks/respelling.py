@@ -1,0 +1,65 @@
+"""When a word should be drawn again, and which version kept: rules compared on the same versions, graded by the reader that does not choose.
+
+    python -m benchmarks.respelling [--checkpoint FILE] [settings of evaluate.py]
+
+Of every word of the three fixed texts as many versions are drawn as the last number of --best_of says. A rule looks at the first
+version and says whether to look at the others; of those it keeps one. Prints a line for each rule: characters and words that the
+grading reader misreads, of the English and of all words, and how many versions a word takes on average.
+"""
+
+import numpy as np
+
+from cursivetransformer.bank_sources import load_banks
+from cursivetransformer.checkpoint import load_checkpoint, newest_checkpoint
+from cursivetransformer.config import get_evaluation_args
+from cursivetransformer.errors import run_script
+from cursivetransformer.evaluation import find_both_readers
+from cursivetransformer.generate import write_rows
+from cursivetransformer.spelling import edits
+from cursivetransformer.stream import Stream
+from cursivetransformer.texts import text_sets
+from cursivetransformer.write import sampling_options
+
+NEVER, ALWAYS = np.inf, -1.0  # limits in nats that no first version passes, and that every one does
+
+
+def main():
+    config = get_evaluation_args()
+    checkpoint = load_checkpoint(config.checkpoint or newest_checkpoint(config.run_dir), config.device)
+    words, digest = load_banks(config.dataset_name or checkpoint.config.dataset_name)
+    readers = find_both_readers(config, checkpoint.config, digest, print)
+    stream = Stream(words, checkpoint.tokenizer, checkpoint.config)
+    sets, _ = text_sets(checkpoint.tokenizer.alphabet, [stream.words[i].text for i in stream.train_ids])
+    texts = [text for part in sets.values() for text in part]
+    english = np.array([name == "English" for name, part in sets.items() for _ in part])
+    n = config.best_of[-1]
+
+    rows = write_rows(checkpoint.model.eval(), checkpoint.tokenizer, [[text] for text in texts for _ in range(n)],
+                      [(i, 0, version) for i in range(len(texts)) for version in range(n)], **sampling_options(config))
+    drawn = [row[0] for row in rows]
+    inks, wanted = [word.points for word in drawn], [word.text for word in drawn]
+
+    def table(values):
+        return np.array(values, float).reshape(-1, n)  # a row for each word, a column for each version
+
+    (read, nats), graded = readers[0].judge(inks, wanted), readers[1].read(inks)
+    wrong, grade = (table([edits(text, reading) for text, reading in zip(wanted, readings)]) for readings in (read, graded))
+    unfinished, sure, likely = table([not word.finished for word in drawn]), table(nats), table([word.nats for word in drawn])
+    lengths = np.array([len(text) for text in texts])
+
+    print(f"{len(texts)} words, {n} versions of each\n\n| drawn again | kept of those read closest | English: characters, words misread | all | versions |")
+    print("| --- | --- | --- | --- | ---: |")
+    for when, limit, kept, floor, order in (
+            ("never", NEVER, "", 0, sure), ("misread", 100.0, "the model's likeliest", NEVER, likely), ("misread", 100.0, "most surely read", 0, sure),
+            *((f"misread, or less sure than {limit} nats", limit, "of the sure, the model's likeliest", limit, likely) for limit in (0.5, 0.2, 0.1, 0.05, 0.02)),
+            ("always", ALWAYS, "most surely read", 0, sure), ("always", ALWAYS, "the model's likeliest", NEVER, likely)):
+        again = (sure[:, 0] > limit) | ((wrong + unfinished)[:, 0] > 0) & (limit < NEVER)
+        pick = np.array([min(range(n if again[i] else 1), key=lambda k: (wrong[i, k], unfinished[i, k], max(sure[i, k], floor), order[i, k]))
+                         for i in range(len(texts))])
+        left = grade[np.arange(len(texts)), pick]
+        rates = [f"{left[part].sum() / lengths[part].sum():.2%}, {(left[part] > 0).mean():.1%}" for part in (english, slice(None))]
+        print(f"| {when} | {kept} | {rates[0]} | {rates[1]} | {np.where(again, n, 1).mean():.2f} |")
+
+
+if __name__ == "__main__":
+    run_script(main)
