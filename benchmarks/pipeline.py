@@ -34,7 +34,7 @@ def plain_example(words, tokenizer, rate, matrix, max_length):
             break
         tokens.append(ids)
         texts.append(word.text)
-    return np.concatenate(tokens), " ".join(texts)
+    return np.concatenate(tokens), " ".join(texts) + " "
 
 
 def main():

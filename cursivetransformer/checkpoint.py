@@ -17,7 +17,7 @@ from cursivetransformer.settings import public_values
 from cursivetransformer.tokenizer import tokenizer_from_state
 
 KIND = "checkpoint"
-FORMAT = 2  # counts up when older versions can no longer read what is written
+FORMAT = 3  # counts up when older versions can no longer read what is written
 
 
 @dataclass

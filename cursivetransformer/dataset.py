@@ -132,9 +132,8 @@ def _offsets(ink, word, row, strokes, stroke_lengths, kept, points, matrices):
 
 
 def _texts(ink, word, row, n_examples):
-    """(B, S) character ids: the words of each example with a space between them."""
-    counts = ink.text_lengths[word].copy()
-    counts[np.append(row[1:] != row[:-1], True)] -= 1  # no space after the last word
+    """(B, S) character ids: the words of each example with a space after each, the last one too, which tells where it ends."""
+    counts = ink.text_lengths[word]
     chars = ink.chars[np.repeat(ink.text_starts[word], counts) + ragged_arange(counts)]
     lengths = np.bincount(row, counts, n_examples).astype(np.int64)
     text = np.full((n_examples, lengths.max()), TEXT_PAD, np.int64)

@@ -121,12 +121,12 @@ def _prompt(tokenizer, primer):
 
 
 def _context(model, tokenizer, rows, primer):
-    """(B, S) character ids of what each row spells, primer first. Raises `UserError` where that is too long."""
+    """(B, S) character ids of what each row spells, primer first, a space after each word. Raises `UserError` where that is too long."""
     prefix = [primer.text] if primer else []
-    texts = [tokenizer.encode_text(" ".join(prefix + row)) for row in rows]
+    texts = [tokenizer.encode_text(" ".join(prefix + row) + " ") for row in rows]
     if max(map(len, texts)) > model.config.max_text:
         word = max((word for row in rows for word in row), key=len)
-        raise UserError(f"this model reads at most {model.config.max_text} characters at once; break the word {word[:30]!r} "
+        raise UserError(f"this model reads at most {model.config.max_text - 1} characters at once; break the word {word[:30]!r} "
                         f"({len(word)} characters)")
     context = np.zeros((len(texts), max(map(len, texts))), np.int64)
     for row, text in zip(context, texts):

@@ -17,7 +17,7 @@ class ModelConfig:
 
     slot_sizes: ids of each of an offset's tokens; WORD, END and PAD are the next three ids. n_chars: character ids, the
     padding 0 counted in; space_id: that of the space. mean_width: of a character, in canvas heights. max_length: tokens of
-    context; max_text: characters of context.
+    context; max_text: characters of context, with a space after each word.
     """
 
     model: str

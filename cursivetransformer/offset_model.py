@@ -254,5 +254,8 @@ class OffsetGPT(nn.Module):
         width = self.config.mean_width * torch.exp(WIDTH_RATE * self.widths[text])
         space = text == self.config.space_id
         ends = width.cumsum(1)
-        word_start = torch.where(space, ends, 0).cummax(1).values  # a space stands just before the word after it
-        return ends - width / 2 - word_start + WORD_GAP * space.cumsum(1)
+        # A space stands behind the last letter of its word. There a pen that has written all finds it, and nothing else says that a
+        # word of one letter is over: attention to a single key cannot tell before from behind.
+        words = space.cumsum(1) - space.long()
+        word_start = F.pad(torch.where(space, ends, 0).cummax(1).values[:, :-1], (1, 0))
+        return ends - width / 2 - word_start + WORD_GAP * words

@@ -180,7 +180,7 @@ def _encode(ink, tokenizer, dx, dy, pen):
 
 
 def _texts(ink, words):
-    """(B, S) character ids: the words of each example with a space between them."""
+    """(B, S) character ids: the words of each example with a space after each."""
     counts = ink.text_lengths[words.ids] * words.fits
     ends = counts.cumsum(1)
     at = torch.arange(words.ids.shape[1] * ink.longest_text, device=ink.device)
@@ -188,7 +188,7 @@ def _texts(ink, words):
     inside = column.clamp(max=words.ids.shape[1] - 1)
     source = ink.text_starts[words.ids].gather(1, inside) + at - (ends - counts).gather(1, inside)
     text = ink.chars[source.clamp(max=len(ink.chars) - 1)]
-    return text.masked_fill(at >= ends[:, -1:] - 1, TEXT_PAD)  # no space after the last word
+    return text.masked_fill(at >= ends[:, -1:], TEXT_PAD)
 
 
 def row_lengths(packed):

@@ -57,12 +57,12 @@ def test_an_example_that_is_too_long_is_cut_at_a_word_with_its_text(words):
     ids = draw_word_ids(rng, np.arange(len(words)), 60, 4, 4)
     batch = make_batch(Ink(words, tokenizer), tokenizer, ids, np.full(60, 0.6), None, longest)
     assert 0 < batch.cut <= 60
-    assert batch.cut == sum((batch.text[row] == tokenizer.encode_text(" ")[0]).sum() < 3 for row in range(60))
+    assert batch.cut == sum((batch.text[row] == tokenizer.encode_text(" ")[0]).sum() < 4 for row in range(60))
     assert batch.lengths.max() <= longest
     for row in range(60):
         n_words = (batch.tokens[row] == tokenizer.word_id).sum()
         text = "".join(tokenizer.alphabet[i - 1] for i in batch.text[row] if i != TEXT_PAD)
-        assert text == " ".join(words[i].text for i in ids[row, :n_words])
+        assert text == "".join(words[i].text + " " for i in ids[row, :n_words])
 
 
 def test_no_test_word_is_trained_on(words):

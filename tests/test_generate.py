@@ -105,10 +105,18 @@ def test_a_word_that_does_not_end_is_told():
         assert [len(word.points) for word in words] == offsets
 
 
+def test_what_is_written_to_ends_with_a_space_as_in_training():
+    """Without one nothing says that a word of one letter is over, and it was written again and again."""
+    model, tokenizer = scribbler()
+    primer = generate.WrittenWord("ed", np.zeros((1, 3)), True)
+    context = generate._context(model, tokenizer, [["a"], ["bc"]], primer)
+    assert ["".join(tokenizer.alphabet[i - 1] for i in row if i) for row in context] == ["ed a ", "ed bc "]
+
+
 def test_a_word_longer_than_the_model_reads_is_refused():
     model, tokenizer = scribbler()
-    with pytest.raises(UserError, match="reads at most 32 characters"):
-        write_words(model, tokenizer, ["a" * 33])
+    with pytest.raises(UserError, match="reads at most 31 characters"):
+        write_words(model, tokenizer, ["a" * 32])
 
 
 def test_text_is_prepared():
