@@ -20,6 +20,7 @@ from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, s
 from cursivetransformer.spelling import Spelling
 
 HALVES, EXAMPLES = 3, 4   # streams of random numbers of a seed, after those of `stream.py`
+SORTED_BATCHES = 4
 WARMUP_STEPS = 50
 WEIGHT_DECAY = 0.05
 GRAD_CLIP = 1.0
@@ -37,12 +38,12 @@ def train_readers(config, say=print, show_progress=False):
     alphabet = "".join(sorted(set("".join(word.text for word in words)) | {" "}))
     say(f"{len(halves[0])} and {len(halves[1])} training words, {len(test_ids)} held out, {len(alphabet) - 1} characters")
     test = [words[i] for i in test_ids]
-    for name, ids in zip((CHOOSING, GRADING), halves):
+    for number, (name, ids) in enumerate(zip((CHOOSING, GRADING), halves)):
         start = time.monotonic()
-        torch.manual_seed(config.seed)
+        torch.manual_seed(config.seed + number)  # two readers that have nothing in common but the method
         frame = Frame.around([words[i] for i in ids])
         reader = Reader(ReaderConfig(alphabet, frame.as_dict(), digest, config.seed, config.test_share, name, len(ids)), config.device)
-        _fit(reader, [words[i] for i in ids], config, name, show_progress)
+        _fit(reader, [words[i] for i in ids], config, np.random.default_rng([config.seed, EXAMPLES, number]), show_progress)
         recorded, thinned = (read_back(reader, test, rate) for rate in (0, MODEL_RATE))
         reader.config.error = recorded.character_error
         save_reader(folder / f"{name}.pt", reader)
@@ -67,27 +68,33 @@ def read_back(reader, words, rate=0.0):
     return Spelling.of([word.text for word in words], reader.read([downsample(word.points, rate) for word in words]))
 
 
-def draw_examples(rng, words, n):
-    """`n` distorted inks with their texts: single words, and two side by side."""
-    examples = []
-    for _ in range(n):
-        chosen = [words[i] for i in rng.integers(len(words), size=1 + (rng.random() < PAIR_SHARE))]
-        examples.append(side_by_side([distort(word.points, rng) for word in chosen], [word.text for word in chosen], rng))
-    return examples
+def batches(rng, words, size):
+    """Endless lists of `size` distorted inks with their texts: single words, and two side by side.
+
+    Several batches are drawn at once and their examples sorted, so that those of like width stand together and little is padding.
+    """
+    while True:
+        examples = []
+        for _ in range(SORTED_BATCHES * size):
+            chosen = [words[i] for i in rng.integers(len(words), size=1 + (rng.random() < PAIR_SHARE))]
+            examples.append(side_by_side([distort(word.points, rng) for word in chosen], [word.text for word in chosen], rng))
+        examples.sort(key=lambda example: np.ptp(example[0][:, 0]))
+        for batch in rng.permutation(SORTED_BATCHES):
+            yield examples[batch * size:(batch + 1) * size]
 
 
-def _fit(reader, words, config, name, show_progress):
+def _fit(reader, words, config, rng, show_progress):
     matrices = [p for p in reader.net.parameters() if p.ndim > 1]
     vectors = [p for p in reader.net.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW([dict(params=matrices, weight_decay=WEIGHT_DECAY), dict(params=vectors, weight_decay=0.0)], config.learning_rate)
-    rng, warmup = np.random.default_rng([config.seed, EXAMPLES]), min(WARMUP_STEPS, 1 + config.max_steps // 10)
+    examples, warmup = batches(rng, words, config.batch_size), min(WARMUP_STEPS, 1 + config.max_steps // 10)
     reader.net.train()
-    with tqdm(range(config.max_steps), desc=f"{name} reader", unit="step", disable=None if show_progress else True, leave=False) as bar:
+    with tqdm(range(config.max_steps), desc=f"{reader.config.half} reader", unit="step", disable=None if show_progress else True, leave=False) as bar:
         for step in bar:
             factor = min((step + 1) / warmup, 1 - step / config.max_steps)
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
-            loss = ctc_loss(reader, *zip(*draw_examples(rng, words, config.batch_size)))
+            loss = ctc_loss(reader, *zip(*next(examples)))
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(reader.net.parameters(), GRAD_CLIP)

@@ -53,7 +53,7 @@ def _spell(model, tokenizer, rows, keys, reader, most, progress, options):
         return [SpeltWord(word, None, 1) for row in first for word in row]
     versions = [[version] for version in _judged(reader, [word for row in first for word in row])]
 
-    unsure = [i for i, (version,) in enumerate(versions) if _distance(version) > (0, False, SURE)]
+    unsure = {i for i, (version,) in enumerate(versions) if _distance(version) > (0, False, SURE)}
     redrawn = [row for row in sorted({i // group for i in unsure}) for _ in range(most - 1)]
     streams = [(*keys[row], 1 + n % (most - 1)) for n, row in enumerate(redrawn)]
     again = write_rows(model, tokenizer, [rows[row] for row in redrawn], streams, **options)

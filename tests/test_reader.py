@@ -1,5 +1,7 @@
 """The reader and its training: python -m pytest tests/test_reader.py"""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from cursivetransformer.bank import write_entries
 from cursivetransformer.bank_entry import word_to_entry
 from cursivetransformer.ink_image import Frame
 from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, find_choosing_reader, find_readers, load_reader, save_reader
-from cursivetransformer.reader_training import read_back, split_halves, train_readers
+from cursivetransformer.reader_training import batches, read_back, split_halves, train_readers
 from cursivetransformer.dataset import split_words
 from tests.shapes import shape_word, shape_words
 
@@ -71,6 +73,16 @@ def test_the_halves_share_no_text_and_no_held_out_word(words):
     texts = [{words[i].text for i in ids} for ids in (*halves, test)]
     assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
     assert sum(map(len, halves)) == len(train) and abs(len(texts[0]) - len(texts[1])) <= 1
+
+
+def test_batches_are_of_like_width_and_hold_single_words_and_pairs(words):
+    drawn = list(itertools.islice(batches(np.random.default_rng(0), words, 10), 8))
+    assert all(len(batch) == 10 for batch in drawn)
+    widths = [[np.ptp(ink[:, 0]) for ink, _ in batch] for batch in drawn[:4]]
+    ordered = sorted(widths)
+    assert all(max(a) <= min(b) for a, b in zip(ordered, ordered[1:])) and widths != ordered
+    texts = [text for batch in drawn for _, text in batch]
+    assert 0.2 < np.mean([" " in text for text in texts]) < 0.6 and {part for text in texts for part in text.split()} <= {word.text for word in words}
 
 
 def test_what_is_no_writing_reads_as_nothing_and_what_is_no_ink_is_told():
