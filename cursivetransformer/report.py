@@ -42,8 +42,8 @@ def markdown(report):
              f"Held-out words: {loss['nats_per_offset']:.3f} nats or {loss['bits_per_offset']:.3f} bits per offset, {loss['nats_per_token']:.3f} nats per token."]
     if "1" in r["generated"]:
         lines[-1] += f" {r['generated']['1']['tokens_per_second']:,.0f} tokens written in a second."
-    lines += ["", "## Legibility", "", "Characters and words that the grading reader misreads, in percent. Of a word that the choosing reader misreads, "
-              "up to so many versions are drawn:", ""]
+    lines += ["", "## Legibility", "", "Characters, and words, that the grading reader misreads. Of a word that the choosing reader misreads or is "
+              "unsure of, up to so many versions are drawn:", ""]
     rows = [["real ink, held out: " + name, counts["words"], _rates(counts)] + [""] * (len(most) - 1) for name, counts in r["real"].items()]
     for name in r["generated"][most[0]]["sets"]:
         counts = [r["generated"][n]["sets"][name] for n in most]
