@@ -23,6 +23,7 @@ CHAR_COLUMNS = 12      # of a character of mean width
 MARGIN = 5             # columns of paper before and after the ink
 ROW_MARGIN = 2         # rows of paper above and below all but the most extreme ink of a bank
 EXTREME_SHARE = 0.002  # of a bank's points, above or below what is pictured
+LEAST_HEIGHT, LEAST_WIDTH = 0.1, 0.02  # canvas heights, of all ink and of a character: a bank of nothing but dots has none
 SAMPLE = 0.7           # pixels, at most, between two places where ink is laid down
 MOST_INK = 2.0         # in a pixel: ink that lies still counts no more
 MOST_COLUMNS = 20_000   # of a picture, and ...
@@ -41,8 +42,8 @@ class Frame:
     def around(cls, words):
         """A frame that suits the hand of `words`: letters of its mean width, and rows for all heights but the most extreme."""
         low, high = np.quantile(np.concatenate([word.points[:, 1] for word in words]), (EXTREME_SHARE, 1 - EXTREME_SHARE))
-        row = max(high - low, 1e-3) / (ROWS - 2 * ROW_MARGIN)  # a bank of nothing but dots has no height
-        return cls(float(max(mean_character_width(words), row) / CHAR_COLUMNS), float(row), float(low - ROW_MARGIN * row))
+        row = max(high - low, LEAST_HEIGHT) / (ROWS - 2 * ROW_MARGIN)
+        return cls(float(max(mean_character_width(words), LEAST_WIDTH) / CHAR_COLUMNS), float(row), float(low - ROW_MARGIN * row))
 
     def as_dict(self):
         """Plain values, for a checkpoint."""

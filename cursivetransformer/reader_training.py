@@ -15,12 +15,13 @@ from cursivetransformer.dataset import split_words
 from cursivetransformer.distort import PAIR_SHARE, distort, side_by_side
 from cursivetransformer.errors import UserError
 from cursivetransformer.files import told_as_mistakes
-from cursivetransformer.ink_image import Frame
+from cursivetransformer.ink_image import Frame, columns
 from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, save_reader
 from cursivetransformer.spelling import Spelling
 
 HALVES, EXAMPLES = 3, 4   # streams of random numbers of a seed, after those of `stream.py`
 SORTED_BATCHES = 4
+WIDEST = 2_000            # columns of a training word, which bounds the memory of a batch: about 160 letters
 WARMUP_STEPS = 50
 WEIGHT_DECAY = 0.05
 GRAD_CLIP = 1.0
@@ -42,8 +43,11 @@ def train_readers(config, say=print, show_progress=False):
         start = time.monotonic()
         torch.manual_seed(config.seed + number)  # two readers that have nothing in common but the method
         frame = Frame.around([words[i] for i in ids])
-        reader = Reader(ReaderConfig(alphabet, frame.as_dict(), digest, config.seed, config.test_share, name, len(ids)), config.device)
-        _fit(reader, [words[i] for i in ids], config, np.random.default_rng([config.seed, EXAMPLES, number]), show_progress)
+        chosen = [words[i] for i in ids if columns(words[i].points, frame) <= WIDEST]
+        if len(chosen) < len(ids):
+            say(f"left out {len(ids) - len(chosen)} of {len(ids)} words whose ink is far wider than the others'")
+        reader = Reader(ReaderConfig(alphabet, frame.as_dict(), digest, config.seed, config.test_share, name, len(chosen)), config.device)
+        _fit(reader, chosen, config, np.random.default_rng([config.seed, EXAMPLES, number]), show_progress)
         recorded, thinned = (read_back(reader, test, rate) for rate in (0, MODEL_RATE))
         reader.config.error = recorded.character_error
         save_reader(folder / f"{name}.pt", reader)

@@ -10,7 +10,7 @@ from cursivetransformer.checkpoint import load_checkpoint
 from cursivetransformer.config import get_reader_args
 from cursivetransformer.errors import UserError
 from cursivetransformer.bank import write_entries
-from cursivetransformer.bank_entry import word_to_entry
+from cursivetransformer.bank_entry import Word, word_to_entry
 from cursivetransformer.ink_image import Frame
 from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, find_choosing_reader, find_readers, load_reader, save_reader
 from cursivetransformer.reader_training import batches, read_back, split_halves, train_readers
@@ -140,6 +140,18 @@ def test_a_bank_too_small_for_two_readers_is_told(tmp_path):
     write_entries(tmp_path / "two.json", [word_to_entry(shape_word(text)) for text in ("o", "v")])
     with pytest.raises(UserError, match="two different texts"):
         train_readers(get_reader_args(use_argparse=False, dataset_name=str(tmp_path / "two.json")), print)
+
+
+def test_a_bank_of_dots_or_with_one_enormous_word_takes_no_more_memory_than_another(tmp_path):
+    """The size of a pixel came from the ink, so a bank of dots had pixels of no size and pictures of millions of them."""
+    told = []
+    dots = [Word(text, "nobody", DOT, {"aspectRatio": 6}) for text in ".,'-"]
+    wide = Word("vivoviviovo", "nobody", np.array([[0, 0, 1], [95, 0, 0]], np.float32), {"aspectRatio": 6})
+    for name, words in (("dots", dots), ("wide", [*shape_words(300), wide])):
+        write_entries(tmp_path / f"{name}.json", [word_to_entry(word) for word in words])
+        train_readers(get_reader_args(use_argparse=False, dataset_name=str(tmp_path / f"{name}.json"), max_steps=2, batch_size=4,
+                                      reader_dir=str(tmp_path), device="cpu"), told.append)
+    assert sum("left out" in sentence for sentence in told) == 1
 
 
 @pytest.mark.slow
