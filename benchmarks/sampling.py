@@ -24,8 +24,10 @@ from cursivetransformer.config import get_all_args, get_sample_args
 from cursivetransformer.errors import run_script
 from cursivetransformer.generate import _allowed_tokens, _context, _decode, _prompt, draw, prepare_text, probabilities
 from cursivetransformer.model import ModelConfig, make_model
+from cursivetransformer.reader import find_readers
 from cursivetransformer.token_model import TokenGPT
 from cursivetransformer.tokenizer import make_tokenizer
+from cursivetransformer.write import VERSIONS
 
 TEXT = ("It was a bright cold day in the spring of that year, and the old clock in the hall had just struck nine when a letter came "
         "for us. Nobody had written to our house for many years, so we all stood around the table and looked at it for a while "
@@ -34,11 +36,12 @@ TEXT = ("It was a bright cold day in the spring of that year, and the old clock 
 RUNS, STRIDE, FILTERS = 3, 25, (0.6, 0, 0.95)
 
 
-def seconds_to_file(path):
-    """Seconds from starting `sample.py` to its end, for 100 words."""
+def seconds_to_file(path, respell):
+    """Seconds from starting `sample.py` to its end, for 100 words with up to `respell` versions of one that is not surely read."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        subprocess.run([sys.executable, "sample.py", TEXT, "--missing", "skip", "--checkpoint", str(path), "--out", os.path.join(folder, "a.svg")],
+        subprocess.run([sys.executable, "sample.py", TEXT, "--missing", "skip", "--checkpoint", str(path), "--out", os.path.join(folder, "a.svg"),
+                        "--respell", str(respell)],
                        check=True, stdout=subprocess.DEVNULL)
         return time.perf_counter() - start
 
@@ -74,9 +77,16 @@ def compare(model, tokenizer, words, group):
 def main():
     config = get_sample_args()
     path = config.checkpoint or newest_checkpoint(config.run_dir)
-    times = [seconds_to_file(path) for _ in range(RUNS)]
-    print(f"{len(TEXT.split())} words from start to file: {statistics.median(times):.1f} s (median of {RUNS})")
     checkpoint = load_checkpoint(path)
+    ways = {"as they come": 1}
+    if find_readers(config.reader_dir, checkpoint.bank_digest):
+        ways["with unsure words drawn again"] = VERSIONS
+    times = {way: [] for way in ways}
+    for _ in range(RUNS):  # in turn, so that all meet the same weather
+        for way, respell in ways.items():
+            times[way].append(seconds_to_file(path, respell))
+    for way, seconds in times.items():
+        print(f"{len(TEXT.split())} words from start to file, {way}: {statistics.median(seconds):.1f} s (median of {RUNS})")
     words = [word for line in prepare_text(TEXT, checkpoint.tokenizer, "skip") for word in line]
     compare(checkpoint.model.eval(), checkpoint.tokenizer, words, checkpoint.config.min_words)
     paper = get_all_args(use_argparse=False, preset="paper", device="cpu")
