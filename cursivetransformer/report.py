@@ -61,7 +61,7 @@ def markdown(report):
                                                                        for name, c in counts["by_place"].items()])]
     lines += ["", "## Style", "", "1-Wasserstein distance of each measure from the real held-out ink, in its standard deviations: of the same words "
               "generated, and of as many other real words.", ""]
-    lines += _table(["measure", *r["style"]], [[name, *(f"{distances[name]:.3f}" for distances in r["style"].values())]
+    lines += _table(["measure", *r["style"]], [[name, *("" if distances[name] is None else f"{distances[name]:.3f}" for distances in r["style"].values())]
                                                for name in next(iter(r["style"].values()))])
     return "\n".join(lines) + "\n"
 

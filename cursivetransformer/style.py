@@ -43,10 +43,10 @@ def measure(inks, texts):
 def distance(one, other):
     """{measure: distance} of two results of `measure`: the 1-Wasserstein distance, in standard deviations of the second.
 
-    Nan where one of them has no values.
+    None where one of them has no values.
     """
     return {name: wasserstein(*one[name], *other[name]) / max(_deviation(*other[name]), 1e-9)
-            if len(one[name][0]) and len(other[name][0]) else float("nan") for name in MEASURES}
+            if len(one[name][0]) and len(other[name][0]) else None for name in MEASURES}
 
 
 def wasserstein(a, a_weights, b, b_weights):
