@@ -82,6 +82,7 @@ class ReaderConfig:
     test_share: float = 0.0
     half: str = ""
     n_words: int = 0
+    recipe: dict = field(default_factory=dict)
     error: float | None = None
     version: str = field(default=__version__)
 

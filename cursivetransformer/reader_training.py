@@ -1,5 +1,6 @@
 """Training of readers: two of them on disjoint halves of a bank's training words, so that one may choose what the other grades."""
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cursivetransformer.distort import PAIR_SHARE, distort, side_by_side
 from cursivetransformer.errors import UserError
 from cursivetransformer.files import told_as_mistakes
 from cursivetransformer.ink_image import Frame, columns
-from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, save_reader
+from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, load_reader, save_reader
 from cursivetransformer.spelling import Spelling
 
 HALVES, EXAMPLES = 3, 4   # streams of random numbers of a seed, after those of `stream.py`
@@ -38,23 +39,40 @@ def train_readers(config, say=print, show_progress=False):
         folder.mkdir(parents=True, exist_ok=True)
     alphabet = "".join(sorted(set("".join(word.text for word in words)) | {" "}))
     say(f"{len(halves[0])} and {len(halves[1])} training words, {len(test_ids)} held out, {len(alphabet) - 1} characters")
-    test = [words[i] for i in test_ids]
-    for number, (name, ids) in enumerate(zip((CHOOSING, GRADING), halves)):
-        start = time.monotonic()
-        torch.manual_seed(config.seed + number)  # two readers that have nothing in common but the method
+    recipe = {name: getattr(config, name) for name in ("max_steps", "batch_size", "learning_rate")}
+    for number, (half, ids) in enumerate(zip((CHOOSING, GRADING), halves)):
         frame = Frame.around([words[i] for i in ids])
         chosen = [words[i] for i in ids if columns(words[i].points, frame) <= WIDEST]
         if len(chosen) < len(ids):
             say(f"left out {len(ids) - len(chosen)} of {len(ids)} words whose ink is far wider than the others'")
-        reader = Reader(ReaderConfig(alphabet, frame.as_dict(), digest, config.seed, config.test_share, name, len(chosen)), config.device)
+        wanted, path = ReaderConfig(alphabet, frame.as_dict(), digest, config.seed, config.test_share, half, len(chosen), recipe), folder / f"{half}.pt"
+        if _is_there(path, wanted):
+            say(f"{half} reader: trained already with these settings, {path} stays")
+            continue
+        start = time.monotonic()
+        torch.manual_seed(config.seed + number)  # two readers that have nothing in common but the method
+        reader = Reader(wanted, config.device)
         _fit(reader, chosen, config, np.random.default_rng([config.seed, EXAMPLES, number]), show_progress)
-        recorded, thinned = (read_back(reader, test, rate) for rate in (0, MODEL_RATE))
-        reader.config.error = recorded.character_error
-        save_reader(folder / f"{name}.pt", reader)
-        say(f"{name} reader, {reader.n_parameters:,} weights, {time.monotonic() - start:.0f} s: of the held-out words' characters "
-            f"{recorded.character_error:.2%} are misread, of the words {recorded.word_error:.2%}; with {MODEL_RATE:.0%} of the points dropped "
-            f"{thinned.character_error:.2%} and {thinned.word_error:.2%}")
+        told = _test(reader, [words[i] for i in test_ids])
+        save_reader(path, reader)
+        say(f"{half} reader, {reader.n_parameters:,} weights, {time.monotonic() - start:.0f} s: {told}")
     return folder
+
+
+def _test(reader, words):
+    """Measure a reader on held-out words, note its error in its config, and return a sentence about it."""
+    recorded, thinned = (read_back(reader, words, rate) for rate in (0, MODEL_RATE))
+    reader.config.error = recorded.character_error
+    return (f"of the held-out words' characters {recorded.character_error:.2%} are misread, of the words {recorded.word_error:.2%}; "
+            f"with {MODEL_RATE:.0%} of the points dropped {thinned.character_error:.2%} and {thinned.word_error:.2%}")
+
+
+def _is_there(path, config):
+    """Whether the file holds a reader of this `ReaderConfig`, so that what was finished before an interruption need not be done again."""
+    try:
+        return dataclasses.replace(load_reader(path).config, error=None) == config
+    except UserError:
+        return False
 
 
 def split_halves(words, ids, seed):

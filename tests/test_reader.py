@@ -50,6 +50,22 @@ def test_two_readers_learn_to_read_words_they_have_not_seen(trained):
     assert len(told) == 3 and "held out" in told[0] and "misread" in told[1]
 
 
+def test_what_was_finished_before_an_interruption_is_not_done_again(tmp_path):
+    write_entries(tmp_path / "shapes.json", [word_to_entry(word) for word in shape_words()])
+
+    def train(**changes):
+        told = []
+        train_readers(get_reader_args(use_argparse=False, **{"dataset_name": str(tmp_path / "shapes.json"), "device": "cpu", "max_steps": 1, "batch_size": 2,
+                                                             "out": str(tmp_path), **changes}), told.append)
+        return [("stays" in sentence) for sentence in told[1:]]
+
+    assert train() == [False, False]
+    choosing = (tmp_path / "choosing.pt").read_bytes()
+    (tmp_path / "grading.pt").write_bytes(choosing)  # another reader, as of before the interruption
+    assert train() == [True, False] and (tmp_path / "choosing.pt").read_bytes() == choosing
+    assert train() == [True, True] and train(max_steps=2) == [False, False] and train(max_steps=2, seed=7) == [False, False]
+
+
 def test_readings_do_not_depend_on_the_inks_beside_them(trained):
     reader = load_reader(trained[0] / "choosing.pt")
     inks = [word.points for word in shape_words(30, seed=3)]
