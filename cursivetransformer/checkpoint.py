@@ -76,8 +76,9 @@ def read_content(path, kind, format, device, cure, build):
         raise UserError(f"{path} is not a {kind} of this program, or it was cut short; use another one") from error
     if not isinstance(content, dict) or "format" not in content:
         raise UserError(f"{path} is not a {kind} of this program; it may hold weights alone")
-    if content.get("kind", KIND) != kind:
-        raise UserError(f"{path} holds a {content['kind'] if 'kind' in content else KIND}, not a {kind}; {cure}")
+    found = content.get("kind", KIND)
+    if found != kind:
+        raise UserError(f"{path} holds a {found}, not a {kind}; {cure}")
     if content["format"] != format:
         raise UserError(f"{path} was written by version {content.get('version')} in format {content['format']}, "
                         f"this is version {__version__} and reads format {format}; install the version that wrote it")

@@ -7,7 +7,7 @@ training readers, `get_evaluation_args` for evaluating.
 import dataclasses
 from dataclasses import dataclass
 
-from cursivetransformer.errors import UserError
+from cursivetransformer.config_rules import check_config, require, resolve_device, sampling_rules
 from cursivetransformer.settings import check_values, parse_command_line, same_setting, setting
 
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
@@ -176,8 +176,8 @@ def get_all_args(use_argparse=True, argv=None, **overrides):
 def get_sample_args(use_argparse=True, argv=None, **overrides):
     """The settings of sampling, checked, as a `SampleConfig`; called like `get_all_args`."""
     config = _settings(SampleConfig, "Write a text in a learnt hand.", use_argparse, argv, overrides, positional="text")
-    _require(config, {
-        **_sampling_rules(config),
+    require(config, {
+        **sampling_rules(config),
         "line_width": (10 <= config.line_width <= 10_000, "between 10 and 10000 (millimetres)"),
         "x_height": (0.5 <= config.x_height <= 100, "between 0.5 and 100 (millimetres)"),
         "respell": (config.respell is None or config.respell >= 1, "1 or more"),
@@ -188,7 +188,7 @@ def get_sample_args(use_argparse=True, argv=None, **overrides):
 def get_reader_args(use_argparse=True, argv=None, **overrides):
     """The settings of training readers, checked, as `ReaderSettings`; called like `get_all_args`."""
     config = _settings(ReaderSettings, "Train two readers of a handwriting.", use_argparse, argv, overrides)
-    _require(config, {
+    require(config, {
         **{name: (getattr(config, name) >= 1, "1 or more") for name in ("max_steps", "batch_size")},
         "test_share": (0 < config.test_share < 1, "between 0 and 1"),
         "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
@@ -199,9 +199,9 @@ def get_reader_args(use_argparse=True, argv=None, **overrides):
 def get_evaluation_args(use_argparse=True, argv=None, **overrides):
     """The settings of evaluating, checked, as `EvaluationSettings`, best_of as a list; called like `get_all_args`."""
     config = _settings(EvaluationSettings, "Measure a model of a handwriting.", use_argparse, argv, overrides)
-    _require(config, {**_sampling_rules(config), "most_words": (config.most_words >= 0, "0 or more")})
+    require(config, {**sampling_rules(config), "most_words": (config.most_words >= 0, "0 or more")})
     counts = config.best_of.split(",")
-    _require(config, {"best_of": (all(n.strip().isdecimal() and int(n) for n in counts), "whole numbers of 1 or more, joined by commas")})
+    require(config, {"best_of": (all(n.strip().isdecimal() and int(n) for n in counts), "whole numbers of 1 or more, joined by commas")})
     config.best_of = sorted({int(n) for n in counts})
     return config
 
@@ -213,71 +213,6 @@ def _settings(cls, description, use_argparse, argv, overrides, positional=None):
     config = cls(**given)
     config.device = resolve_device(config.device)
     return config
-
-
-def _sampling_rules(config):
-    return {
-        "temperature": (config.temperature >= 0, "0 or more"),
-        "top_k": (config.top_k >= 0, "0 or more"),
-        "top_p": (0 < config.top_p <= 1, "above 0 and at most 1"),
-        "seed": (0 <= config.seed < 2**63, "0 or more"),
-    }
-
-
-def resolve_device(name):
-    """"auto" becomes cuda, then mps, then cpu, by what is there; a device that is not there is refused."""
-    import torch  # Here, so that reading settings alone stays fast.
-
-    kind, _, index = name.partition(":")
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if kind not in there or (index and not index.isdigit()):
-        raise UserError(f"--device takes auto, cuda, mps or cpu, not {name!r}")
-    if not there[kind] or (kind == "cuda" and index and int(index) >= torch.cuda.device_count()):
-        raise UserError(f"this machine has no {name} that torch {torch.__version__} can use; leave --device out")
-    return name
-
-
-def check_config(config):
-    """Refuse, before any work, settings that cannot work together; raises `UserError`."""
-    c = config
-    positive = ("max_steps", "batch_size", "train_size", "test_size", "num_words", "min_words", "n_layer", "n_embd",
-                "n_head", "n_ctx_head", "n_embd_context", "print_every", "log_every", "step_lr_every")
-    _require(c, {name: (getattr(c, name) >= 1, "1 or more") for name in positive})
-    _require(c, {
-        "min_words": (c.min_words <= c.num_words, f"at most --num_words ({c.num_words})"),
-        "test_share": (0 < c.test_share < 1, "between 0 and 1"),
-        "max_seq_length": (c.max_seq_length >= 64, "64 or more: a word takes about 200 tokens"),
-        "n_embd": (c.n_embd % c.n_head == 0 and c.n_embd % c.n_ctx_head == 0,
-                   f"a multiple of --n_head ({c.n_head}) and of --n_ctx_head ({c.n_ctx_head})"),
-        "n_head": (c.model == "token" or (c.n_embd // c.n_head) % 2 == 0, "such that n_embd / n_head is even, for rotary positions"),
-        "n_ctx_head": (c.model == "token" or (c.n_embd // c.n_ctx_head) % 2 == 0, "such that n_embd / n_ctx_head is even, for rotary positions"),
-        "downsample_mean": (0 <= c.downsample_mean - c.downsample_width / 2 and c.downsample_mean + c.downsample_width / 2 < 1
-                            and c.downsample_width >= 0, "such that mean +- width / 2 stays in [0, 1)"),
-        "shear_width": (0 <= c.shear_width <= 4, "between 0 and 4"),
-        "scale_width": (0 <= c.scale_width < 1, "between 0 and 1"),
-        "rotation_width": (0 <= c.rotation_width <= 1, "between 0 and 1 (radians)"),
-        "learning_rate": (0 < c.learning_rate < 10, "above 0 and below 10"),
-        "muon_learning_rate": (0 < c.muon_learning_rate < 10, "above 0 and below 10"),
-        "weight_decay": (0 <= c.weight_decay < 10, "0 or more"),
-        "warmup_steps": (c.warmup_steps >= 0, "0 or more"),
-        "cooldown_share": (0 <= c.cooldown_share <= 1, "between 0 and 1"),
-        "lr_decay": (0 < c.lr_decay <= 1, "above 0 and at most 1"),
-        "grad_clip": (c.grad_clip >= 0, "0 or more"),
-        "seed": (0 <= c.seed < 2**63, "0 or more"),
-        "read_words": (c.read_words >= 0, "0 or more"),
-        "best_by": (c.best_by == "loss" or c.read_words > 0, "'loss' where --read_words is 0"),
-    })
-    sources = [name for name in ("resume", "local_checkpoint_path", "load_from_run_id") if getattr(c, name)]
-    if len(sources) > 1:
-        raise UserError(f"--{sources[0]} and --{sources[1]} both say what to continue; give one of them")
-
-
-def _require(config, rules):
-    for name, (holds, what) in rules.items():
-        if not holds:
-            raise UserError(f"--{name} must be {what}, not {getattr(config, name)}")
 
 
 def replace(config, **changes):

@@ -82,7 +82,8 @@ def picture(inks, frame):
     ends = (points[:, 2] == 0) | last
     begins = np.append(True, ends[:-1])
     marks = [(image[mask], np.full(mask.sum(), channel), xy[mask], np.ones(mask.sum())) for channel, mask in ((BEGINS, begins), (ENDS, ends))]
-    pixel, weight = (np.concatenate(parts) for parts in zip(*(corner for part in [*_lines(image, xy, ends), *marks] for corner in _corners(*part, shape))))
+    corners = [corner for part in (*_lines(image, xy, ends), *marks) for corner in _corners(*part, shape)]
+    pixel, weight = (np.concatenate(column) for column in zip(*corners))
     return np.minimum(np.bincount(pixel, weight, np.prod(shape)), MOST_INK).astype(np.float32).reshape(shape)
 
 

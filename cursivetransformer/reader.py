@@ -194,22 +194,32 @@ def load_reader(path, device="cpu"):
 
 def find_readers(folder, bank_digest):
     """The subfolder of `folder` whose readers were trained last on the bank with this digest, or None."""
-    for path in sorted(Path(folder).glob(f"*/{CHOOSING}.pt"), key=lambda path: path.stat().st_mtime, reverse=True):
-        try:
-            if load_reader(path).config.bank_digest == bank_digest and path.with_name(f"{GRADING}.pt").is_file():
-                return path.parent
-        except UserError:
-            continue  # not ours to judge: it may be of another version
-    return None
+    found = _newest_readers(folder, bank_digest)
+    return found and found[0]
 
 
-def find_choosing_reader(config, bank_digest, say):
-    """The reader that may choose among versions of a word, of the bank with this digest, or None with a note to `say`.
+def find_choosing_reader(config, bank_digest, say, needed_by=""):
+    """The reader that may choose among versions of a word, of the bank with this digest; where there is none, None with a note to
+    `say`, or a `UserError` where a setting, `needed_by`, cannot do without.
 
     config: settings with a `reader_dir` and a `device`.
     """
-    folder = find_readers(config.reader_dir, bank_digest)
-    if folder is None:
-        say(f"note: no reader of this hand in {config.reader_dir}/, so spelling is not checked; `python train_reader.py` with the same --dataset_name trains one")
-        return None
-    return load_reader(folder / f"{CHOOSING}.pt", config.device)
+    found = _newest_readers(config.reader_dir, bank_digest, config.device)
+    if found:
+        return found[1]
+    if needed_by:
+        raise UserError(f"{needed_by} needs a reader of this hand, and {config.reader_dir}/ has none; `python train_reader.py` trains one")
+    say(f"note: no reader of this hand in {config.reader_dir}/, so spelling is not checked; `python train_reader.py` with the same --dataset_name trains one")
+    return None
+
+
+def _newest_readers(folder, bank_digest, device="cpu"):
+    """What `find_readers` finds, with the choosing reader in it, which has been read to look at its bank; or None."""
+    for path in sorted(Path(folder).glob(f"*/{CHOOSING}.pt"), key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            reader = load_reader(path, device)
+        except UserError:
+            continue  # not ours to judge: it may be of another version
+        if reader.config.bank_digest == bank_digest and path.with_name(f"{GRADING}.pt").is_file():
+            return path.parent, reader
+    return None

@@ -17,6 +17,7 @@ from cursivetransformer.distort import PAIR_SHARE, distort, side_by_side
 from cursivetransformer.errors import UserError
 from cursivetransformer.files import told_as_mistakes
 from cursivetransformer.ink_image import Frame, columns
+from cursivetransformer.optim import set_learning_rates
 from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, load_reader, save_reader
 from cursivetransformer.spelling import Spelling
 
@@ -108,14 +109,13 @@ def batches(rng, words, size):
 def _fit(reader, words, config, rng, show_progress):
     matrices = [p for p in reader.net.parameters() if p.ndim > 1]
     vectors = [p for p in reader.net.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([dict(params=matrices, weight_decay=WEIGHT_DECAY), dict(params=vectors, weight_decay=0.0)], config.learning_rate)
+    rate = config.learning_rate
+    optimizer = torch.optim.AdamW([dict(params=matrices, weight_decay=WEIGHT_DECAY, full_lr=rate), dict(params=vectors, weight_decay=0.0, full_lr=rate)], rate)
     examples, warmup = batches(rng, words, config.batch_size), min(WARMUP_STEPS, 1 + config.max_steps // 10)
     reader.net.train()
     with tqdm(range(config.max_steps), desc=f"{reader.config.half} reader", unit="step", disable=None if show_progress else True, leave=False) as bar:
         for step in bar:
-            factor = min((step + 1) / warmup, 1 - step / config.max_steps)
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * factor
+            set_learning_rates([optimizer], min((step + 1) / warmup, 1 - step / config.max_steps))
             loss = ctc_loss(reader, *zip(*next(examples)))
             optimizer.zero_grad()
             loss.backward()

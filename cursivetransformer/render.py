@@ -46,7 +46,6 @@ def save_png(page, path, dpi=PNG_DPI):
     """The page on white at `dpi` dots per inch."""
     # Here, because pictures of the other kinds do without its slow import.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
 
     inches = page.width / 25.4, page.height / 25.4
@@ -55,11 +54,17 @@ def save_png(page, path, dpi=PNG_DPI):
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, page.width), ylim=(page.height, 0))
     axes.axis("off")
-    points = 72 / 25.4 * PEN_WIDTH
-    dots = np.array([stroke[0] for stroke in page.strokes if _is_dot(stroke)]).reshape(-1, 2)
-    axes.plot(dots[:, 0], dots[:, 1], linestyle="", marker="o", markersize=points, markeredgewidth=0, color=INK)
-    axes.add_collection(LineCollection([stroke for stroke in page.strokes if not _is_dot(stroke)], colors=INK, linewidths=points, capstyle="round", joinstyle="round"))
+    draw_strokes(axes, page.strokes, 72 / 25.4 * PEN_WIDTH)
     figure.savefig(path, format="png", metadata={"Software": None})  # no version in the bytes
+
+
+def draw_strokes(axes, strokes, points):
+    """Draw strokes (m, 2) onto matplotlib axes in our ink, a stroke of no length as a dot; points: the pen's width, in points."""
+    from matplotlib.collections import LineCollection
+
+    dots = np.array([stroke[0] for stroke in strokes if _is_dot(stroke)]).reshape(-1, 2)
+    axes.plot(dots[:, 0], dots[:, 1], linestyle="", marker="o", markersize=points, markeredgewidth=0, color=INK)
+    axes.add_collection(LineCollection([stroke for stroke in strokes if not _is_dot(stroke)], colors=INK, linewidths=points, capstyle="round", joinstyle="round"))
 
 
 def _is_dot(stroke):

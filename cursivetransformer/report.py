@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from cursivetransformer.files import atomic_path, told_as_mistakes
-from cursivetransformer.render import INK
+from cursivetransformer.render import draw_strokes
 from cursivetransformer.strokes import split_strokes
 
 WORST_CHARACTERS = 12
 WORST_WORDS = 28
 COLUMNS = 4
+PEN_POINTS = 1.1
 CELL, HEAD = (2.6, 0.95), 0.35  # inches: of a word, and of the line above all
 PAPER = (0.8, 0.45)     # canvas heights: the least ink that a cell has room for, so that small words are not blown up
 
@@ -110,12 +111,9 @@ def _versions(n):
 
 
 def _draw_word(axes, points):
-    from matplotlib.collections import LineCollection
-
     axes.axis("off")
     points = points if len(points) else np.zeros((1, 3))
-    strokes = [stroke if len(stroke) > 1 else np.repeat(stroke, 2, axis=0) for stroke in split_strokes(points)]
-    axes.add_collection(LineCollection(strokes, colors=INK, linewidths=1.1, capstyle="round", joinstyle="round"))
+    draw_strokes(axes, split_strokes(points), PEN_POINTS)
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     spare = np.maximum(0, np.array(PAPER) - (high - low)) / 2 + 0.02
     axes.set(xlim=(low[0] - spare[0], high[0] + spare[0]), ylim=(high[1] + spare[1], low[1] - spare[1]), aspect="equal")

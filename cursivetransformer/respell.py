@@ -11,7 +11,6 @@ from cursivetransformer.errors import UserError
 from cursivetransformer.generate import in_rows, write_rows
 from cursivetransformer.spelling import edits
 
-
 SURE = 0.05  # nats: a word is surely read when the reader gives its text 95%; with less asked, another reader misreads more of what is kept
 
 
@@ -36,11 +35,11 @@ def write_spelt(model, tokenizer, texts, reader=None, most=1, rewrite=None, grou
     reader: a `reader.Reader`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
     other versions, 1 or more, while all other ink stays what it is without. group, progress, options: see `generate.write_words`.
     """
-    rows = in_rows(texts, group)
+    rows, rewrite = in_rows(texts, group), rewrite or {}
     written = _spell(model, tokenizer, rows, [(i, 0) for i in range(len(rows))], reader, most, progress, options)
-    anew = sorted({(index // group, version) for index, version in (rewrite or {}).items()})
+    anew = sorted({(index // group, version) for index, version in rewrite.items()})
     again = _spell(model, tokenizer, [rows[row] for row, _ in anew], anew, reader, most, None, options)
-    for index, version in (rewrite or {}).items():
+    for index, version in rewrite.items():
         written[index] = again[anew.index((index // group, version)) * group + index % group]
     return written[:len(texts)]
 
@@ -54,10 +53,9 @@ def _spell(model, tokenizer, rows, keys, reader, most, progress, options):
     versions = [[version] for version in _judged(reader, [word for row in first for word in row])]
 
     unsure = {i for i, (version,) in enumerate(versions) if _distance(version) > (0, False, SURE)}
-    redrawn = [row for row in sorted({i // group for i in unsure}) for _ in range(most - 1)]
-    streams = [(*keys[row], 1 + n % (most - 1)) for n, row in enumerate(redrawn)]
-    again = write_rows(model, tokenizer, [rows[row] for row in redrawn], streams, **options)
-    of_word = [row * group + column for row in redrawn for column in range(group)]
+    redrawn = [(row, number) for row in sorted({i // group for i in unsure}) for number in range(1, most)]
+    again = write_rows(model, tokenizer, [rows[row] for row, _ in redrawn], [(*keys[row], number) for row, number in redrawn], **options)
+    of_word = [row * group + column for row, _ in redrawn for column in range(group)]
     for i, version in zip(of_word, _judged(reader, [word for row in again for word in row])):
         if i in unsure:
             versions[i].append(version)

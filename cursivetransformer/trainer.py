@@ -55,9 +55,8 @@ class Trainer:
         self.wandb_id = None
         self.training_nats = self._compile(warn) if self.compiled else self.model.nats
         self.evaluations = {split: self.stream.evaluation(split) for split in ("train", "test")} if group.first else {}
-        self.reader = find_choosing_reader(config, bank_digest, warn) if group.first and config.read_words else None
-        if config.best_by == "reading" and group.first and not self.reader:
-            raise UserError(f"--best_by reading needs a reader of this bank, and {config.reader_dir}/ has none; `python train_reader.py` trains one")
+        needed_by = "--best_by reading" if config.best_by == "reading" else ""
+        self.reader = find_choosing_reader(config, bank_digest, warn, needed_by) if group.first and config.read_words else None
         c, t = config, tokenizer
         warn(f"{len(self.stream.train_ids)} training and {len(self.stream.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
              f"{self.model.n_parameters / 1e6:.2f} million weights on {f'{group.size} x ' if group.size > 1 else ''}{c.device}, preset {c.preset}")

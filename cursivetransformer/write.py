@@ -20,9 +20,8 @@ def write_page(config, say=print, show_progress=False):
         raise UserError("there is no text to write; give one, like: python sample.py \"Dear Ada\"")
     checkpoint = load_checkpoint(config.checkpoint or newest_checkpoint(config.run_dir), config.device)
     lines = prepare_text(config.text, checkpoint.tokenizer, config.missing)
-    reader = find_choosing_reader(config, checkpoint.bank_digest, say) if config.respell != 1 else None
-    if reader is None and (config.respell or 1) > 1:
-        raise UserError(f"--respell {config.respell} needs a reader of this hand, and {config.reader_dir}/ has none; `python train_reader.py` trains one")
+    needed_by = f"--respell {config.respell}" if config.respell else ""
+    reader = None if config.respell == 1 else find_choosing_reader(config, checkpoint.bank_digest, say, needed_by)
     with tqdm(total=sum(map(len, lines)), unit="word", disable=None if show_progress else True, leave=False) as bar:
         page, words = compose(checkpoint.model, checkpoint.tokenizer, lines, config, checkpoint.config.min_words, reader, bar.update)
     save_page(page, config.out)
