@@ -2,11 +2,16 @@
 
 from cursivetransformer.config import get_sample_args
 from cursivetransformer.errors import run_script
-from cursivetransformer.write import write_page
+from cursivetransformer.write import draw_authors, write_page
 
 
 def main():
     config = get_sample_args()
+    if config.list_authors:
+        names = draw_authors(config)
+        print("\n".join(names))
+        print(f"drew {len(names)} hands to {config.out}; write in one of them with --author {names[0]}")
+        return
     words = write_page(config, show_progress=True)
     for number, spelt in enumerate(words, 1):
         if not spelt.word.finished:

@@ -54,7 +54,7 @@ def main():
     config = get_all_args(preset="paper", device="cpu")
     torch.manual_seed(0)
     tokenizer = make_tokenizer(config.tokenizer, CHARS)
-    fused = make_model(ModelConfig.from_settings(config, tokenizer, 0.15, 64), tokenizer)
+    fused = make_model(ModelConfig.from_settings(config, tokenizer, 0.15, 64, []), tokenizer)
     plain = plain_copy(fused)
     tokens = torch.randint(0, tokenizer.word_id, (config.batch_size, config.max_seq_length))
     text = torch.randint(1, tokenizer.n_chars, (config.batch_size, TEXT))

@@ -93,7 +93,7 @@ def main():
     tokenizer = make_tokenizer("polar", TEXT)
     torch.manual_seed(0)
     print("paper recipe: ", end="")
-    compare(make_model(ModelConfig.from_settings(paper, tokenizer, 0.15, 64), tokenizer).eval(), tokenizer, TEXT.split(), paper.num_words)
+    compare(make_model(ModelConfig.from_settings(paper, tokenizer, 0.15, 64, []), tokenizer).eval(), tokenizer, TEXT.split(), paper.num_words)
 
 
 if __name__ == "__main__":

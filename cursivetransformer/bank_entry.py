@@ -124,14 +124,14 @@ def compact(points):
     return points[~repeated]
 
 
-def word_to_entry(word):
-    """`Word` -> raw entry, as a recorder would have written it: fractions of a canvas, stroke ends repeated."""
+def word_to_entry(word, digits=5):
+    """`Word` -> raw entry, as a recorder would have written it: fractions of a canvas, with `digits` decimals, stroke ends repeated."""
     metadata = dict(word.metadata)
     aspect = float(metadata.setdefault("aspectRatio", round(max(6.0, float(word.points[:, 0].max()) + 0.5), 2)))
     baseline = float(metadata.get("baseline", BASELINE))
     xy = word.points[:, :2] / (aspect, 1) + (0, baseline)
     rows = []
-    for (x, y), pen in zip(xy.round(5).tolist(), word.points[:, 2]):
+    for (x, y), pen in zip(xy.round(digits).tolist(), word.points[:, 2]):
         rows.append([x, y, 1])
         if pen == 0:
             rows.append([x, y, 0])

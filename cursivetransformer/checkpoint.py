@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import pickle
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +11,15 @@ import torch
 
 from cursivetransformer import __version__
 from cursivetransformer.config import Config
-from cursivetransformer.errors import UserError
+from cursivetransformer.errors import UserError, run_script
 from cursivetransformer.files import atomic_path
 from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.settings import public_values
 from cursivetransformer.tokenizer import tokenizer_from_state
 
 KIND = "checkpoint"
-FORMAT = 3  # counts up when older versions can no longer read what is written
+SHIPPED = Path(__file__).parent.parent / "data" / "base.pt"  # the model that comes with the project
+FORMAT = 4  # counts up when older versions can no longer read what is written
 
 
 @dataclass
@@ -32,12 +34,13 @@ class Checkpoint:
     version: str = __version__
 
 
-def save_checkpoint(path, checkpoint):
-    """Write a checkpoint: whole or not at all. Secrets among the settings are left out."""
+def save_checkpoint(path, checkpoint, half=False):
+    """Write a checkpoint: whole or not at all. Secrets among the settings are left out. half: weights in half precision, which is
+    enough to write with."""
     c = checkpoint
     write_content(path, {
         "kind": KIND, "format": FORMAT, "version": c.version, "model_config": c.model.config.as_dict(),
-        "weights": {name: weight.detach().cpu() for name, weight in c.model.state_dict().items()},
+        "weights": {name: weight.detach().cpu().to(torch.float16 if half else weight.dtype) for name, weight in c.model.state_dict().items()},
         "tokenizer": c.tokenizer.state(), "config": public_values(c.config), "bank_digest": c.bank_digest,
         "training": c.training,
     })
@@ -100,6 +103,24 @@ def _build(content, device):
                       content["bank_digest"], content["version"])
 
 
+def export(source, out):
+    """Write the model of the checkpoint `source` to `out` without what only resuming needs, in half precision: small enough to pass on."""
+    checkpoint = load_checkpoint(source)
+    checkpoint.training = {name: checkpoint.training[name] for name in ("step", "best_loss", "seconds") if name in checkpoint.training}
+    save_checkpoint(out, checkpoint, half=True)
+
+
+def find_checkpoint(name, run_dir, say=print):
+    """The path of the checkpoint `name`; of "" the newest one in the runs under `run_dir`, or where there is none the shipped one, with a
+    note to `say`. Raises `UserError` where there is none at all."""
+    if name:
+        return Path(name)
+    if SHIPPED.is_file() and not any(Path(run_dir).glob("*/last.pt")):
+        say(f"note: there is no model of your own in {run_dir}/ yet, so this is the one that comes with the project")
+        return SHIPPED
+    return newest_checkpoint(run_dir)
+
+
 def newest_checkpoint(run_dir):
     """The path of the checkpoint written last in the runs under `run_dir`; of one run the best, not the last.
 
@@ -134,3 +155,17 @@ def find_run_by_id(run_id, run_dir):
         except UserError:
             continue
     return None
+
+
+def main(argv=None):
+    """The command line of this module."""
+    match sys.argv[1:] if argv is None else argv:
+        case ["export", source, out]:
+            export(source, out)
+            print(f"{out}: {Path(out).stat().st_size:,} bytes")
+        case _:
+            raise UserError("usage: python -m cursivetransformer.checkpoint export CHECKPOINT OUT")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -18,7 +18,7 @@ class Config:
     """The settings of a training run. The defaults are those of `--preset auto` on a CPU, unless noted below."""
 
     # Data
-    dataset_name: str = setting("bigbank", "bank to learn: a path, a name under data/, a published bank's name, or several joined by commas", "data")
+    dataset_name: str = setting("starter", "bank to learn: a path, a name under data/, a published bank's name, or several joined by commas", "data")
     strict: bool = setting(False, "stop at the first faulty entry of a bank instead of skipping it", "data")
     alphabet: str = setting("", "characters to learn; empty takes all that the bank contains", "data")
     train_size: int = setting(497_000, "different training examples drawn before they repeat", "data")
@@ -36,6 +36,14 @@ class Config:
     scale_width: float = setting(0.2, "full width of the range of x and y scale around 1", "ink")
     rotation_width: float = setting(0.04, "full width of the range of rotation, in radians", "ink")
     tokenizer: str = setting("polar", "how an offset becomes tokens", "ink", TOKENIZERS)
+
+    # Hands
+    start_from: str = setting("", "checkpoint whose weights a new run begins with, like data/base.pt; its shape and its alphabet are taken too", "hands")
+    author_dropout: float = setting(0.1, "share of training examples that are given as by nobody known, for hands that are not in the bank", "hands")
+    pen_words: int = setting(0, "words that the synthetic pen writes afresh, every pen_every steps, to train on beside the bank; 0 for none", "hands")
+    pen_every: int = setting(500, "steps between two batches of fresh words", "hands")
+    pen_named: float = setting(0.5, "share of the fresh words that the bank's synthetic writers write; the rest is by new writers", "hands")
+    pen_faces: str = setting("own,hershey", "letter skeletons of the synthetic pen, see `python -m cursivetransformer.synth --help`", "hands")
 
     # Model
     model: str = setting("offset", "'token' as published, one position for each token; 'offset', one for each offset, learns far faster", "model", ("token", "offset"))
@@ -91,9 +99,11 @@ class SampleConfig:
 
     text: str = setting("", "text to write", "text")
     missing: str = setting("fail", "what to do about a character that the model has not learnt", "text", ("fail", "skip"))
-    out: str = setting("sample.svg", "picture to write: .svg or .png", "output")
+    author: str = setting("", "whose hand, of those that the model knows; empty takes the one it has seen most of, 'unknown' nobody's in particular", "hand")
+    list_authors: bool = setting(False, "tell whose hands the model knows, and draw them to --out, each writing the text", "hand")
+    out: str = setting("", "picture to write: .svg or .png; empty takes sample.svg, with --list_authors authors.png", "output")
     line_width: float = setting(170.0, "width of a line in millimetres", "output")
-    x_height: float = setting(4.0, "height of a letter like x in millimetres", "output")
+    x_height: float = setting(2.5, "height of a letter like x in millimetres", "output")
     respell: int | None = setting(None, "versions, at most, of a word that the reader of the hand misreads; empty takes 8 where there is a reader", "spelling")
     rewrite: str = setting("", "numbers of words to write anew, like 2,4; 2:3 for the third new version; the others stay", "spelling")
     reader_dir: str = same_setting(Config, "reader_dir", group="spelling")
@@ -113,6 +123,10 @@ class ReaderSettings:
     dataset_name: str = same_setting(Config, "dataset_name")
     strict: bool = same_setting(Config, "strict")
     test_share: float = same_setting(Config, "test_share")
+    start_from: str = setting("", "folder of two readers whose weights these begin with, like data/readers/starter", "training")
+    pen_words: int = setting(0, "words that the synthetic pen writes beside those of the bank; 0 for none", "hands")
+    pen_named: float = same_setting(Config, "pen_named")
+    pen_faces: str = same_setting(Config, "pen_faces")
     max_steps: int = setting(700, "optimizer steps of each reader", "training")
     batch_size: int = setting(32, "examples in a step", "training")
     learning_rate: float = setting(4e-3, "AdamW's learning rate", "training")
@@ -133,6 +147,7 @@ class EvaluationSettings:
     readers: str = setting("", "folder of the two readers; empty takes those of the model's bank in reader_dir", "data")
     reader_dir: str = same_setting(Config, "reader_dir", group="data")
     most_words: int = setting(0, "words of each text, at most; 0 for all", "data")
+    author: str = setting("", "who writes the texts, as in sampling; empty has the authors take turns", "sampling")
     best_of: str = setting("1,4,8,16", "numbers of versions of a misread word to report", "sampling")
     temperature: float = same_setting(SampleConfig, "temperature")
     top_k: int = same_setting(SampleConfig, "top_k")
@@ -175,7 +190,8 @@ def get_all_args(use_argparse=True, argv=None, **overrides):
 
 def get_sample_args(use_argparse=True, argv=None, **overrides):
     """The settings of sampling, checked, as a `SampleConfig`; called like `get_all_args`."""
-    config = _settings(SampleConfig, "Write a text in a learnt hand.", use_argparse, argv, overrides, positional="text")
+    config = settings_of(SampleConfig, "Write a text in a learnt hand.", use_argparse, argv, overrides, positional="text")
+    config.out = config.out or ("authors.png" if config.list_authors else "sample.svg")
     require(config, {
         **sampling_rules(config),
         "line_width": (10 <= config.line_width <= 10_000, "between 10 and 10000 (millimetres)"),
@@ -187,10 +203,12 @@ def get_sample_args(use_argparse=True, argv=None, **overrides):
 
 def get_reader_args(use_argparse=True, argv=None, **overrides):
     """The settings of training readers, checked, as `ReaderSettings`; called like `get_all_args`."""
-    config = _settings(ReaderSettings, "Train two readers of a handwriting.", use_argparse, argv, overrides)
+    config = settings_of(ReaderSettings, "Train two readers of a handwriting.", use_argparse, argv, overrides)
     require(config, {
         **{name: (getattr(config, name) >= 1, "1 or more") for name in ("max_steps", "batch_size")},
         "test_share": (0 < config.test_share < 1, "between 0 and 1"),
+        "pen_words": (config.pen_words >= 0, "0 or more"),
+        "pen_named": (0 <= config.pen_named <= 1, "between 0 and 1"),
         "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
     })
     return config
@@ -198,7 +216,7 @@ def get_reader_args(use_argparse=True, argv=None, **overrides):
 
 def get_evaluation_args(use_argparse=True, argv=None, **overrides):
     """The settings of evaluating, checked, as `EvaluationSettings`, best_of as a list; called like `get_all_args`."""
-    config = _settings(EvaluationSettings, "Measure a model of a handwriting.", use_argparse, argv, overrides)
+    config = settings_of(EvaluationSettings, "Measure a model of a handwriting.", use_argparse, argv, overrides)
     require(config, {**sampling_rules(config), "most_words": (config.most_words >= 0, "0 or more")})
     counts = config.best_of.split(",")
     require(config, {"best_of": (all(n.strip().isdecimal() and int(n) for n in counts), "whole numbers of 1 or more, joined by commas")})
@@ -206,12 +224,13 @@ def get_evaluation_args(use_argparse=True, argv=None, **overrides):
     return config
 
 
-def _settings(cls, description, use_argparse, argv, overrides, positional=None):
-    """The settings `cls`, each of them alone checked, their device made a real one."""
+def settings_of(cls, description, use_argparse, argv, overrides, positional=None):
+    """The settings `cls`, each of them alone checked; a device is made a real one."""
     given = parse_command_line(cls, argv, description, positional) if use_argparse else {}
     given.update(check_values(cls, overrides))
     config = cls(**given)
-    config.device = resolve_device(config.device)
+    if hasattr(config, "device"):
+        config.device = resolve_device(config.device)
     return config
 
 

@@ -22,7 +22,7 @@ def check_config(config):
     """Refuse, before any work, settings that cannot work together; raises `UserError`."""
     c = config
     positive = ("max_steps", "batch_size", "train_size", "test_size", "num_words", "min_words", "n_layer", "n_embd",
-                "n_head", "n_ctx_head", "n_embd_context", "print_every", "log_every", "step_lr_every")
+                "n_head", "n_ctx_head", "n_embd_context", "print_every", "log_every", "pen_every", "step_lr_every")
     require(c, {name: (getattr(c, name) >= 1, "1 or more") for name in positive})
     require(c, {
         "min_words": (c.min_words <= c.num_words, f"at most --num_words ({c.num_words})"),
@@ -45,6 +45,9 @@ def check_config(config):
         "lr_decay": (0 < c.lr_decay <= 1, "above 0 and at most 1"),
         "grad_clip": (c.grad_clip >= 0, "0 or more"),
         "seed": (0 <= c.seed < 2**63, "0 or more"),
+        "author_dropout": (0 <= c.author_dropout <= 1, "between 0 and 1"),
+        "pen_words": (c.pen_words >= 0, "0 or more"),
+        "pen_named": (0 <= c.pen_named <= 1, "between 0 and 1"),
         "read_words": (c.read_words >= 0, "0 or more"),
         "best_by": (c.best_by == "loss" or c.read_words > 0, "'loss' where --read_words is 0"),
     })

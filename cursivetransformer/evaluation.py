@@ -12,8 +12,9 @@ import numpy as np
 
 from cursivetransformer import style
 from cursivetransformer.augment import downsample
+from cursivetransformer.authors import find_author
 from cursivetransformer.bank_sources import load_banks
-from cursivetransformer.checkpoint import load_checkpoint, newest_checkpoint
+from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.config import replace
 from cursivetransformer.errors import UserError
 from cursivetransformer.reader import CHOOSING, GRADING, find_readers, load_reader
@@ -34,7 +35,7 @@ def evaluate(config, say=print):
     Returns the report, a dictionary of plain values, and its written words: a list of dictionaries with the set, text, versions
     and readings of each, worst first. All but the seconds is the same for the same seed on the same device.
     """
-    path = config.checkpoint or newest_checkpoint(config.run_dir)
+    path = find_checkpoint(config.checkpoint, config.run_dir, say)
     checkpoint = load_checkpoint(path, config.device)
     settings = replace(checkpoint.config, device=config.device)
     words, digest = load_banks(config.dataset_name or settings.dataset_name, settings.strict, say)
@@ -42,7 +43,7 @@ def evaluate(config, say=print):
         say("note: this is not the bank that the model learnt, so some of its held-out words may have been among the model's training words")
     choosing, grading = find_both_readers(config, settings, digest, say)
     model, tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
-    stream = Stream(words, tokenizer, settings, say)
+    stream = Stream(words, tokenizer, settings, say, authors=model.config.authors)
     real = [stream.words[i] for i in stream.test_ids][:config.most_words or None]
     training = [stream.words[i] for i in stream.train_ids]
 
@@ -60,8 +61,11 @@ def evaluate(config, say=print):
     sets, left_out = text_sets(tokenizer.alphabet, [word.text for word in training])
     sets = {**{name: chosen[:config.most_words or None] for name, chosen in sets.items()}, HELD_OUT: texts}
     report["words_left_out"] = left_out
-    report["generated"], written = _write_and_read(model, tokenizer, sets, choosing, grading, config, settings.min_words, say)
+    hands = stream.author_numbers[stream.test_ids][:len(real)]
+    authors = [*_takes(config.author, model.config.authors, sum(map(len, sets.values())) - len(texts)), *hands]
+    report["generated"], written = _write_and_read(model, tokenizer, sets, authors, choosing, grading, config, settings.min_words, say)
     report["style"] = _style(written, real, plain, training, tokenizer, settings)
+    report["evenness"] = _evenness(written, hands, plain)
     return report, written
 
 
@@ -79,6 +83,13 @@ def find_both_readers(config, settings, digest, say):
     return readers
 
 
+def _takes(author, names, n):
+    """(n,) who writes each of `n` texts: the author that the settings name, or all in turn."""
+    if author or not names:
+        return [find_author(author, names)] * n
+    return [1 + i % len(names) for i in range(n)]
+
+
 def _loss(model, stream):
     per_token, per_offset = mean_nats(model.nats, stream.evaluation("test"))
     return {"nats_per_token": per_token, "nats_per_offset": per_offset, "bits_per_offset": per_offset / math.log(2)}
@@ -90,15 +101,15 @@ def _as_written(points, tokenizer, rate):
     return offsets_to_points(tokenizer.decode_words(np.append(tokenizer.word_id, ids.ravel()))[0])
 
 
-def _write_and_read(model, tokenizer, sets, choosing, grading, config, group, say):
-    """The sets of texts written with each of `config.best_of` versions, and graded. Returns the part of the report and the words."""
+def _write_and_read(model, tokenizer, sets, authors, choosing, grading, config, group, say):
+    """The sets of texts, each text written by its author with each of `config.best_of` versions, and graded. Returns the part of the report and the words."""
     texts = [text for words in sets.values() for text in words]
     names = [name for name, words in sets.items() for _ in words]
-    part, written = {}, [{"set": name, "text": text, "versions": {}} for name, text in zip(names, texts)]
+    part, written = {}, [{"set": name, "text": text, "place": i, "versions": {}} for i, (name, text) in enumerate(zip(names, texts))]
     for most in config.best_of:
         say(f"writing {len(texts)} words, up to {most} version{'s' * (most > 1)} of each ...")
         start = time.perf_counter()
-        spelt = write_spelt(model, tokenizer, texts, choosing if most > 1 else None, most, group=group, **sampling_options(config))
+        spelt = write_spelt(model, tokenizer, texts, choosing if most > 1 else None, most, group=group, authors=authors, **sampling_options(config))
         seconds = time.perf_counter() - start
         readings = grading.read([one.word.points for one in spelt])
         for entry, one, reading in zip(written, spelt, readings):
@@ -125,3 +136,13 @@ def _style(written, real, plain, training, tokenizer, settings):
     others = [training[i] for i in np.linspace(0, len(training) - 1, min(len(real), len(training))).astype(int)]  # of all times of recording
     other = style.measure([_as_written(word.points, tokenizer, settings.downsample_mean) for word in others], [word.text for word in others])
     return {"generated": style.distance(generated, held_out), "other real words": style.distance(other, held_out)}
+
+
+def _evenness(written, hands, plain):
+    """How much the slant of held-out words, in radians, varies within a hand, and by how much a word's height misses that of the same
+    word really written, as a share: standard deviations, generated and real."""
+    fewest = min(written[0]["versions"])
+    ours = sorted((entry for entry in written if entry["set"] == HELD_OUT), key=lambda entry: entry["place"])
+    inks = [entry["versions"][fewest]["points"] for entry in ours]
+    return {"slant, generated": style.spread_within(style.slants(inks), hands), "slant, real": style.spread_within(style.slants(plain), hands),
+            "height against the real word": style.spread_within(style.heights(inks) / style.heights(plain), hands)}

@@ -64,22 +64,23 @@ def write_words(model, tokenizer, words, group=1, **options):
 
 
 @torch.inference_mode()
-def write_rows(model, tokenizer, rows, streams=None, primer=None, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
+def write_rows(model, tokenizer, rows, streams=None, authors=0, primer=None, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
     """Write rows of words, each row a list of texts and all of one length; returns lists of `WrittenWord`.
 
-    primer: a `Word` or `WrittenWord` whose ink is put before every row to set its style, or None. temperature: 0 takes the likeliest
+    authors: who writes, one for all rows or one for each, as in `ModelConfig.authors` from 1, 0 for nobody known. primer: a `Word` or `WrittenWord` whose ink is put before every row to set its style, or None. temperature: 0 takes the likeliest
     token. top_k, top_p: draw from the likeliest tokens only. The same seed on the same device gives the same ink; streams: for each
     row a tuple of whole numbers that, with the seed, choose its random numbers, so that its ink does not depend on its
     neighbours (default: its index). progress: called with the number of words finished since its last call.
     """
     streams = [(i,) for i in range(len(rows))] if streams is None else streams
+    authors = np.broadcast_to(authors, len(rows))
     written = []
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start:start + ROWS_AT_ONCE]
         allowed = _allowed_tokens(model, tokenizer, part, primer)
         luck = np.stack([np.random.default_rng([seed, *stream]).random(allowed.max(), np.float32)
                          for stream in streams[start:start + ROWS_AT_ONCE]])
-        tokens, nats = _decode(model, tokenizer, part, primer, allowed, luck, (temperature, top_k, top_p), progress)
+        tokens, nats = _decode(model, tokenizer, part, authors[start:start + ROWS_AT_ONCE], primer, allowed, luck, (temperature, top_k, top_p), progress)
         written += [_to_words(tokenizer, *row) for row in zip(part, tokens, nats)]
     return written
 
@@ -170,7 +171,7 @@ class _Grammar:
         self.written, self.words_left = self.written[rows], self.words_left[rows]
 
 
-def _decode(model, tokenizer, rows, primer, allowed, luck, filters, progress=None):
+def _decode(model, tokenizer, rows, authors, primer, allowed, luck, filters, progress=None):
     """Draw the tokens of all rows, at most `allowed` (B,) of each. luck: (B, most) in [0, 1). Returns (B, most) ids, PAD behind,
     and (B, most) minus the log-probability of each, 0 behind."""
     device = next(model.parameters()).device
@@ -182,7 +183,7 @@ def _decode(model, tokenizer, rows, primer, allowed, luck, filters, progress=Non
     grammar = _Grammar(tokenizer, len(rows), len(rows[0]), filling, device)
     alive = np.arange(len(rows))        # which row each row of the state writes
     ended = np.zeros(len(rows), bool)   # of those
-    state, logits = model.begin(prompt, text, room=FEWEST_OFFSETS)
+    state, logits = model.begin(prompt, text, torch.tensor(authors, device=device), FEWEST_OFFSETS)
     for n in range(drawn.shape[1]):
         logits = logits.masked_fill(~grammar.allowed(), -torch.inf)
         token = draw(probabilities(logits, *filters), luck[:, n])

@@ -10,9 +10,9 @@ import numpy as np
 
 from cursivetransformer.strokes import split_strokes
 
-X_HEIGHT = 1 / 3      # of the recording canvas: the distance of its guide lines
+X_HEIGHT = 1 / 3      # of the recording canvas: the distance of its guide lines, taken where a hand's own is not known
 LINE_PITCH = 3.2      # between baselines, in x-heights
-WORD_SPACE = 0.75     # between the ink of two words, in x-heights
+WORD_SPACE = 1.0      # between the ink of two words, in x-heights
 MARGIN = 2.2          # around the text, in x-heights: room for ascenders and descenders
 
 
@@ -25,13 +25,13 @@ class Page:
     height: float
 
 
-def lay_out(lines, line_width, x_height):
+def lay_out(lines, line_width, x_height, ink_x_height=X_HEIGHT):
     """Write lines of words onto a page, wrapped at `line_width`; all in millimetres.
 
     lines: a list of lists of (n, 3) points; every inner list starts on a new line, an empty one leaves a line empty. A word that is
-    wider than a line stands alone on it, and the page is as wide as it needs.
+    wider than a line stands alone on it, and the page is as wide as it needs. ink_x_height: of the hand, in canvas heights.
     """
-    unit = x_height / X_HEIGHT  # millimetres of one canvas height
+    unit = x_height / ink_x_height  # millimetres of one canvas height
     space, pitch, margin = WORD_SPACE * x_height, LINE_PITCH * x_height, MARGIN * x_height
     strokes, right, baseline = [], line_width, 0.0
     for words in lines:

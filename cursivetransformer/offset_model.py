@@ -3,7 +3,8 @@
 Knows no dataset and no sampling. Shapes in the comments: N positions, lying end to end (see `packing.Packed`), B examples,
 S characters of text, C width, H heads, D = C / H, V vocabulary, G slots (the tokens of an offset).
 
-A position reads the embeddings of its tokens, and what its pen does: the last offsets, and where in its word it stands.
+A position reads the embeddings of its tokens and of its writer, and what its pen does: the last offsets, and where in its word
+it stands.
 Every block reads
 
     x = x + self_attention(norm(x))
@@ -120,16 +121,18 @@ class LaterSlot(nn.Module):
 @dataclass
 class WritingState:
     """Where B rows that are being written stand. hidden: (B, C) of the last whole group; group: tokens (B,) drawn since;
-    track: of the last position."""
+    track: of the last position; authors: (B,)."""
 
     cache: KVCache
     hidden: torch.Tensor
     group: list
     track: Track
+    authors: torch.Tensor
 
     def keep(self, rows):
         """Forget all rows but those of the index tensor `rows`."""
         self.cache.keep(rows)
+        self.authors = self.authors[rows]
         self.hidden, self.track = self.hidden[rows], self.track.map(lambda tensor: tensor[rows])
         self.group = [token[rows] for token in self.group]
 
@@ -155,6 +158,8 @@ class OffsetGPT(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=EMBEDDING_DEVIATION)
+        # At the start nobody's hand is told from another's.
+        self.authors = nn.Embedding.from_pretrained(torch.zeros(1 + len(config.authors), C), freeze=False)
         for head in (self.head, *(slot.head for slot in self.later)):
             nn.init.zeros_(head.weight)  # the first loss is that of guessing
         frequencies = ROTARY_BASE ** -torch.linspace(0, 1, C // config.n_head // 2 + 1)[:-1]
@@ -177,7 +182,8 @@ class OffsetGPT(nn.Module):
         """Sum of the cross-entropies of all scored tokens. width: see `PackedAttention`."""
         place = PackedAttention(packed, *self._encode_text(packed.text), width)
         track = self.reader.walk(packed.tokens, packed.place, packed.word_start)
-        x = self._trunk(packed.tokens, packed.place, place, track)
+        authors = F.pad(packed.authors, (0, 1))[packed.example]
+        x = self._trunk(packed.tokens, packed.place, place, track, authors)
         nats = 0
         for slot in range(len(self.starts) - 1):
             targets = packed.targets[:, slot]
@@ -189,18 +195,19 @@ class OffsetGPT(nn.Module):
         return nats
 
     @torch.no_grad()
-    def begin(self, prompt, text, room=0):
-        """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); room: positions to make
-        place for. Returns a `WritingState` and the logits (B, V) of the first token to draw."""
+    def begin(self, prompt, text, authors=None, room=0):
+        """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); authors: (B,), None for nobody
+        known; room: positions to make place for. Returns a `WritingState` and the logits (B, V) of the first token to draw."""
         B, P = len(text), len(prompt)
         at = torch.arange(P, device=prompt.device)
         word_start = torch.where(prompt[:, 0] == self.starts[-1], at, 0).cummax(0).values
         track = self.reader.walk(prompt, at, word_start)
         cache = KVCache(self.config, B, P + room, text.device)
         cache.text, cache.text_mask = self._encode_text(text)
-        x = self._trunk(repeat(prompt, B), repeat(at, B), CachedAttention(cache, P), track.map(lambda tensor: repeat(tensor, B)))
+        authors = torch.zeros(B, dtype=torch.long, device=text.device) if authors is None else authors
+        x = self._trunk(repeat(prompt, B), repeat(at, B), CachedAttention(cache, P), track.map(lambda tensor: repeat(tensor, B)), authors.repeat_interleave(P))
         cache.advance(P)
-        state = WritingState(cache, x.view(B, P, -1)[:, -1], [], track.map(lambda tensor: repeat(tensor[-1:], B)))
+        state = WritingState(cache, x.view(B, P, -1)[:, -1], [], track.map(lambda tensor: repeat(tensor[-1:], B)), authors)
         return state, self._all_logits(0, state.hidden, [])
 
     @torch.no_grad()
@@ -216,12 +223,12 @@ class OffsetGPT(nn.Module):
         """One more group (B, G) in each row."""
         state.track = self.reader.step(state.track, tokens)
         place = CachedAttention(state.cache, 1)
-        state.hidden = self._trunk(tokens, place.positions[:, 0], place, state.track)
+        state.hidden = self._trunk(tokens, place.positions[:, 0], place, state.track, state.authors)
         state.cache.advance(1)
 
-    def _trunk(self, tokens, at, place, track):
-        """tokens: (N, G); at: (N,) positions in their example; track: theirs. Returns (N, C), normalised."""
-        x = self.tokens(tokens).sum(1) + self.reader(track)
+    def _trunk(self, tokens, at, place, track, authors):
+        """tokens: (N, G); at: (N,) positions in their example; track: theirs; authors: (N,). Returns (N, C), normalised."""
+        x = self.tokens(tokens).sum(1) + self.reader(track) + self.authors(authors)
         turns = rotary_turns(at, self.frequencies)[:, None]
         text_turns = rotary_turns(track.pen[:, 0] + WORD_GAP * track.words, self.text_frequencies)[:, None]
         for block in self.blocks:

@@ -8,6 +8,7 @@ beforehand and the host never waits for the device. `dataset.make_batch` makes t
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from cursivetransformer.augment import transforms
@@ -33,15 +34,21 @@ class InkTensors:
 @dataclass
 class Examples:
     """What is drawn for B examples of at most W words. word_ids: (B, W), NO_WORD in unused places at the end of a row;
-    rates: (B,) shares of points to drop; matrices: (B, 2, 2) from `augment.transforms`, or None."""
+    rates: (B,) shares of points to drop; matrices: (B, 2, 2) from `augment.transforms`, or None; authors: (B,) who is said to write, 0
+    or None for nobody known."""
 
     word_ids: torch.Tensor
     rates: torch.Tensor
     matrices: torch.Tensor | None = None
+    authors: torch.Tensor | None = None
+
+    def __post_init__(self):
+        if self.authors is None:
+            self.authors = torch.zeros(len(self.word_ids), dtype=torch.long, device=self.word_ids.device)
 
     def rows(self, index):
         """The examples `index`."""
-        return Examples(self.word_ids[index], self.rates[index], None if self.matrices is None else self.matrices[index])
+        return Examples(self.word_ids[index], self.rates[index], None if self.matrices is None else self.matrices[index], self.authors[index])
 
 
 @dataclass
@@ -51,7 +58,7 @@ class Packed:
     tokens: (N, slots) ids of the group at each position, PAD in a WORD's unused slots and behind the last example;
     targets: (N, slots), the group after it, IGNORE where nothing is scored; example: (N,) which one, B behind the last;
     place: (N,) position in its example; word_start: (N,) index of the WORD of its word; text: (B, S) character ids, TEXT_PAD
-    behind; lengths: (B,) positions of each example; n_tokens, n_offsets: scored tokens and offsets; cut: examples that lost
+    behind; authors: (B,); lengths: (B,) positions of each example; n_tokens, n_offsets: scored tokens and offsets; cut: examples that lost
     words because they did not fit; clamped: radii past the last bin. The last four are tensors of no dimension.
     """
 
@@ -61,6 +68,7 @@ class Packed:
     place: torch.Tensor
     word_start: torch.Tensor
     text: torch.Tensor
+    authors: torch.Tensor
     lengths: torch.Tensor
     n_tokens: torch.Tensor
     n_offsets: torch.Tensor
@@ -72,16 +80,38 @@ class Packed:
         return Packed(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
+@dataclass
+class Pool:
+    """P words to draw from, those of one hand side by side. ids: (P,) word ids; starts, counts: (P,) where the hand of each begins and
+    how many words it has; authors: (P,) who wrote each, 0 for a hand without a name."""
+
+    ids: torch.Tensor
+    starts: torch.Tensor
+    counts: torch.Tensor
+    authors: torch.Tensor
+
+    @classmethod
+    def of(cls, ids, hands, authors, device="cpu"):
+        """Of arrays (P,): word ids, numbers that tell hands apart, authors."""
+        order = np.argsort(hands, kind="stable")
+        _, starts, hand, counts = np.unique(np.asarray(hands)[order], return_index=True, return_inverse=True, return_counts=True)
+        return cls(*(torch.as_tensor(array, device=device) for array in (np.asarray(ids)[order], starts[hand], counts[hand], np.asarray(authors)[order])))
+
+
 def draw_examples(generator, pool, n, config, augment=True):
-    """Draw `n` examples of the words `pool`, a tensor of word ids, as a run's `config` says; on the generator's device."""
+    """Draw `n` examples of a `Pool` as a run's `config` says, each of one hand; on the generator's device."""
     c, device = config, generator.device
-    word_ids = pool[torch.randint(len(pool), (n, c.num_words), generator=generator, device=device)]
+    at = torch.randint(len(pool.ids), (n, c.num_words), generator=generator, device=device)
+    first = at[:, :1]
+    at = torch.cat([first, pool.starts[first] + at[:, 1:] % pool.counts[first]], 1)
+    word_ids = pool.ids[at]
     counts = torch.randint(c.min_words, c.num_words + 1, (n, 1), generator=generator, device=device)
     word_ids = word_ids.masked_fill(torch.arange(c.num_words, device=device) >= counts, NO_WORD)
     drawn = torch.rand(5, n, generator=generator, device=device, dtype=torch.float64) - 0.5
     rates = c.downsample_mean + c.downsample_width * drawn[0]
     matrices = transforms(drawn[1:], c.shear_width, c.scale_width, c.rotation_width, torch).float() if augment else None
-    return Examples(word_ids, rates, matrices)
+    nobody = torch.rand(n, generator=generator, device=device) < c.author_dropout
+    return Examples(word_ids, rates, matrices, pool.authors[first[:, 0]].masked_fill(nobody, 0))
 
 
 def example_lengths(ink, tokenizer, examples, max_length):
@@ -151,7 +181,7 @@ def pack(ink, tokenizer, examples, max_length, room=None):
     text = _texts(ink, words)
     if room is None:
         text = text[:, :int((text != TEXT_PAD).sum(1).max())]
-    return Packed(tokens, targets, torch.where(real, example, B), at - starts[example], at - inside, text,
+    return Packed(tokens, targets, torch.where(real, example, B), at - starts[example], at - inside, text, examples.authors,
                   words.positions.sum(1) * (example_ends <= len(at)), (targets != IGNORE).sum(), drawn.sum(), words.cut.sum(),
                   (clamped & drawn).sum())
 

@@ -26,5 +26,6 @@ def reading_error(model, stream, reader):
     """Character error rate of the first `read_words` held-out words, as the model writes them and the reader reads them."""
     model.eval()
     texts = [stream.words[i].text for i in stream.test_ids[:stream.config.read_words]]
-    words = write_spelt(model, stream.tokenizer, texts, reader, group=stream.config.min_words, **sampling_options(SampleConfig()))
+    authors = stream.author_numbers[stream.test_ids[:stream.config.read_words]]
+    words = write_spelt(model, stream.tokenizer, texts, reader, group=stream.config.min_words, authors=authors, **sampling_options(SampleConfig()))
     return Spelling.of(texts, [spelt.reading for spelt in words]).character_error

@@ -20,6 +20,7 @@ from cursivetransformer.ink_image import CHANNELS, ROWS, Frame, columns, is_read
 KIND, FORMAT = "reader", 1
 FRAME = 2                # columns that a frame is of
 COLUMNS_AT_ONCE = 8192   # of pictures in a batch: bounds the memory
+SHIPPED = Path(__file__).parent.parent / "data" / "readers"  # those of the bank that comes with the project
 CHOOSING, GRADING = "choosing", "grading"  # the two readers of a bank, trained on disjoint halves of its training words
 
 
@@ -193,7 +194,7 @@ def load_reader(path, device="cpu"):
 
 
 def find_readers(folder, bank_digest):
-    """The subfolder of `folder` whose readers were trained last on the bank with this digest, or None."""
+    """The subfolder of `folder` whose readers were trained last on the bank with this digest, else the shipped ones of it, or None."""
     found = _newest_readers(folder, bank_digest)
     return found and found[0]
 
@@ -215,7 +216,8 @@ def find_choosing_reader(config, bank_digest, say, needed_by=""):
 
 def _newest_readers(folder, bank_digest, device="cpu"):
     """What `find_readers` finds, with the choosing reader in it, which has been read to look at its bank; or None."""
-    for path in sorted(Path(folder).glob(f"*/{CHOOSING}.pt"), key=lambda path: path.stat().st_mtime, reverse=True):
+    own = sorted(Path(folder).glob(f"*/{CHOOSING}.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in [*own, *SHIPPED.glob(f"*/{CHOOSING}.pt")]:
         try:
             reader = load_reader(path, device)
         except UserError:

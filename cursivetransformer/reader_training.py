@@ -16,12 +16,14 @@ from cursivetransformer.dataset import split_words
 from cursivetransformer.distort import PAIR_SHARE, distort, side_by_side
 from cursivetransformer.errors import UserError
 from cursivetransformer.files import told_as_mistakes
+from cursivetransformer.fresh_ink import write_fresh
 from cursivetransformer.ink_image import Frame, columns
 from cursivetransformer.optim import set_learning_rates
 from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, load_reader, save_reader
 from cursivetransformer.spelling import Spelling
 
 HALVES, EXAMPLES = 3, 4   # streams of random numbers of a seed, after those of `stream.py`
+READING = 1_000_000       # number of the batch of fresh words that readers learn: one that no model comes to
 SORTED_BATCHES = 4
 WIDEST = 2_000            # columns of a training word, which bounds the memory of a batch: about 160 letters
 WARMUP_STEPS = 50
@@ -34,15 +36,19 @@ def train_readers(config, say=print, show_progress=False):
     """Train both readers as `config` (a `config.ReaderSettings`) says; returns the folder they were written to."""
     words, digest = load_banks(config.dataset_name, config.strict, say)
     train_ids, test_ids = split_words(words, config.test_share, config.seed)
-    halves = split_halves(words, train_ids, config.seed)
+    held_out = {words[i].text for i in test_ids}
+    n_words = len(words)
+    words = words + [word for word in write_fresh(words, config, READING) if word.text not in held_out] if config.pen_words else words
+    halves = split_halves(words, np.append(train_ids, np.arange(n_words, len(words))), config.seed)
     folder = Path(config.out or Path(config.reader_dir) / bank_name(config.dataset_name))
     with told_as_mistakes(folder):  # before the work, not after it
         folder.mkdir(parents=True, exist_ok=True)
     alphabet = "".join(sorted(set("".join(word.text for word in words)) | {" "}))
     say(f"{len(halves[0])} and {len(halves[1])} training words, {len(test_ids)} held out, {len(alphabet) - 1} characters")
-    recipe = {name: getattr(config, name) for name in ("max_steps", "batch_size", "learning_rate")}
+    recipe = {name: getattr(config, name) for name in ("max_steps", "batch_size", "learning_rate", "pen_words", "pen_named", "pen_faces", "start_from")}
     for number, (half, ids) in enumerate(zip((CHOOSING, GRADING), halves)):
-        frame = Frame.around([words[i] for i in ids])
+        before = _before(config, half, alphabet)
+        frame = Frame(**before.config.frame) if before else Frame.around([words[i] for i in ids])
         chosen = [words[i] for i in ids if columns(words[i].points, frame) <= WIDEST]
         if len(chosen) < len(ids):
             say(f"left out {len(ids) - len(chosen)} of {len(ids)} words whose ink is far wider than the others'")
@@ -53,11 +59,23 @@ def train_readers(config, say=print, show_progress=False):
         start = time.monotonic()
         torch.manual_seed(config.seed + number)  # two readers that have nothing in common but the method
         reader = Reader(wanted, config.device)
+        if before:
+            reader.net.load_state_dict(before.net.state_dict())
         _fit(reader, chosen, config, np.random.default_rng([config.seed, EXAMPLES, number]), show_progress)
         told = _test(reader, [words[i] for i in test_ids])
         save_reader(path, reader)
         say(f"{half} reader, {reader.n_parameters:,} weights, {time.monotonic() - start:.0f} s: {told}")
     return folder
+
+
+def _before(config, half, alphabet):
+    """The reader that this one begins with, or None. Raises `UserError` where it does not know the same characters."""
+    if not config.start_from:
+        return None
+    reader = load_reader(Path(config.start_from) / f"{half}.pt", config.device)
+    if reader.config.alphabet != alphabet:
+        raise UserError(f"the readers in {config.start_from} know other characters than the bank has; train new ones, without --start_from")
+    return reader
 
 
 def _test(reader, words):

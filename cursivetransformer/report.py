@@ -64,6 +64,8 @@ def markdown(report):
               "generated, and of as many other real words.", ""]
     lines += _table(["measure", *r["style"]], [[name, *("" if distances[name] is None else f"{distances[name]:.3f}" for distances in r["style"].values())]
                                                for name in next(iter(r["style"].values()))])
+    lines += ["", "Standard deviations within a hand, over the held-out words: " + ", ".join(
+        f"{name} {value:.3f}" for name, value in r["evenness"].items() if value is not None) + " (slant in radians, height as a share)."]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,8 @@ that are surely read it is the one that the model finds likeliest.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from cursivetransformer.errors import UserError
 from cursivetransformer.generate import in_rows, write_rows
 from cursivetransformer.spelling import edits
@@ -29,32 +31,35 @@ class SpeltWord:
         return not self.word.finished or self.reading not in (None, self.word.text)
 
 
-def write_spelt(model, tokenizer, texts, reader=None, most=1, rewrite=None, group=1, progress=None, **options):
+def write_spelt(model, tokenizer, texts, reader=None, most=1, rewrite=None, group=1, progress=None, authors=0, **options):
     """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `SpeltWord`.
 
     reader: a `reader.Reader`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
-    other versions, 1 or more, while all other ink stays what it is without. group, progress, options: see `generate.write_words`.
+    other versions, 1 or more, while all other ink stays what it is without. authors: who writes, one for all or one for each text; the
+    texts of a row are written by the author of its first. group, progress, options: see `generate.write_words`.
     """
     rows, rewrite = in_rows(texts, group), rewrite or {}
-    written = _spell(model, tokenizer, rows, [(i, 0) for i in range(len(rows))], reader, most, progress, options)
+    authors = np.broadcast_to(authors, len(texts))[::group]
+    written = _spell(model, tokenizer, rows, authors, [(i, 0) for i in range(len(rows))], reader, most, progress, options)
     anew = sorted({(index // group, version) for index, version in rewrite.items()})
-    again = _spell(model, tokenizer, [rows[row] for row, _ in anew], anew, reader, most, None, options)
+    again = _spell(model, tokenizer, [rows[row] for row, _ in anew], authors[[row for row, _ in anew] or slice(0)], anew, reader, most, None, options)
     for index, version in rewrite.items():
         written[index] = again[anew.index((index // group, version)) * group + index % group]
     return written[:len(texts)]
 
 
-def _spell(model, tokenizer, rows, keys, reader, most, progress, options):
+def _spell(model, tokenizer, rows, authors, keys, reader, most, progress, options):
     """`SpeltWord`s of all words of the rows. keys: a (row, version) for each, which chooses its random numbers."""
     group = len(rows[0]) if rows else 1
-    first = write_rows(model, tokenizer, rows, [(*key, 0) for key in keys], progress=progress, **options)
+    first = write_rows(model, tokenizer, rows, [(*key, 0) for key in keys], authors, progress=progress, **options)
     if reader is None:
         return [SpeltWord(word, None, 1) for row in first for word in row]
     versions = [[version] for version in _judged(reader, [word for row in first for word in row])]
 
     unsure = {i for i, (version,) in enumerate(versions) if _distance(version) > (0, False, SURE)}
     redrawn = [(row, number) for row in sorted({i // group for i in unsure}) for number in range(1, most)]
-    again = write_rows(model, tokenizer, [rows[row] for row, _ in redrawn], [(*keys[row], number) for row, number in redrawn], **options)
+    again = write_rows(model, tokenizer, [rows[row] for row, _ in redrawn], [(*keys[row], number) for row, number in redrawn],
+                       authors[[row for row, _ in redrawn] or slice(0)], **options)
     of_word = [row * group + column for row, _ in redrawn for column in range(group)]
     for i, version in zip(of_word, _judged(reader, [word for row in again for word in row])):
         if i in unsure:

@@ -9,9 +9,11 @@ import math
 import numpy as np
 import torch
 
+from cursivetransformer.authors import author_numbers, hand_numbers
 from cursivetransformer.dataset import NO_WORD, Ink, split_words, usable_words
 from cursivetransformer.errors import UserError
-from cursivetransformer.packing import Examples, InkTensors, draw_examples, example_lengths, pack, row_lengths
+from cursivetransformer.packing import Examples, InkTensors, Pool, draw_examples, example_lengths, pack, row_lengths
+from cursivetransformer.texts import judged_texts
 
 EVALUATION_ROWS = 32  # examples in a batch of an evaluation
 ROOM_DEVIATIONS = 3   # of a batch's length that a fixed room keeps free: one batch in a thousand then loses its last example
@@ -22,30 +24,45 @@ class Stream:
     """The training stream and the evaluation sets of a bank.
 
     Words with characters outside the tokenizer's alphabet, and words too long for the context, are left out and told
-    to `warn`. rank, size: which of how many processes asks, each of which gets its share of every batch. fixed: give all
+    to `warn`. authors: names of writers that the model tells apart, as in `ModelConfig`. rank, size: which of how many processes asks, each of which gets its share of every batch. fixed: give all
     training batches one shape. Attributes: words, tokenizer, train_ids, test_ids; room and width: positions of a training
     batch and of its longest possible example, or None unless `fixed`.
     """
 
-    def __init__(self, words, tokenizer, config, warn=print, rank=0, size=1, fixed=False):
+    def __init__(self, words, tokenizer, config, warn=print, rank=0, size=1, fixed=False, authors=()):
         _, held_out = split_words(words, config.test_share, config.seed)  # of the whole bank, so that models and readers agree on it
-        held_out = {words[i].text for i in held_out}
+        self.held_out = {words[i].text for i in held_out}
         words = usable_words(words, tokenizer, config, warn)
-        self.words, self.tokenizer, self.config = words, tokenizer, config
+        self.words, self.tokenizer, self.config, self.authors = words, tokenizer, config, authors
+        self.author_numbers, self._hands = author_numbers(words, authors), hand_numbers(words)
         self.rank, self.size = rank, size
         ink = Ink(words, tokenizer)
-        tested = np.array([word.text in held_out for word in words])
+        tested = np.array([word.text in self.held_out for word in words])
         if tested.all() or not tested.any():
             raise UserError(f"of the bank's {'training' if tested.all() else 'held-out'} words none is left; record more, or leave out fewer")
         self.train_ids, self.test_ids = np.flatnonzero(~tested), np.flatnonzero(tested)
-        # Where a device has no float64, as Apple's, batches are made on the host.
-        self.ink = InkTensors(ink, tokenizer, "cpu" if config.device == "mps" else config.device)
-        self._pool = torch.as_tensor(self.train_ids, device=self.ink.device)
+        self.ink = InkTensors(ink, tokenizer, self._device)
+        self._pool = Pool.of(self.train_ids, self._hands[self.train_ids], self.author_numbers[self.train_ids], self._device)
         self._generator = torch.Generator(self.ink.device)
         self._word_tokens = ink.token_counts(tokenizer, config.downsample_mean)
         self.room, self.width = self._shape(ink) if fixed else (None, None)
         # Of examples, cut ones, clamped radii, positions that are real, and all that are computed.
         self._counts = torch.zeros(5, dtype=torch.long, device=self.ink.device)
+
+    @property
+    def _device(self):
+        # Where a device has no float64, as Apple's, batches are made on the host.
+        return "cpu" if self.config.device == "mps" else self.config.device
+
+    def renew(self, fresh):
+        """Train on the bank's training words and on `fresh` ones, in place of those given before. Words that are spelt with other
+        characters, that are held out, or that models are judged by are left out."""
+        spared = self.held_out | judged_texts()
+        fresh = [word for word in fresh if word.text not in spared]
+        words = self.words + (usable_words(fresh, self.tokenizer, self.config, lambda sentence: None) if fresh else [])
+        ids = np.append(self.train_ids, np.arange(len(self.words), len(words)))
+        self.ink = InkTensors(Ink(words, self.tokenizer), self.tokenizer, self._device)
+        self._pool = Pool.of(ids, hand_numbers(words)[ids], author_numbers(words, self.authors)[ids], self._device)
 
     def train_batch(self, step):
         """This process's share of the batch of a step; the same one whenever it is asked for."""
@@ -68,13 +85,15 @@ class Stream:
         c = self.config
         pool = {"train": self.train_ids, "test": self.test_ids}[split]
         rng = np.random.default_rng([c.seed, EVALUATION])
-        rows = arrange(rng.permutation(pool)[:c.test_size], self._word_tokens, c.num_words, c.max_seq_length)
+        chosen = rng.permutation(pool)[:c.test_size]
+        chosen = chosen[np.argsort(self._hands[chosen], kind="stable")]
+        rows = arrange(chosen, self._word_tokens, c.num_words, c.max_seq_length, self._hands)
         rows = rows[np.argsort(np.where(rows == NO_WORD, 0, self._word_tokens[rows]).sum(1), kind="stable")]
-        batches = []
+        batches, authors = [], torch.as_tensor(self.author_numbers, device=self.ink.device)
         for start in range(0, len(rows), EVALUATION_ROWS):
             ids = torch.as_tensor(rows[start:start + EVALUATION_ROWS], device=self.ink.device)
             rates = torch.full((len(ids),), c.downsample_mean, dtype=torch.float64, device=self.ink.device)
-            batches.append(pack(self.ink, self.tokenizer, Examples(ids, rates), c.max_seq_length).to(c.device))
+            batches.append(pack(self.ink, self.tokenizer, Examples(ids, rates, authors=authors[ids[:, 0]]), c.max_seq_length).to(c.device))
         return batches
 
     def counts(self):
@@ -114,11 +133,11 @@ def mean_nats(nats, batches):
     return total / sum(int(b.n_tokens) for b in batches), total / sum(int(b.n_offsets) for b in batches)
 
 
-def arrange(ids, word_tokens, num_words, max_length):
-    """Word ids (n,) -> (rows, num_words), in order, NO_WORD behind: each row as full as `num_words` and `max_length` allow."""
+def arrange(ids, word_tokens, num_words, max_length, hands):
+    """Word ids (n,) -> (rows, num_words), in order, NO_WORD behind: each row of one hand, and as full as `num_words` and `max_length` allow."""
     rows, tokens = [[]], 0
     for i in ids:
-        if rows[-1] and (len(rows[-1]) == num_words or tokens + word_tokens[i] > max_length):
+        if rows[-1] and (hands[rows[-1][0]] != hands[i] or len(rows[-1]) == num_words or tokens + word_tokens[i] > max_length):
             rows.append([])
             tokens = 0
         rows[-1].append(i)

@@ -9,12 +9,18 @@
 All are taken from ink with its points spread evenly, so that the rate of points does not count.
 """
 
+import string
+
 import numpy as np
 
 from cursivetransformer.strokes import split_strokes
 
 SPACING = 0.012  # canvas heights between two points: finer than what is dropped when ink is thinned would show the dropping
 STEEP = 0.5      # |dx / dy| of a segment that tells the slant: about 27 degrees around the upright
+TALL, CROSSED, DOTTED, LOW = 2.0, 1.75, 1.5, 1.0  # x-heights that a character reaches above the baseline in most hands
+TALLNESS = {**dict.fromkeys(string.ascii_uppercase + string.digits + "bdfhkl", TALL), "t": CROSSED, "i": DOTTED, "j": DOTTED,
+            **dict.fromkeys("acegmnopqrsuvwxyz", LOW)}
+A_FEW = 3        # words without tall letters that are enough to tell the x-height by
 MEASURES = ("slant", "height", "stroke length", "curvature", "pen lifts")
 
 
@@ -38,6 +44,43 @@ def measure(inks, texts):
                             ("curvature", [turned / ink]), ("pen lifts", [len(strokes) / len(text)])):
             _add(values, weights, name, np.array(value), np.ones(len(value)))
     return {name: (np.concatenate(values[name] or [[]]), np.concatenate(weights[name] or [[]])) for name in MEASURES}
+
+
+def x_height(inks, texts):
+    """How high a hand writes a letter like x, in canvas heights: the median over inks of their height above the baseline, by what
+    their tallest character should have; of words without tall letters alone, if there are a few. None where no character tells."""
+    sizes = {}
+    for points, text in zip(inks, texts):
+        tallest = max((TALLNESS[char] for char in text if char in TALLNESS), default=None)
+        if tallest and len(points) and points[:, 1].min() < 0:
+            sizes.setdefault(tallest, []).append(-points[:, 1].min() / tallest)
+    low = sizes.get(LOW, [])
+    chosen = low if len(low) >= A_FEW else sum(sizes.values(), [])
+    return float(np.median(chosen)) if chosen else None
+
+
+def slants(inks):
+    """(n,) the mean slant of each ink, in radians, NaN of one that is nowhere steep."""
+    means = []
+    for points in inks:
+        values, weights = measure([points], ["?"])["slant"] if len(points) else ([], [])
+        means.append(np.average(values, weights=weights) if len(values) else np.nan)
+    return np.array(means)
+
+
+def heights(inks):
+    """(n,) how far each ink reaches from its top to its bottom, canvas heights, NaN of none."""
+    return np.array([np.ptp(points[:, 1]) if len(points) and np.ptp(points[:, 1]) else np.nan for points in inks])
+
+
+def spread_within(values, hands):
+    """The standard deviation of values within their hands, each hand's mean taken off, NaN left out; None of less than two in any hand."""
+    squares, free = 0.0, 0
+    for hand in set(hands):
+        own = values[np.equal(hands, hand) & np.isfinite(values)]
+        if len(own) > 1:
+            squares, free = squares + ((own - own.mean()) ** 2).sum(), free + len(own) - 1
+    return float(np.sqrt(squares / free)) if free else None
 
 
 def distance(one, other):

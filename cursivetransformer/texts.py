@@ -31,6 +31,11 @@ yes, no. why? stop! wait... "hello" "never" (maybe) (soon) it's don't we're I'm 
 """
 
 
+def judged_texts():
+    """The words of the fixed texts, which no model should have been trained on; the random strings are made unlike its own."""
+    return set(ENGLISH.split()) | set(DIGITS_AND_PUNCTUATION.split())
+
+
 def text_sets(alphabet, training_texts):
     """{name: words} of the three sets, of words that the alphabet spells and that are no training text, and how many were left out.
 

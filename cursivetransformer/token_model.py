@@ -46,9 +46,11 @@ class TokenState:
     """Where rows that are being written stand."""
 
     cache: KVCache
+    authors: torch.Tensor
 
     def keep(self, rows):
         """Forget all rows but those of the index tensor `rows`."""
+        self.authors = self.authors[rows]
         self.cache.keep(rows)
 
 
@@ -70,6 +72,7 @@ class TokenGPT(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Embedding, nn.Linear)):
                 nn.init.normal_(module.weight, std=DEVIATION)
+        self.authors = nn.Embedding.from_pretrained(torch.zeros(1 + len(config.authors), config.n_embd), freeze=False)
         for block in self.blocks:  # GPT-2: residual branches add up, so each starts smaller
             for projection in (block.attention.out, block.cross.out, block.mlp[2]):
                 nn.init.normal_(projection.weight, std=DEVIATION / math.sqrt(3 * config.n_layer))
@@ -89,31 +92,32 @@ class TokenGPT(nn.Module):
         slots = len(self.config.slot_sizes)
         width = int(row_lengths(packed).max()) if width is None else min(slots * width, self.config.max_length)
         tokens, targets = as_rows(packed, self.config.word_id, width)
-        return token_loss(self(tokens, packed.text), targets, "sum")
+        return token_loss(self(tokens, packed.text, authors=packed.authors), targets, "sum")
 
     @torch.no_grad()
-    def begin(self, prompt, text, room=0):
-        """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); room: positions to make
-        place for. Returns a `TokenState` and the logits (B, V) of the first token to draw."""
+    def begin(self, prompt, text, authors=None, room=0):
+        """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); authors: (B,), None for nobody
+        known; room: positions to make place for. Returns a `TokenState` and the logits (B, V) of the first token to draw."""
         tokens = prompt[prompt <= self.config.word_id]  # without the filling
         cache = KVCache(self.config, len(text), len(tokens) + room * prompt.shape[1], text.device)
-        return TokenState(cache), self(tokens.repeat(len(text), 1), text, cache)[:, -1]
+        authors = torch.zeros(len(text), dtype=torch.long, device=text.device) if authors is None else authors
+        return TokenState(cache, authors), self(tokens.repeat(len(text), 1), text, cache, authors=authors)[:, -1]
 
     @torch.no_grad()
     def next(self, state, token):
         """Take the token (B,) that was drawn for each row; returns the logits (B, V) of the one after it."""
-        return self(token[:, None], cache=state.cache)[:, -1]
+        return self(token[:, None], cache=state.cache, authors=state.authors)[:, -1]
 
     def encode_text(self, text):
         """Character ids (B, S) -> per block the keys and values of the text, and its mask (B, 1, 1, S)."""
         encoded = self.text(text)
         return [block.cross.keys_and_values(encoded) for block in self.blocks], (text != 0)[:, None, None, :]
 
-    def forward(self, tokens, text=None, cache=None, lengths=None):
+    def forward(self, tokens, text=None, cache=None, lengths=None, authors=None):
         """Logits of the token after each.
 
         Without a cache: whole sequences. With one: the tokens (B, T) that follow those it has seen, of which the first
-        `lengths` (B,) of each row are real (default: all); `text` is needed in the first call only.
+        `lengths` (B,) of each row are real (default: all); `text` is needed in the first call only. authors: (B,), None for nobody known.
         """
         B, T = tokens.shape
         if cache is None:
@@ -126,6 +130,7 @@ class TokenGPT(nn.Module):
             positions = cache.length[:, None] + torch.arange(T, device=tokens.device)  # (B, T)
             place = Place(positions, cache=cache, mask=cache.mask(positions))
         x = self.tokens(tokens) + self.positions(place.positions)  # (B, T, C)
+        x = x + (self.authors.weight[0] if authors is None else self.authors(authors)[:, None])
         for layer, block in enumerate(self.blocks):
             x = block(x, place, text_kv[layer], text_mask, layer)
         if cache is not None:

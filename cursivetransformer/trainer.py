@@ -5,29 +5,28 @@ Knows how to go on and when to stop; what a batch, a loss, a file or a picture i
 
 import math
 import signal
-import time
 from pathlib import Path
 
 import torch
 
 from cursivetransformer import config as configs
+from cursivetransformer.authors import author_names
 from cursivetransformer.bank_entry import mean_character_width
-from cursivetransformer.bank_sources import bank_name, load_banks
-from cursivetransformer.checkpoint import Checkpoint, find_run, find_run_by_id, load_checkpoint, save_checkpoint
+from cursivetransformer.bank_sources import load_banks
+from cursivetransformer.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cursivetransformer.errors import UserError
+from cursivetransformer.fresh_ink import FreshInk
 from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.optim import learning_rate_factor, make_optimizers, set_learning_rates
 from cursivetransformer.preview import draw_preview, reading_error
 from cursivetransformer.processes import Processes, processes
 from cursivetransformer.progress import Meter, stop_signals
 from cursivetransformer.reader import find_choosing_reader
+from cursivetransformer.start import checkpoint_to_resume, new_folder, resumed_config, start_from
 from cursivetransformer.stream import Stream, mean_nats
 from cursivetransformer.tokenizer import fold_text, make_tokenizer
-from cursivetransformer.tracking import Silence, Tracker, fetch_checkpoint
+from cursivetransformer.tracking import Silence, Tracker
 
-# May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
-MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
-              "load_from_run_id", "reader_dir", "read_words", "best_by", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
 STEPS_BETWEEN_WISHES = 10  # several processes ask each other whether to stop
 LEAST_TEXT = 64  # characters of context, however short the words of the bank are
 
@@ -37,7 +36,7 @@ def train(config, warn=print):
     with processes(config) as (group, device):
         config = configs.replace(config, device=device)
         warn = warn if group.first else (lambda sentence: None)
-        source = group.share(lambda: _checkpoint_to_resume(config))
+        source = group.share(lambda: checkpoint_to_resume(config))
         trainer = Trainer.resume(source, config, warn, group) if source else Trainer.start(config, warn, group)
         return trainer.run()
 
@@ -48,11 +47,12 @@ class Trainer:
     def __init__(self, config, model, words, tokenizer, bank_digest, folder, warn, group):
         self.config, self.bank_digest, self.folder, self.group = config, bank_digest, Path(folder), group
         self.compiled = config.compile == "on" or (config.compile == "auto" and config.device.startswith("cuda"))
-        self.stream = Stream(words, tokenizer, config, warn, group.rank, group.size, fixed=self.compiled)
+        self.stream = Stream(words, tokenizer, config, warn, group.rank, group.size, fixed=self.compiled, authors=model.config.authors)
+        self.fresh = FreshInk(words, config) if config.pen_words else None
         self.model = model.to(config.device)
         self.optimizers = make_optimizers(self.model, config)
         self.step, self.best_loss, self.best_error, self.seconds = 0, math.inf, math.inf, 0.0
-        self.wandb_id = None
+        self.wandb_id = self.fresh_number = None
         self.training_nats = self._compile(warn) if self.compiled else self.model.nats
         self.evaluations = {split: self.stream.evaluation(split) for split in ("train", "test")} if group.first else {}
         needed_by = "--best_by reading" if config.best_by == "reading" else ""
@@ -63,21 +63,24 @@ class Trainer:
 
     @classmethod
     def start(cls, config, warn=print, group=Processes()):
-        """A new run, with random weights."""
+        """A new run, with random weights or those that `config.start_from` names."""
         words, digest = load_banks(config.dataset_name, config.strict, warn)
+        folder = group.share(lambda: new_folder(config))
+        if config.start_from:
+            config, model, tokenizer = start_from(config, author_names(words))
+            return cls(config, model, words, tokenizer, digest, folder, warn, group)
         alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
         tokenizer = make_tokenizer(config.tokenizer, alphabet)
         torch.manual_seed(config.seed)
         longest = config.num_words * (1 + max(len(word.text) for word in words))
-        shape = ModelConfig.from_settings(config, tokenizer, mean_character_width(words), max(LEAST_TEXT, longest))
-        folder = group.share(lambda: _new_folder(config))
+        shape = ModelConfig.from_settings(config, tokenizer, mean_character_width(words), max(LEAST_TEXT, longest), author_names(words))
         return cls(config, make_model(shape, tokenizer), words, tokenizer, digest, folder, warn, group)
 
     @classmethod
     def resume(cls, path, config, warn=print, group=Processes()):
-        """The run of the checkpoint at `path`, where it stood; `config` may give what `MAY_CHANGE` lists."""
+        """The run of the checkpoint at `path`, where it stood; `config` may give what `start.MAY_CHANGE` lists."""
         saved = load_checkpoint(path)
-        config = _resumed_config(saved, config, path)
+        config = resumed_config(saved, config, path)
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         if digest != saved.bank_digest:
             raise UserError(f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run")
@@ -97,6 +100,8 @@ class Trainer:
                 self._loop(tracker, stop)
         finally:
             tracker.finish()
+            if self.fresh:
+                self.fresh.close()
         if stop.signal:
             tracker.say(f"stopped at step {self.step}; continue with: python train.py --resume {self.folder}")
             raise SystemExit(128 + stop.signal)
@@ -107,7 +112,10 @@ class Trainer:
 
     def _loop(self, tracker, stop):
         c, meter = self.config, Meter(self.config.device)
+        self._renew()
         while self.step < c.max_steps and not self._stopping(stop):
+            if self.step % c.pen_every == 0:
+                self._renew()
             meter.add(*self.train_step())
             if self.step % c.print_every == 0:
                 self._check(meter.loss())
@@ -121,6 +129,13 @@ class Trainer:
             self._check(meter.loss())
             self.save("last.pt")
             tracker.checkpoint(self.folder / "last.pt", force=True)
+
+    def _renew(self):
+        """Have the stream go on with the fresh words that belong to this step."""
+        number = self.step // self.config.pen_every
+        if self.fresh and number != self.fresh_number:
+            self.stream.renew(self.fresh.words(number))
+            self.fresh_number = number
 
     def _stopping(self, stop):
         """Whether a signal asks to stop; several processes agree on it every few steps, so that they stop after the same one."""
@@ -222,6 +237,8 @@ class Trainer:
         return self.folder / name
 
     def _restore(self, training):
+        if "optimizers" not in training:
+            raise UserError(f"{self.folder} holds a model to write with, without what continuing its training needs; start a new run")
         self.step, self.best_loss, self.seconds = training["step"], training["best_loss"], training["seconds"]
         self.best_error, self.wandb_id = training.get("best_error", math.inf), training["wandb_id"]
         for optimizer, state in zip(self.optimizers, training["optimizers"]):
@@ -229,33 +246,3 @@ class Trainer:
         torch.set_rng_state(training["random_state"].cpu())
         if torch.cuda.is_available() and len(training["cuda_random_states"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([state.cpu() for state in training["cuda_random_states"]])
-
-
-def _checkpoint_to_resume(config):
-    if config.load_from_run_id:
-        return find_run_by_id(config.load_from_run_id, config.run_dir) or fetch_checkpoint(config)
-    name = config.resume or config.local_checkpoint_path
-    return find_run(name, config.run_dir) if name else None
-
-
-def _resumed_config(saved, config, path):
-    """The checkpoint's settings with what may be changed taken from `config`."""
-    changes = {}
-    for name in config.explicit:
-        if name in MAY_CHANGE:
-            changes[name] = getattr(config, name)
-        elif getattr(config, name) != getattr(saved.config, name):
-            raise UserError(f"--{name} {getattr(config, name)} is not what {path} was trained with ({getattr(saved.config, name)}); "
-                            f"leave it out, or start a new run")
-    return configs.replace(saved.config, **{"device": config.device, **changes})
-
-
-def _new_folder(config):
-    """The folder of a new run: its name, or one of bank and time; never one that holds a run."""
-    name = config.wandb_run_name
-    if not name:
-        name = f"{bank_name(config.dataset_name)}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = Path(config.run_dir) / "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
-    if (folder / "last.pt").exists():
-        raise UserError(f"{folder} holds a run already; continue it with --resume {folder.name}, or give another --wandb_run_name")
-    return folder

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cursivetransformer import checkpoint as checkpoints
-from cursivetransformer.checkpoint import Checkpoint, find_run, load_checkpoint, newest_checkpoint, save_checkpoint
+from cursivetransformer.checkpoint import Checkpoint, export, find_checkpoint, find_run, load_checkpoint, newest_checkpoint, save_checkpoint
 from cursivetransformer.config import get_all_args
 from cursivetransformer.errors import UserError
 from cursivetransformer.model import ModelConfig, make_model
@@ -19,7 +19,7 @@ from cursivetransformer.tokenizer import make_tokenizer
 def small_checkpoint(**changes):
     tokenizer = make_tokenizer("polar", "abc")
     config = get_all_args(use_argparse=False, device="cpu", n_layer=2, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, wandb_api_key="sesame", **changes)
-    model = make_model(ModelConfig.from_settings(config, tokenizer, 0.2, 16), tokenizer)
+    model = make_model(ModelConfig.from_settings(config, tokenizer, 0.2, 16, ["Ada"]), tokenizer)
     with torch.no_grad():  # zeros would hide mistakes
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -118,3 +118,27 @@ def test_runs_are_found_by_name_folder_file_and_age(tmp_path):
         find_run("middle", tmp_path)
     with pytest.raises(UserError, match="no trained model"):
         newest_checkpoint(tmp_path / "nowhere")
+
+
+def test_an_exported_model_writes_the_same_and_is_small(tmp_path):
+    before = small_checkpoint()
+    before.training.update(optimizers=[{"state": torch.zeros(100_000)}], best_loss=1.5)
+    save_checkpoint(tmp_path / "a.pt", before)
+    export(tmp_path / "a.pt", tmp_path / "b.pt")
+    after = load_checkpoint(tmp_path / "b.pt")
+    assert after.training == {"step": 5, "best_loss": 1.5} and (tmp_path / "b.pt").stat().st_size < (tmp_path / "a.pt").stat().st_size / 4
+    for (name, one), other in zip(before.model.state_dict().items(), after.model.state_dict().values()):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3, msg=name)
+        assert other.dtype == one.dtype
+
+
+def test_without_a_run_the_shipped_model_is_taken_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path / "base.pt")
+    told = []
+    with pytest.raises(UserError, match="no trained model"):
+        find_checkpoint("", tmp_path / "runs", told.append)
+    save_checkpoint(tmp_path / "base.pt", small_checkpoint())
+    assert find_checkpoint("", tmp_path / "runs", told.append) == tmp_path / "base.pt" and "comes with the project" in told[0]
+    save_checkpoint(tmp_path / "runs" / "own" / "last.pt", small_checkpoint())
+    assert find_checkpoint("", tmp_path / "runs", told.append) == tmp_path / "runs" / "own" / "last.pt" and len(told) == 1
+    assert str(find_checkpoint("x.pt", tmp_path / "runs", told.append)) == "x.pt"

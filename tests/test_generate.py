@@ -15,7 +15,7 @@ def scribbler(name="polar", kind="offset"):
     """An untrained model whose words end soon: END is the likeliest token where a word may end."""
     tokenizer = make_tokenizer(name, "abcde")
     torch.manual_seed(0)
-    shape = ModelConfig(kind, 2, 32, 2, 2, 32, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 600, 32)
+    shape = ModelConfig(kind, 2, 32, 2, 2, 32, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 600, 32, ["Ada", "Ben"])
     model = make_model(shape, tokenizer).eval()
     with torch.no_grad():
         for p in model.parameters():
@@ -43,16 +43,17 @@ def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, kind, group, m
 @pytest.mark.parametrize("group", [1, 2])
 def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
     model, tokenizer = scribbler(kind=kind)
+    torch.nn.init.normal_(model.authors.weight)
     texts, n = [["abc", "d"], ["edcba", "b"], ["cab", "ade"]], 40
     texts = [row[:group] for row in texts]
     luck = np.random.default_rng(0).random((3, n), np.float32)
-    drawn, _ = generate._decode(model, tokenizer, texts, None, np.full(3, n), luck, (0.8, 0, 0.95))
+    drawn, _ = generate._decode(model, tokenizer, texts, np.array([0, 1, 2]), None, np.full(3, n), luck, (0.8, 0, 0.95))
     context = torch.as_tensor(generate._context(model, tokenizer, texts, None))
     for row in range(3):
         groups, partial = generate._prompt(tokenizer, None).tolist(), []
         grammar = generate._Grammar(tokenizer, 1, group, model.fills_words, "cpu")
         for step in range(n):
-            state, logits = model.begin(torch.tensor(groups), context[row:row + 1])
+            state, logits = model.begin(torch.tensor(groups), context[row:row + 1], torch.tensor([row]))
             for token in partial:
                 logits = model.next(state, torch.tensor([token]))
             token = int(draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), 0.8, 0, 0.95), torch.tensor(luck[row:row + 1, step])))

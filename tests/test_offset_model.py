@@ -19,7 +19,7 @@ every_tokenizer = pytest.mark.parametrize("name", list(TOKENIZERS))
 
 def model_for(tokenizer, seed=0, perturbed=True):
     torch.manual_seed(seed)
-    model = make_model(ModelConfig("offset", 3, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 900, 64), tokenizer).eval()
+    model = make_model(ModelConfig("offset", 3, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 900, 64, ["Ada", "Ben"]), tokenizer).eval()
     if perturbed:
         with torch.no_grad():  # zeros would hide mistakes
             for p in model.parameters():

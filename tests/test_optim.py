@@ -53,7 +53,7 @@ def test_muon_steps_like_the_one_of_torch():
 @pytest.mark.parametrize("kind", ["offset", "token"])
 def test_every_parameter_is_optimized_once_and_no_vector_decays(optimizer, kind):
     tokenizer = make_tokenizer("polar", "abc")
-    model = make_model(ModelConfig(kind, 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 60, 16), tokenizer)
+    model = make_model(ModelConfig(kind, 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 60, 16, ["Ada", "Ben"]), tokenizer)
     optimizers = make_optimizers(model, settings(optimizer=optimizer, weight_decay=0.3))
     seen = [id(p) for o in optimizers for group in o.param_groups for p in group["params"]]
     assert sorted(seen) == sorted(id(p) for p in model.parameters())

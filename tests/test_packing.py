@@ -7,7 +7,7 @@ import torch
 from cursivetransformer.augment import draw_rates, draw_transforms
 from cursivetransformer.config import get_all_args
 from cursivetransformer.dataset import IGNORE, Ink, draw_word_ids, make_batch
-from cursivetransformer.packing import Examples, InkTensors, as_rows, draw_examples, example_lengths, pack
+from cursivetransformer.packing import Examples, InkTensors, Pool, as_rows, draw_examples, example_lengths, pack
 from cursivetransformer.tokenizer import TEXT_PAD, TOKENIZERS, make_tokenizer
 
 N = 60
@@ -75,15 +75,34 @@ def settings(**changes):
     return get_all_args(use_argparse=False, device="cpu", **changes)
 
 
+def pool_of(*ids):
+    return Pool.of(np.arange(*ids), np.zeros(len(range(*ids)), int), np.ones(len(range(*ids)), int))
+
+
+def test_an_example_is_of_one_hand():
+    """However the hands lie mixed in the bank, and however many words each has."""
+    hands = np.array([2, 0, 1, 0, 2, 0, 0, 3])
+    pool = Pool.of(100 + np.arange(8), hands, np.where(hands == 3, 0, hands + 1))
+    drawn = draw_examples(torch.Generator().manual_seed(0), pool, 4000, settings(min_words=1, num_words=3, author_dropout=0.25))
+    of = torch.as_tensor(hands)[(drawn.word_ids - 100).clamp(min=0)]
+    here = drawn.word_ids >= 0
+    assert ((of == of[:, :1]) | ~here).all() and set(drawn.word_ids[here].tolist()) == set(range(100, 108))
+    named = drawn.authors > 0
+    assert (drawn.authors[named] == of[named, 0] + 1).all() and not named[of[:, 0] == 3].any()
+    assert 0.7 < named[of[:, 0] < 3].float().mean() < 0.8
+    first = torch.bincount(drawn.word_ids[:, 0] - 100, minlength=8)
+    assert first.min() > 400 and first.max() < 600, "every word is as likely as any other"
+
+
 def test_draws_follow_the_settings(made_up_words):
     config, generator = settings(min_words=2, num_words=4), torch.Generator().manual_seed(0)
-    drawn = draw_examples(generator, torch.arange(10, 30), 4000, config)
+    drawn = draw_examples(generator, pool_of(10, 30), 4000, config)
     words = (drawn.word_ids >= 0).sum(1)
     assert set(words.tolist()) == {2, 3, 4} and set(drawn.word_ids[drawn.word_ids >= 0].tolist()) == set(range(10, 30))
     assert 0.6 <= drawn.rates.min() < 0.602 and 0.698 < drawn.rates.max() <= 0.7
-    again = draw_examples(torch.Generator().manual_seed(0), torch.arange(10, 30), 4000, config)
+    again = draw_examples(torch.Generator().manual_seed(0), pool_of(10, 30), 4000, config)
     assert torch.equal(drawn.word_ids, again.word_ids) and torch.equal(drawn.matrices, again.matrices)
-    assert draw_examples(generator, torch.arange(5), 3, config, augment=False).matrices is None
+    assert draw_examples(generator, pool_of(5), 3, config, augment=False).matrices is None
     tokenizer = tokenizer_for(made_up_words)
     ink = InkTensors(Ink(made_up_words, tokenizer), tokenizer)
     torch.testing.assert_close(example_lengths(ink, tokenizer, drawn, 10**6), pack(ink, tokenizer, drawn, 10**6).lengths)
@@ -98,7 +117,7 @@ def test_no_step_waits_for_the_host_when_the_room_is_given(made_up_words):
         packed = pack(ink, tokenizer, Examples(word_ids, rates, matrices), 800, room=900)
         return packed.tokens, packed.targets, packed.text, *as_rows(packed, tokenizer.word_id, 800)
 
-    drawn = draw_examples(torch.Generator().manual_seed(0), torch.arange(len(made_up_words)), 8, config)
+    drawn = draw_examples(torch.Generator().manual_seed(0), pool_of(len(made_up_words)), 8, config)
     inputs = drawn.word_ids, drawn.rates, drawn.matrices
     traced = torch.compile(make, fullgraph=True, backend="eager")(*inputs)
     assert all(torch.equal(a, b) for a, b in zip(traced, make(*inputs)))

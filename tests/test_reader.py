@@ -152,6 +152,34 @@ def test_readers_are_found_by_the_bank_they_learnt(trained, tmp_path):
     assert find_choosing_reader(config, digest, told.append) is None and "train_reader.py" in told[0]
 
 
+def test_readers_may_begin_with_the_weights_of_others(trained, tmp_path):
+    """After one more step at a tiny rate they read as before, and belong to the new bank."""
+    old = load_reader(trained[0] / "choosing.pt")
+    inks = [word.points for word in shape_words(12)]
+    write_entries(tmp_path / "b.json", [word_to_entry(word) for word in shape_words(70, seed=5)])
+    settings = dict(use_argparse=False, dataset_name=str(tmp_path / "b.json"), max_steps=1, batch_size=2, learning_rate=1e-6, reader_dir=str(tmp_path),
+                    device="cpu", start_from=str(trained[0]))
+    new = load_reader(train_readers(get_reader_args(**settings), lambda sentence: None) / "choosing.pt")
+    assert new.config.frame == old.config.frame and new.config.bank_digest != old.config.bank_digest
+    assert new.read(inks) == old.read(inks)
+    write_entries(tmp_path / "b.json", [word_to_entry(shape_word(text)) for text in ("oo", "oi", "ii", "io", "ooi")])
+    with pytest.raises(UserError, match="know other characters"):
+        train_readers(get_reader_args(**settings), lambda sentence: None)
+
+
+def test_readers_learn_fresh_words_of_the_synthetic_pen_too(tmp_path):
+    from cursivetransformer.faces import load_faces
+    from cursivetransformer.synth import make_writers, write_bank
+
+    words = list(write_bank(["ada", "be", "cab", "deed", "fig", "had"], make_writers(load_faces("own"), 2), 0))
+    write_entries(tmp_path / "a.json", [word_to_entry(word) for word in words])
+    told = []
+    config = get_reader_args(use_argparse=False, dataset_name=str(tmp_path / "a.json"), max_steps=1, batch_size=2, reader_dir=str(tmp_path), device="cpu",
+                             pen_words=60, pen_faces="own")
+    reader = load_reader(train_readers(config, told.append) / "choosing.pt")
+    assert reader.config.n_words > 20 and len(reader.config.alphabet) > 30 and "training words" in told[0]
+
+
 def test_a_bank_too_small_for_two_readers_is_told(tmp_path):
     write_entries(tmp_path / "two.json", [word_to_entry(shape_word(text)) for text in ("o", "v")])
     with pytest.raises(UserError, match="two different texts"):

@@ -5,7 +5,7 @@ import pytest
 
 from cursivetransformer.augment import downsample
 from cursivetransformer.strokes import join_strokes
-from cursivetransformer.style import MEASURES, distance, measure, respaced, wasserstein
+from cursivetransformer.style import MEASURES, distance, heights, measure, respaced, slants, spread_within, wasserstein, x_height
 
 
 def ink(strokes):
@@ -60,3 +60,36 @@ def test_no_ink_has_no_measures_and_no_distance():
     dot = measure([np.array([[0.0, -0.1, 0]])], ["."])
     assert list(nothing) == list(MEASURES) and not any(len(values) for values, _ in nothing.values())
     assert set(distance(nothing, dot).values()) == {None}
+
+
+def test_the_spread_within_hands_leaves_out_how_hands_differ():
+    values, hands = np.array([1.0, 2, 11, 12, np.nan, 50]), [1, 1, 2, 2, 2, 3]
+    assert spread_within(values, hands) == pytest.approx(np.sqrt(0.5))
+    assert spread_within(values[:1], [1]) is None
+    steep = np.array([[0, 0, 1], [0.1, -0.3, 0]], np.float32)
+    flat = np.array([[0, 0, 1], [0.3, -0.01, 0]], np.float32)
+    leaning = slants([steep, flat, np.zeros((0, 3))])
+    assert leaning[0] == pytest.approx(np.arctan(1 / 3), abs=1e-6) and np.isnan(leaning[1:]).all()
+    np.testing.assert_allclose(heights([steep, np.zeros((0, 3))]), [0.3, np.nan], rtol=1e-6)
+
+
+def test_the_x_height_is_found_whatever_the_words(real_words):
+    """Of short letters alone, of tall ones alone, and of all: within a quarter of one another."""
+    words = real_words
+    short = [word for word in words if set(word.text) <= set("aceomnrsuvwxz")]
+    tall = [word for word in words if set(word.text) & set("bdhklf") and word.text.islower()]
+    sizes = [x_height([word.points for word in some], [word.text for word in some]) for some in (words, tall)]
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.25)
+    assert len(short) > 5
+    assert x_height([word.points for word in short], [word.text for word in short]) == pytest.approx(sizes[0], rel=0.25)
+    assert x_height([words[0].points], ["..."]) is None
+
+
+def test_the_x_height_of_synthetic_hands_is_what_they_mean_to_write():
+    from cursivetransformer.faces import load_faces
+    from cursivetransformer.synth import make_writers, write_word
+
+    for writer in make_writers(load_faces("own"), 8):
+        for texts, within in ((["some", "near", "van", "we"], 0.25), (["some", "near", "van", "Kelly", "high", "bold", "fifty"], 0.25), (["bold", "Kelly", "high"], 0.5)):
+            inks = [write_word(writer, text, np.random.default_rng(i)).points for i, text in enumerate(texts)]
+            assert x_height(inks, texts) == pytest.approx(writer.habits.x_height, rel=within)

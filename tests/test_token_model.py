@@ -16,7 +16,7 @@ V, CHARS = 40, 12
 
 def small_model(seed=0):
     torch.manual_seed(seed)
-    model = TokenGPT(ModelConfig("token", 3, 32, 2, 4, 24, [17, 20], CHARS, 1, 0.2, 60, 16)).eval()
+    model = TokenGPT(ModelConfig("token", 3, 32, 2, 4, 24, [17, 20], CHARS, 1, 0.2, 60, 16, ["Ada", "Ben"])).eval()
     with torch.no_grad():  # zeros would hide mistakes
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -101,7 +101,7 @@ def test_the_loss_is_the_same_in_rows_of_any_width_and_traced_as_one_graph(made_
     tokenizer = make_tokenizer("polar", "".join(word.text for word in made_up_words))
     ink = InkTensors(Ink(made_up_words, tokenizer), tokenizer)
     torch.manual_seed(0)
-    model = make_model(ModelConfig("token", 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 900, 64), tokenizer)
+    model = make_model(ModelConfig("token", 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 900, 64, ["Ada", "Ben"]), tokenizer)
     examples = Examples(torch.tensor([[0, 1], [2, -1], [3, 4]]), torch.full((3,), 0.65))
     snug, roomy = (pack(ink, tokenizer, examples, 900, room) for room in (None, 500))
     with torch.no_grad():

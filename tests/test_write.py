@@ -56,7 +56,7 @@ def test_a_text_becomes_a_picture_and_the_same_seed_the_same_bytes(run_dir, tmp_
     (["hi", "--out", "loops.json/a.svg"], "cannot be written"),
     (["hi", "--checkpoint", "none.pt"], "there is no checkpoint none.pt"),
     (["hi", "--checkpoint", "loops.json"], "not a checkpoint of this program"),
-    (["hi", "--run-dir", "nowhere"], "no trained model in nowhere/"),
+    (["hi", "--author", "Adda"], "knows no author 'Adda'"),
     (["h" * 100], "break the word"),
 ])
 def test_mistakes_are_one_sentence_exit_code_2_and_no_file(run_dir, arguments, sentence):
@@ -69,3 +69,16 @@ def test_mistakes_are_one_sentence_exit_code_2_and_no_file(run_dir, arguments, s
 def test_a_missing_character_may_be_skipped_and_quotes_are_folded(run_dir, tmp_path):
     result = sample(run_dir, "hi Zoë’s", "--missing", "skip", "--out", str(tmp_path / "a.svg"))
     assert result.returncode == 0 and "wrote 2 words" in result.stdout
+
+
+def test_an_author_writes_in_one_hand_and_all_hands_are_shown(run_dir, tmp_path):
+    """The made-up bank has one author, whom a model takes unless told otherwise."""
+    pages = []
+    for i, author in enumerate(["", "nobody", "unknown"]):
+        out = tmp_path / f"{i}.svg"
+        assert sample(run_dir, "hello", "--out", str(out), *(["--author", author] if author else [])).returncode == 0
+        pages.append(out.read_bytes())
+    assert pages[0] == pages[1] != pages[2]
+    result = sample(run_dir, "hello bad", "--list-authors", "--out", str(tmp_path / "hands.png"))
+    assert result.returncode == 0 and result.stdout.splitlines()[-3:-1] == ["nobody", "unknown"] and "drew 2 hands" in result.stdout, result.stderr
+    assert (tmp_path / "hands.png").read_bytes().startswith(b"\x89PNG")

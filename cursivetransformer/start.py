@@ -1,0 +1,71 @@
+"""How a run begins: in a folder of its own, with the weights of another model, or where a checkpoint stands."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import torch
+
+from cursivetransformer import config as configs
+from cursivetransformer.bank_sources import bank_name
+from cursivetransformer.checkpoint import find_run, find_run_by_id, load_checkpoint
+from cursivetransformer.errors import UserError
+from cursivetransformer.model import make_model
+from cursivetransformer.tracking import fetch_checkpoint
+
+# May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
+MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
+              "load_from_run_id", "reader_dir", "read_words", "best_by", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
+# Taken from the model that a run begins with.
+SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "max_seq_length", "tokenizer")
+
+
+def start_from(config, authors):
+    """The settings with the shape of the model in `config.start_from`, a model with its weights that knows `authors`, its tokenizer.
+
+    An author whom that model knew keeps the hand, another one begins as nobody known. Raises `UserError` where a setting that was
+    given contradicts the shape.
+    """
+    source = load_checkpoint(config.start_from)
+    for name in SHAPE:
+        theirs = getattr(source.config, name)
+        if name in config.explicit and getattr(config, name) != theirs:
+            raise UserError(f"--{name} {getattr(config, name)} is not what {config.start_from} was trained with ({theirs}); leave it out")
+    config = configs.replace(config, **{name: getattr(source.config, name) for name in SHAPE})
+    model = make_model(dataclasses.replace(source.model.config, authors=list(authors)), source.tokenizer)
+    weights = source.model.state_dict()
+    known = {name: i + 1 for i, name in enumerate(source.model.config.authors)}
+    weights["authors.weight"] = weights["authors.weight"][torch.tensor([0] + [known.get(name, 0) for name in authors])]
+    model.load_state_dict(weights)
+    return config, model, source.tokenizer
+
+
+def checkpoint_to_resume(config):
+    """The path of the checkpoint that the settings say to continue, or None."""
+    if config.load_from_run_id:
+        return find_run_by_id(config.load_from_run_id, config.run_dir) or fetch_checkpoint(config)
+    name = config.resume or config.local_checkpoint_path
+    return find_run(name, config.run_dir) if name else None
+
+
+def resumed_config(saved, config, path):
+    """The checkpoint's settings with what may be changed taken from `config`."""
+    changes = {}
+    for name in config.explicit:
+        if name in MAY_CHANGE:
+            changes[name] = getattr(config, name)
+        elif getattr(config, name) != getattr(saved.config, name):
+            raise UserError(f"--{name} {getattr(config, name)} is not what {path} was trained with ({getattr(saved.config, name)}); "
+                            f"leave it out, or start a new run")
+    return configs.replace(saved.config, **{"device": config.device, **changes})
+
+
+def new_folder(config):
+    """The folder of a new run: its name, or one of bank and time; never one that holds a run."""
+    name = config.wandb_run_name
+    if not name:
+        name = f"{bank_name(config.dataset_name)}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(config.run_dir) / "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
+    if (folder / "last.pt").exists():
+        raise UserError(f"{folder} holds a run already; continue it with --resume {folder.name}, or give another --wandb_run_name")
+    return folder
