@@ -112,10 +112,8 @@ class Trainer:
 
     def _loop(self, tracker, stop):
         c, meter = self.config, Meter(self.config.device)
-        self._renew()
         while self.step < c.max_steps and not self._stopping(stop):
-            if self.step % c.pen_every == 0:
-                self._renew()
+            self._renew()
             meter.add(*self.train_step())
             if self.step % c.print_every == 0:
                 self._check(meter.loss())
@@ -131,7 +129,7 @@ class Trainer:
             tracker.checkpoint(self.folder / "last.pt", force=True)
 
     def _renew(self):
-        """Have the stream go on with the fresh words that belong to this step."""
+        """Have the stream go on with the fresh words that belong to this step, where there are any and it does not have them yet."""
         number = self.step // self.config.pen_every
         if self.fresh and number != self.fresh_number:
             self.stream.renew(self.fresh.words(number))

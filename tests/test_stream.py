@@ -71,5 +71,7 @@ def test_evaluation_words_are_fixed_and_the_same_ink_for_every_model(words):
 
 def test_words_are_arranged_as_full_as_rows_can_be():
     tokens = {1: 50, 2: 60, 3: 100, 4: 10, 5: 10, 6: 10, 7: 10}
-    assert arrange([1, 2, 3, 4, 5, 6, 7], tokens, 3, 120).tolist() == [[1, 2, NO_WORD], [3, 4, 5], [6, 7, NO_WORD]]
-    assert arrange([3], tokens, 1, 100).tolist() == [[3]]
+    one_hand = dict.fromkeys(tokens, 0)
+    assert arrange([1, 2, 3, 4, 5, 6, 7], tokens, 3, 120, one_hand).tolist() == [[1, 2, NO_WORD], [3, 4, 5], [6, 7, NO_WORD]]
+    assert arrange([3], tokens, 1, 100, one_hand).tolist() == [[3]]
+    assert arrange([4, 5, 6, 7], tokens, 3, 120, {**one_hand, 5: 1, 6: 1}).tolist() == [[4, NO_WORD, NO_WORD], [5, 6, NO_WORD], [7, NO_WORD, NO_WORD]]
