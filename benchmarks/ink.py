@@ -3,8 +3,8 @@
     python -m benchmarks.ink --bank bigbank --out docs/ink.png --sheets sheets.png
 
 Writes the words of a recorded bank with the synthetic pen and compares step lengths, turning angles, curvature, stroke lengths, pen
-lifts and points per character; --sheets draws words of both, for the eye. All but the last three are of ink thinned as a model sees it, since a recorder's grid of pixels
-would otherwise be compared, not a hand.
+lifts and points per character; --sheets draws words of both, for the eye. All but the last three are of ink thinned as a model
+sees it, since a recorder's grid of pixels would otherwise be compared, not a hand.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import numpy as np
 from cursivetransformer.augment import downsample
 from cursivetransformer.bank_sources import load_banks
 from cursivetransformer.faces import load_faces
+from cursivetransformer.sheet import side_by_side
 from cursivetransformer.strokes import split_strokes
 from cursivetransformer.style import wasserstein
 from cursivetransformer.synth import make_writers, write_word
@@ -92,12 +93,8 @@ def draw_words(real, synthetic, path):
     figure = Figure(figsize=(14, 8), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     for axes, words, title in zip(figure.subplots(1, 2), (real, synthetic), ("real, one writer", "synthetic, many writers")):
-        strokes = []
-        for row in range(12):
-            x = 0.0
-            for word in words[row * 4:row * 4 + 4]:
-                strokes += [stroke + (x, row * 0.55) for stroke in split_strokes(word.points)]
-                x += float(word.points[:, 0].max()) + 0.2
+        rows = [side_by_side([word.points for word in words[4 * row:4 * row + 4]]) for row in range(12)]
+        strokes = [stroke + (0, row * 0.55) for row, line in enumerate(rows) for stroke in line]
         draw_strokes(axes, strokes, 0.9)
         axes.set_aspect("equal")
         axes.invert_yaxis()

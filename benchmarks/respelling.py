@@ -10,7 +10,7 @@ grading reader misreads, of the English and of all words, and how many versions 
 import numpy as np
 
 from cursivetransformer.bank_sources import load_banks
-from cursivetransformer.checkpoint import load_checkpoint, newest_checkpoint
+from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.config import get_evaluation_args
 from cursivetransformer.errors import run_script
 from cursivetransformer.evaluation import find_both_readers
@@ -25,7 +25,7 @@ NEVER, ALWAYS = np.inf, -1.0  # limits in nats that no first version passes, and
 
 def main():
     config = get_evaluation_args()
-    checkpoint = load_checkpoint(config.checkpoint or newest_checkpoint(config.run_dir), config.device)
+    checkpoint = load_checkpoint(find_checkpoint(config.checkpoint, config.run_dir), config.device)
     words, digest = load_banks(config.dataset_name or checkpoint.config.dataset_name)
     readers = find_both_readers(config, checkpoint.config, digest, print)
     stream = Stream(words, checkpoint.tokenizer, checkpoint.config)

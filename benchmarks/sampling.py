@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.attention import plain_copy
-from cursivetransformer.checkpoint import load_checkpoint, newest_checkpoint
+from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.config import get_all_args, get_sample_args
 from cursivetransformer.errors import run_script
 from cursivetransformer.generate import _allowed_tokens, _context, _decode, _prompt, draw, prepare_text, probabilities
@@ -76,7 +76,7 @@ def compare(model, tokenizer, words, group):
 
 def main():
     config = get_sample_args()
-    path = config.checkpoint or newest_checkpoint(config.run_dir)
+    path = find_checkpoint(config.checkpoint, config.run_dir)
     checkpoint = load_checkpoint(path)
     ways = {"as they come": 1}
     if find_readers(config.reader_dir, checkpoint.bank_digest):

@@ -19,8 +19,13 @@ def author_names(words):
 
 def author_numbers(words, names):
     """(W,) the number of each word's author: 1 for the first of `names`, 0 for one who is not there."""
-    numbers = {name: i + 1 for i, name in enumerate(names)}
+    numbers = numbers_of(names)
     return np.array([numbers.get(word.author, 0) for word in words])
+
+
+def numbers_of(names):
+    """{name: number}: 1 for the first."""
+    return {name: number for number, name in enumerate(names, 1)}
 
 
 def hand_numbers(words):

@@ -7,7 +7,7 @@ training readers, `get_evaluation_args` for evaluating.
 import dataclasses
 from dataclasses import dataclass
 
-from cursivetransformer.config_rules import check_config, require, resolve_device, sampling_rules
+from cursivetransformer.config_rules import check_config, pen_rules, require, resolve_device, sampling_rules
 from cursivetransformer.settings import check_values, parse_command_line, same_setting, setting
 
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
@@ -207,8 +207,7 @@ def get_reader_args(use_argparse=True, argv=None, **overrides):
     require(config, {
         **{name: (getattr(config, name) >= 1, "1 or more") for name in ("max_steps", "batch_size")},
         "test_share": (0 < config.test_share < 1, "between 0 and 1"),
-        "pen_words": (config.pen_words >= 0, "0 or more"),
-        "pen_named": (0 <= config.pen_named <= 1, "between 0 and 1"),
+        **pen_rules(config),
         "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
     })
     return config

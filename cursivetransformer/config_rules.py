@@ -46,8 +46,7 @@ def check_config(config):
         "grad_clip": (c.grad_clip >= 0, "0 or more"),
         "seed": (0 <= c.seed < 2**63, "0 or more"),
         "author_dropout": (0 <= c.author_dropout <= 1, "between 0 and 1"),
-        "pen_words": (c.pen_words >= 0, "0 or more"),
-        "pen_named": (0 <= c.pen_named <= 1, "between 0 and 1"),
+        **pen_rules(c),
         "read_words": (c.read_words >= 0, "0 or more"),
         "best_by": (c.best_by == "loss" or c.read_words > 0, "'loss' where --read_words is 0"),
     })
@@ -61,6 +60,11 @@ def require(config, rules):
     for name, (holds, what) in rules.items():
         if not holds:
             raise UserError(f"--{name} must be {what}, not {getattr(config, name)}")
+
+
+def pen_rules(config):
+    """Rules of the settings that `fresh_ink.write_fresh` takes, for `require`."""
+    return {"pen_words": (config.pen_words >= 0, "0 or more"), "pen_named": (0 <= config.pen_named <= 1, "between 0 and 1")}
 
 
 def sampling_rules(config):

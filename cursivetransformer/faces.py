@@ -17,7 +17,7 @@ from cursivetransformer.glyphs import Glyph, Run
 from cursivetransformer.letterforms import OWN_FACE
 
 HERSHEY_SCRIPT, HERSHEY_X_HEIGHT, HERSHEY_BASELINE = "scripts", 9, 9
-HERSHEY_POOR = "dijpqtx" # drawn in pieces that no hand would write, or like type
+HERSHEY_POOR = "dijpqtx"  # drawn in pieces that no hand would write, or like type
 SHARP = np.radians(75)   # turns of a polyline that are corners
 NEAR = 0.8               # x-heights that a pen goes over ink, or skips, without being lifted
 DOT = 0.45               # largest extent of a dot

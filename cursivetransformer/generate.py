@@ -67,7 +67,8 @@ def write_words(model, tokenizer, words, group=1, **options):
 def write_rows(model, tokenizer, rows, streams=None, authors=0, primer=None, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
     """Write rows of words, each row a list of texts and all of one length; returns lists of `WrittenWord`.
 
-    authors: who writes, one for all rows or one for each, as in `ModelConfig.authors` from 1, 0 for nobody known. primer: a `Word` or `WrittenWord` whose ink is put before every row to set its style, or None. temperature: 0 takes the likeliest
+    authors: who writes, one for all rows or one for each, as in `ModelConfig.authors` from 1, 0 for nobody known. primer: a `Word` or
+    `WrittenWord` whose ink is put before every row to set its style, or None. temperature: 0 takes the likeliest
     token. top_k, top_p: draw from the likeliest tokens only. The same seed on the same device gives the same ink; streams: for each
     row a tuple of whole numbers that, with the seed, choose its random numbers, so that its ink does not depend on its
     neighbours (default: its index). progress: called with the number of words finished since its last call.

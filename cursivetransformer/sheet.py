@@ -27,7 +27,7 @@ def save_sheet(path, rows):
     ending = Path(path).suffix.lower()
     if ending not in (".png", ".svg"):
         raise UserError(f"{path}: the ending must be .png or .svg")
-    lines = [_side_by_side(inks) for _, inks in rows]
+    lines = [side_by_side(inks) for _, inks in rows]
     tops = [max(ABOVE, -min((s[:, 1].min() for s in strokes), default=0) + 0.05) for strokes in lines]
     bottoms = [max(BELOW, max((s[:, 1].max() for s in strokes), default=0) + 0.05) for strokes in lines]
     width = max((s[:, 0].max() for strokes in lines for s in strokes), default=1.0) + 0.1
@@ -48,8 +48,8 @@ def save_sheet(path, rows):
         figure.savefig(temporary, format=ending[1:], metadata={"Software": None} if ending == ".png" else {"Date": None})
 
 
-def _side_by_side(inks):
-    """Strokes (m, 2) of words on one line."""
+def side_by_side(inks):
+    """Inks (n, 3) -> the strokes (m, 2) of all, on one line."""
     x, strokes = 0.0, []
     for points in inks:
         if len(points):

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from cursivetransformer import config as configs
+from cursivetransformer.authors import numbers_of
 from cursivetransformer.bank_sources import bank_name
 from cursivetransformer.checkpoint import find_run, find_run_by_id, load_checkpoint
 from cursivetransformer.errors import UserError
@@ -34,7 +35,7 @@ def start_from(config, authors):
     config = configs.replace(config, **{name: getattr(source.config, name) for name in SHAPE})
     model = make_model(dataclasses.replace(source.model.config, authors=list(authors)), source.tokenizer)
     weights = source.model.state_dict()
-    known = {name: i + 1 for i, name in enumerate(source.model.config.authors)}
+    known = numbers_of(source.model.config.authors)
     weights["authors.weight"] = weights["authors.weight"][torch.tensor([0] + [known.get(name, 0) for name in authors])]
     model.load_state_dict(weights)
     return config, model, source.tokenizer
