@@ -37,6 +37,10 @@ class ManyProcesses(Processes):
     """A `torch.distributed` group over the environment that torchrun sets."""
 
     def __init__(self, device):
+        # The optimizers import this module, whose functions take the group of that moment as a default and so keep it alive
+        # for ever, with its threads; one that still lets go of a tensor while Python ends takes the process down.
+        import torch.distributed.nn.functional  # noqa: F401 - imported while there is no group yet
+
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=LONGEST_WAIT)
         self.rank, self.size, self.device = dist.get_rank(), dist.get_world_size(), device
         self.first = self.rank == 0

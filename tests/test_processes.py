@@ -68,6 +68,34 @@ def start_endless(made_up_bank, run_dir):
     return job, [int(pid) for pid in found.stdout.split()]
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux, to name the threads")
+def test_no_thread_of_the_group_outlives_it(tmp_path):
+    """One that does may let go of a tensor while Python ends, which ends the process with SIGABRT, though rarely."""
+    script = tmp_path / "a.py"
+    script.write_text("""
+from pathlib import Path
+from types import SimpleNamespace
+import torch
+from cursivetransformer.processes import processes
+def threads():
+    return sorted(path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm"))
+with processes(SimpleNamespace(batch_size=2, device="cpu")) as (group, device):
+    weight = torch.nn.Parameter(torch.ones(3))
+    weight.sum().backward()
+    group.add_up([weight.grad])
+    torch.optim.AdamW([weight]).step()
+    during = threads()
+if group.first:
+    print("during:", *during)
+    print("after:", *threads())
+""")
+    told = subprocess.run([*TORCHRUN, str(script)], cwd=ROOT, capture_output=True, text=True, timeout=100,
+                          env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)})
+    assert told.returncode == 0, told.stderr
+    during, after = told.stdout.splitlines()
+    assert "gloo" in during and "gloo" not in after
+
+
 needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps, to find torchrun's processes")
 
 
