@@ -28,6 +28,7 @@ class WordbankSettings:
     pairs: int = setting(400, "commonest pairs of letters that each come at least once", "coverage")
     seed: int = setting(0, "seed: the same one makes the same prompts again", "run")
     out: str = setting("", "text file to write, one prompt a line; empty prints the table of coverage only", "run")
+    page: str = setting("", "recording page (collect.html) to put the prompts into", "run")
 
 
 @dataclass

@@ -3,6 +3,7 @@
 The lists feed the synthetic pen and the recording page. Knows no ink.
 """
 
+import re
 import string
 from collections import Counter
 from pathlib import Path
@@ -25,6 +26,7 @@ FLATTENING = 0.5  # power of a character's frequency that it keeps in a random s
 MARK_SHARE = 0.03        # of prompts that hold one of the further marks
 MARKS = ".,;:!?'\"()-&/"
 SYMBOLS_PER_LINE = 12
+PAGE_LIST = re.compile(r'(<script type="text/plain" id="wordbank">).*?(</script>)', re.DOTALL)
 
 
 def make_prompts(config, rng, words=None):
@@ -182,16 +184,31 @@ def coverage_table(prompts, words=None, least=0, pairs=400):
     return "\n".join(lines)
 
 
+def put_into_page(path, prompts):
+    """Replace the prompts that a recording page carries. Raises `UserError` where the file is no such page."""
+    text = "\n".join(prompts)
+    if "</script" in text.lower():
+        raise UserError("a prompt holds '</script', which would end the page's list")
+    page, n = PAGE_LIST.subn(lambda match: f"{match[1]}\n{text}\n{match[2]}", _read(path))
+    if n != 1:
+        raise UserError(f"{path} has no list of prompts: no <script type=\"text/plain\" id=\"wordbank\">")
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
 def read_lines(path):
     """The lines of a text file that are not empty. Raises `UserError`."""
-    try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    lines = [line for line in lines if line]
+    lines = [line for line in map(str.strip, _read(path).splitlines()) if line]
     if not lines:
         raise UserError(f"{path} holds no text")
     return lines
+
+
+def _read(path):
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def main(argv=None):
@@ -203,6 +220,9 @@ def main(argv=None):
         with told_as_mistakes(config.out), atomic_path(config.out) as temporary:
             temporary.write_text("\n".join(prompts) + "\n", encoding="utf-8")
         print(f"{config.out}: {len(prompts)} prompts")
+    if config.page:
+        put_into_page(config.page, prompts)
+        print(f"{config.page}: {len(prompts)} prompts")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.maker_config import get_wordbank_args
-from cursivetransformer.wordbank import MARKS, PROMPTS, WORDS, coverage, coverage_table, make_prompts, read_lines
+from cursivetransformer.wordbank import MARKS, PROMPTS, WORDS, coverage, coverage_table, make_prompts, put_into_page, read_lines
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,6 +53,20 @@ def test_what_ships_covers_what_it_should_and_is_what_the_command_makes(tmp_path
     assert result.returncode == 0 and "0 missing" in result.stdout
     assert out.read_text() == PROMPTS.read_text()
     assert min(coverage(read_lines(PROMPTS))[0].values()) >= 20
+
+
+def test_the_recording_page_carries_the_prompts_that_ship_and_takes_others(tmp_path):
+    page = (ROOT / "collect.html").read_text(encoding="utf-8")
+    assert f'id="wordbank">\n{PROMPTS.read_text()}</script>' in page
+    other = tmp_path / "other.html"
+    other.write_text(page, encoding="utf-8")
+    put_into_page(other, [r"a\1", "b&c"])
+    assert '<script type="text/plain" id="wordbank">\na\\1\nb&c\n</script>' in other.read_text(encoding="utf-8")
+    put_into_page(other, read_lines(PROMPTS))
+    assert other.read_text(encoding="utf-8") == page
+    for path, prompts, sentence in ((PROMPTS, ["a"], "has no list of prompts"), (tmp_path / "none.html", ["a"], "cannot be read"), (other, ["</Script>"], "would end the page's list")):
+        with pytest.raises(UserError, match=sentence):
+            put_into_page(path, prompts)
 
 
 def test_mistakes_are_told():
