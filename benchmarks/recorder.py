@@ -97,8 +97,9 @@ class Recorder:
         return (np.array(pixels) - self.box[:2]) / self.box[2:]
 
     def draw(self, stroke):
-        """Write one stroke, (n, 2) fractions of the paper, with the mouse. Returns where its points truly lay."""
+        """Write one stroke, (n, 2) fractions of the paper, with the mouse. Returns where its points truly lay: a mouse that rests gives none."""
         pixels = self.pixels(stroke)
+        pixels = pixels[np.append(True, (np.diff(pixels, axis=0) != 0).any(1))]
         self.page.mouse.move(*pixels[0])
         self.page.mouse.down()
         for x, y in pixels[1:]:
@@ -180,7 +181,7 @@ def frame_times(recorder, action, milliseconds=2000):
 def loops(n=60, left=0.05, right=0.4):
     """A stroke like `eeee`, (n, 2) fractions of the paper."""
     angle = np.linspace(0, 10 * np.pi, n)
-    return np.stack([np.linspace(left, right, n) - 0.01 * np.sin(angle), 0.58 - 0.085 * np.cos(angle)], 1)
+    return np.stack([np.linspace(left, right, n) - 0.02 * np.sin(angle), 0.58 - 0.085 * np.cos(angle)], 1)
 
 
 def write_and_scroll(recorder, milliseconds=2000):
