@@ -15,6 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cursivetransformer.bank import load_bank
+from cursivetransformer.bank_entry import BASELINE
+from cursivetransformer.strokes import split_strokes
+
 PAGE = Path(__file__).parent.parent / "collect.html"
 SIZES = {"desktop": dict(viewport=dict(width=1280, height=720)), "phone": dict(viewport=dict(width=740, height=360), device_scale_factor=2, has_touch=True)}
 # Chromium's own calls to the network are shut off; nothing here is about them.
@@ -178,7 +182,7 @@ def frame_times(recorder, action, milliseconds=2000):
     return np.array(recorder.page.evaluate("framesSeen"))
 
 
-def loops(n=60, left=0.05, right=0.4):
+def loops(n=30, left=0.05, right=0.4):
     """A stroke like `eeee`, (n, 2) fractions of the paper."""
     angle = np.linspace(0, 10 * np.pi, n)
     return np.stack([np.linspace(left, right, n) - 0.02 * np.sin(angle), 0.58 - 0.085 * np.cos(angle)], 1)
@@ -187,7 +191,7 @@ def loops(n=60, left=0.05, right=0.4):
 def write_and_scroll(recorder, milliseconds=2000):
     """Frame times while a word is written, and while the gallery is scrolled from end to end."""
     def write():
-        recorder.draw(loops(120))
+        recorder.draw(loops(100))
         recorder.press("Enter")
 
     def scroll():
@@ -202,11 +206,23 @@ def write_and_scroll(recorder, milliseconds=2000):
     return writing, scrolling
 
 
-def shoot(recorder, folder, name):
-    """Pictures of every state of the page."""
+def fractions(word, aspect=6.0, left=0.03):
+    """The strokes of a `Word` as they lie on paper that is `aspect` times as wide as high."""
+    return [stroke[:, :2] / (aspect, 1) + (left, BASELINE) for stroke in split_strokes(word.points)]
+
+
+def shoot(recorder, folder, name, words):
+    """Pictures of every state of the page, in which some words of a bank are written."""
     page = recorder.page
     shot = lambda state: page.screenshot(path=folder / f"{name}-{state}.png")
-    recorder.dispatch([loops(), loops(20, 0.45, 0.5)])
+    recorder.view("settings")
+    page.fill("#own", "\n".join(word.text for word in words))
+    recorder.set("order", "list")
+    write = lambda at: recorder.dispatch(fractions(words[at], np.divide(*recorder.box[2:])))
+    for at in range(3):
+        write(at)
+        recorder.press("Enter")
+    write(3)
     shot("write")
     recorder.press("Enter")
     shot("added")
@@ -225,8 +241,8 @@ def shoot(recorder, folder, name):
     recorder.press("Delete")
     shot("deleted")
     recorder.set("source", "free")
-    page.fill("#free", "what I like")
-    recorder.dispatch([loops()])
+    page.fill("#free", words[4].text)
+    write(4)
     shot("free")
     recorder.set("source", "built-in")
     picture = folder / f"{name}-write.png"
@@ -247,6 +263,7 @@ def main(argv=None):
     settings = parser.parse_args(argv)
     if not find_chromium():
         sys.exit("needs Chromium: apt install chromium, or CHROMIUM=path")
+    words = load_bank(settings.bank)
     with browser_type() as (chromium, options):
         browser = chromium.launch(**options)
         for size, shape in SIZES.items():
@@ -262,7 +279,7 @@ def main(argv=None):
                     for what, gaps in zip(("writing", "scrolling"), write_and_scroll(recorder)):
                         print(f"{size}, {what}: {len(gaps)} frames, median {np.median(gaps):.1f} ms, 95% within {np.percentile(gaps, 95):.1f} ms, longest {gaps.max():.1f} ms")
                 if settings.shots:
-                    shoot(recorder, folder, f"{size}-{scheme}")
+                    shoot(recorder, folder, f"{size}-{scheme}", [word for word in words if word.text.isalpha() and len(word.text) < 9][:5])
                 if recorder.errors:
                     print("errors:", *recorder.errors, sep="\n")
         browser.close()

@@ -1,0 +1,47 @@
+"""A real Chromium with the recording page, for the tests that need one; they are skipped with a reason where there is none."""
+
+import pytest
+
+from benchmarks.recorder import PAGE, Recorder, browser_type, find_chromium
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    pytest.importorskip("playwright", reason="needs `pip install playwright`")
+    if not find_chromium():
+        pytest.skip("needs Chromium: apt install chromium, or CHROMIUM=path")
+    with browser_type() as (kind, options):
+        yield kind, options
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    kind, options = chromium
+    browser = kind.launch(**options)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def new_recorder(browser):
+    """A function that opens the page, in a browser profile of its own; what the page says of errors fails the test."""
+    recorders, contexts = [], []
+
+    def new(url=PAGE.as_uri(), script=None, context=None, **shape):
+        if context is None:
+            context = browser.new_context(**shape)
+            contexts.append(context)
+        if script:
+            context.add_init_script(script)
+        recorders.append(Recorder(context.new_page(), url).open())
+        return recorders[-1]
+
+    yield new
+    assert [error for recorder in recorders for error in recorder.errors] == []
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def recorder(new_recorder):
+    return new_recorder(viewport=dict(width=1280, height=720))

@@ -1,0 +1,103 @@
+"""Tracing, and how the recording page looks and is reached: python -m pytest tests/collect/test_looks.py"""
+
+import numpy as np
+import pytest
+
+from benchmarks.recorder import loops
+
+
+def test_a_picture_behind_the_paper_is_moved_by_mouse_and_keys(recorder, tmp_path):
+    picture = tmp_path / "letter.png"
+    recorder.page.screenshot(path=picture)
+    page = recorder.page
+    page.set_input_files("#picture-file", picture)
+    page.wait_for_selector("#picture-tools:not([hidden])")
+    place = lambda: page.evaluate("tracing.place")
+    recorder.draw([[0.3, 0.5], [0.4, 0.5], [0.5, 0.7]])
+    width, height = recorder.box[2:]
+    assert recorder.strokes == [] and place()["x"] == pytest.approx(0.2 * width / height, abs=0.01) and place()["y"] == pytest.approx(0.2, abs=0.01)
+    page.mouse.wheel(0, -500)
+    assert place()["zoom"] == pytest.approx(0.5)
+    recorder.press("ArrowLeft", "+", "]", "]", ",")
+    assert place() == {"x": pytest.approx(0.2 * width / height - 0.01, abs=0.01), "y": pytest.approx(0.2, abs=0.01), "zoom": pytest.approx(0.55), "angle": 2, "fade": pytest.approx(0.45)}
+    assert page.evaluate("document.getElementById('picture').getBoundingClientRect().height") > 1.3 * height
+    recorder.press("t")
+    recorder.draw(loops())
+    assert len(recorder.strokes) == 1
+    before = place()
+    recorder.settled().reload()
+    assert place() == before and page.locator("#picture").is_visible()
+    page.click("#picture-remove")
+    assert not page.locator("#picture").is_visible()
+    page.set_input_files("#picture-file", files=[dict(name="no.png", mimeType="image/png", buffer=b"no picture")])
+    page.wait_for_timeout(300)
+    assert "no.png is not a picture" in recorder.note
+
+
+@pytest.mark.parametrize("shape", [dict(viewport=dict(width=1280, height=720)), dict(viewport=dict(width=740, height=360)), dict(viewport=dict(width=568, height=320)), dict(viewport=dict(width=390, height=780))])
+def test_nothing_shifts_or_is_cut_off_while_writing(new_recorder, shape):
+    recorder = new_recorder(**shape)
+    page = recorder.page
+    boxes = lambda: page.evaluate("['ink', 'add', 'undo', 'note', 'count'].map(id => { const { left, top, right, bottom } = document.getElementById(id).getBoundingClientRect(); return [left, top, right, bottom]; })")
+    first = boxes()
+    for left, top, right, bottom in first:
+        assert left >= 0 and top >= 0 and right <= shape["viewport"]["width"] and bottom <= shape["viewport"]["height"]
+    assert recorder.box[3] >= 100
+    recorder.draw(loops())
+    assert boxes() == first
+    recorder.press("Enter")
+    moved = np.abs(np.array(boxes()) - first)[:, [1, 3]]
+    assert moved.max() < 1, "a hint shifts nothing"
+    assert page.evaluate("document.documentElement.scrollWidth") <= shape["viewport"]["width"]
+
+
+def test_it_can_be_used_without_a_mouse_and_with_a_screen_reader(recorder):
+    page = recorder.page
+    for view in ("write", "words", "letters", "settings"):
+        recorder.view(view)
+        nameless = page.evaluate("""() => [...document.querySelectorAll("button, input:not([type=file]), select, textarea, canvas#ink")].filter(element => element.offsetParent
+          && !(element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.length)).map(element => element.outerHTML)""")
+        assert nameless == []
+    recorder.view("write")
+    recorder.draw(loops())
+    assert "1 stroke so far" in page.get_attribute("#ink", "aria-label")
+    recorder.press("Enter", "2")
+    assert page.locator("#words").is_visible()
+    recorder.press("3", "4", "1", "?")
+    assert page.locator("#help").is_visible()
+    recorder.press("Escape")
+    recorder.set("keys", False)
+    recorder.press("2", "s")
+    assert page.locator("#write").is_visible() and len(recorder.texts) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_what_is_behind(new_recorder, scheme):
+    """By the formula of WCAG 2.2 for contrast: 4.5 for texts, 3 for what else must be seen."""
+    recorder = new_recorder(color_scheme=scheme)
+    recorder.view("settings")
+    colours = recorder.page.evaluate("""() => Object.fromEntries(["page", "card", "paper", "text", "soft", "ink", "accent", "on-accent", "warn", "warn-page"].map(name => {
+      const probe = document.body.appendChild(document.createElement("i"));
+      probe.style.color = `var(--${name})`;
+      const colour = getComputedStyle(probe).color.match(/[\\d.]+/g).map(Number);
+      probe.remove();
+      return [name, colour];
+    }))""")
+
+    def luminance(name):
+        values = np.array(colours[name][:3]) / 255
+        return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
+
+    def contrast(one, two):
+        low, high = sorted((luminance(one), luminance(two)))
+        return (high + 0.05) / (low + 0.05)
+
+    for front, back in (("text", "page"), ("text", "card"), ("soft", "page"), ("soft", "card"), ("on-accent", "accent"), ("warn", "page"), ("warn", "card"), ("warn", "warn-page"), ("ink", "paper")):
+        assert contrast(front, back) >= 4.5, (front, back)
+    assert contrast("accent", "page") >= 3
+
+
+def test_reduced_motion_is_respected(new_recorder):
+    duration = "getComputedStyle(document.getElementById('add')).transitionDuration"
+    assert new_recorder(reduced_motion="reduce").page.evaluate(duration) == "0s"
+    assert new_recorder(reduced_motion="no-preference").page.evaluate(duration) != "0s"

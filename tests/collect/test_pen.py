@@ -1,0 +1,169 @@
+"""Mouse, trackpad, pen and fingers on the recording page: python -m pytest tests/collect/test_pen.py"""
+
+import numpy as np
+import pytest
+
+from benchmarks.recorder import loops
+from cursivetransformer.strokes import split_strokes
+from tests.collect.common import DOT, exported, same_strokes, without_repetition
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_the_points_that_come_out_are_those_that_went_in(new_recorder, tmp_path, scale):
+    recorder = new_recorder(viewport=dict(width=1280, height=720), device_scale_factor=scale)
+    text = recorder.prompt
+    went_in = [recorder.draw(loops()), recorder.draw(DOT), recorder.draw(loops(20, 0.5, 0.6))]
+    same_strokes(recorder.strokes, went_in)
+    recorder.press("Enter")
+    [raw], [word] = exported(recorder, tmp_path / "bank.json")
+    same_strokes(without_repetition(raw["points"]), went_in)
+    metadata = raw["metadata"]
+    assert metadata["asciiSequence"] == word.text == text and metadata["author"] == "unknown"
+    assert metadata["pointCount"] == len(raw["points"]) == 30 + 1 + 20 + 3 and metadata["strokeCount"] == 3
+    width, height = recorder.box[2:]
+    assert metadata["aspectRatio"] == pytest.approx(width / height, rel=1e-3)
+    times = [point[3] for point in raw["points"]]
+    assert times[0] == 0 and times == sorted(times) and 0 < times[-1] < 60_000
+    # As the trainer has them: canvas heights, from the left edge of the ink on the baseline.
+    same_strokes([stroke[:, :2] for stroke in split_strokes(word.points)],
+                 [(stroke - (min(s[:, 0].min() for s in went_in), 2 / 3)) * (metadata["aspectRatio"], 1) for stroke in went_in], 1e-4)
+    pixels = recorder.page.evaluate("[document.getElementById('ink').width, document.getElementById('ink').clientWidth]")
+    assert pixels[0] == pytest.approx(scale * pixels[1], abs=1), "sharp: a pixel for each of the screen's"
+
+
+def test_a_pen_gives_every_point_with_pressure_and_time(recorder, tmp_path):
+    stroke = loops(200)
+    recorder.dispatch([stroke, DOT], "pen", pressure=0.7312)
+    recorder.press("Enter")
+    [raw], _ = exported(recorder, tmp_path / "bank.json")
+    same_strokes(without_repetition(raw["points"]), [stroke, DOT])
+    assert {len(point) for point in raw["points"]} == {5} and {point[4] for point in raw["points"]} == {0.731}
+    assert raw["metadata"]["device"] == "pen"
+
+
+def test_real_touches_write(new_recorder):
+    recorder = new_recorder(viewport=dict(width=740, height=360), has_touch=True, is_mobile=True, device_scale_factor=2)
+    session = recorder.page.context.new_cdp_session(recorder.page)
+    touch = lambda kind, points: session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in points]})
+    pixels = recorder.pixels(loops(25)).tolist()
+    touch("touchStart", [(0, pixels[0])])
+    for at, (x, y) in enumerate(pixels[1:], 1):
+        if at == 10:  # a second finger comes, and moves too
+            touch("touchStart", [(0, pixels[9]), (1, (300, 200))])
+        touch("touchMove", [(0, (x, y)), (1, (300 + at, 200))] if at >= 10 else [(0, (x, y))])
+    touch("touchEnd", [])
+    [stroke] = recorder.strokes
+    assert np.abs(stroke[0] - recorder.fractions(pixels[0])).max() < 1e-3 and np.abs(stroke[-1] - recorder.fractions(pixels[-1])).max() < 1e-3
+    assert len(stroke) >= 20, "the browser may join touches that come within a frame"
+    assert np.abs(np.diff(stroke, axis=0)).max() < 0.3, "the second finger left no ink"
+    assert recorder.page.evaluate("scrollY || document.getElementById('write').scrollTop") == 0
+
+
+def test_the_pen_may_leave_the_paper_and_come_back(recorder):
+    path = np.array([[0.5, 0.5], [0.5, 0.9], [0.52, 1.3], [0.55, 1.2], [0.56, 0.6]])
+    same_strokes(recorder.strokes, [])
+    went_in = recorder.draw(path)
+    assert went_in[2, 1] > 1.2
+    same_strokes(recorder.strokes, [went_in])
+
+
+def test_a_palm_and_a_second_finger_leave_no_ink(recorder):
+    finger, palm = loops(30), loops(10, 0.6, 0.8)
+    page = recorder.page
+    page.evaluate("""() => {
+      const at = (type, id, name, x) => document.getElementById("ink").dispatchEvent(new PointerEvent(name, { pointerId: id, pointerType: type, bubbles: true, button: 0, buttons: 1, clientX: x, clientY: 300 }));
+      globalThis.at = at;
+      at("touch", 5, "pointerdown", 300); at("touch", 5, "pointermove", 310);
+      at("touch", 6, "pointerdown", 600); at("touch", 6, "pointermove", 640); at("touch", 6, "pointerup", 640);
+      at("touch", 5, "pointermove", 320); at("touch", 5, "pointerup", 330);
+    }""")
+    assert [len(stroke) for stroke in recorder.strokes] == [4], "the second finger is not there"
+    page.evaluate("""() => { at("touch", 5, "pointerdown", 700); at("touch", 5, "pointermove", 720); at("pen", 9, "pointerdown", 400); at("pen", 9, "pointermove", 410);
+      at("touch", 5, "pointermove", 730); at("pen", 9, "pointerup", 420); at("touch", 5, "pointerup", 730); }""")
+    assert [len(stroke) for stroke in recorder.strokes] == [4, 3], "the palm's stroke went when the pen came"
+    assert "pen" in recorder.note
+    recorder.dispatch([palm], "touch", 7)
+    assert len(recorder.strokes) == 2, "where a pen is, fingers rest"
+    recorder.set("fingers", "always")
+    recorder.dispatch([finger], "touch", 7)
+    assert len(recorder.strokes) == 3
+
+
+@pytest.mark.parametrize("mode", ["hold", "toggle"])
+def test_on_a_trackpad_the_space_bar_is_the_pen(recorder, mode):
+    recorder.set("pen", mode)
+    page, pixels = recorder.page, recorder.pixels(loops(30))
+    page.mouse.move(*pixels[0] - 9)
+    page.mouse.move(*pixels[0])
+    page.keyboard.down("Space")
+    if mode == "toggle":
+        page.keyboard.up("Space")
+    assert page.evaluate("document.getElementById('paper').classList.contains('lowered')")
+    page.keyboard.down("Space") if mode == "hold" else None  # a key that is held repeats
+    for x, y in pixels[1:]:
+        page.mouse.move(x, y)
+    page.keyboard.up("Space") if mode == "hold" else page.keyboard.press("Space")
+    page.mouse.move(*pixels[0])
+    same_strokes(recorder.strokes, [recorder.fractions(pixels)])
+    page.mouse.move(*recorder.pixels([0.3, 0.4]))
+    page.keyboard.press("Space") if mode == "hold" else recorder.press("Space", "Space")
+    assert [len(stroke) for stroke in recorder.strokes] == [30, 1], "a tap makes a dot"
+    recorder.press("Enter")
+    assert len(recorder.texts) == 1
+    recorder.view("settings")
+    page.click("[data-setting=author]")
+    page.keyboard.type("Ada Lovelace")
+    assert page.input_value("[data-setting=author]") == "Ada Lovelace", "elsewhere the space bar types"
+
+
+def test_resizing_and_zooming_change_no_ink(recorder, tmp_path):
+    went_in = [recorder.draw(loops())]
+    ratio = np.divide(*recorder.box[2:])
+    recorder.page.set_viewport_size(dict(width=900, height=500))
+    recorder.page.wait_for_timeout(100)
+    assert np.divide(*recorder.box[2:]) == pytest.approx(ratio, rel=0.01) and recorder.box[2] < 900
+    went_in.append(recorder.draw(loops(20, 0.6, 0.9)))
+    same_strokes(recorder.strokes, went_in)
+    recorder.press("Enter")
+    [raw], _ = exported(recorder, tmp_path / "bank.json")
+    assert raw["metadata"]["aspectRatio"] == pytest.approx(ratio, rel=1e-3)
+    assert np.divide(*recorder.box[2:]) < ratio, "an empty paper takes the shape that fits"
+
+
+def test_undo_redo_and_clear_go_stroke_by_stroke(recorder):
+    strokes = [recorder.draw(loops(20, left, left + 0.1)) for left in (0.1, 0.3, 0.5)]
+    steps = [("Control+z", 2), ("Backspace", 1), ("Control+y", 2), ("Control+Shift+z", 3), ("Delete", 0), ("Control+z", 3), ("Control+z", 2)]
+    for key, n in steps:
+        recorder.press(key)
+        same_strokes(recorder.strokes, strokes[:n])
+    more = recorder.draw(loops(20, 0.7, 0.8))
+    same_strokes(recorder.strokes, [*strokes[:2], more])
+    recorder.press("Control+y")
+    same_strokes(recorder.strokes, [*strokes[:2], more])
+    recorder.page.click("#undo")
+    recorder.page.click("#clear")
+    same_strokes(recorder.strokes, [])
+    recorder.press("Enter")
+    assert recorder.texts == [] and "no ink" in recorder.note
+
+
+def test_the_word_that_was_added_too_soon_comes_back(recorder):
+    text = recorder.prompt
+    first = recorder.draw(loops())
+    recorder.press("Enter")
+    following = recorder.prompt
+    assert following != text and recorder.texts == [text]
+    begun = recorder.draw(loops(10, 0.6, 0.7))
+    recorder.press("Control+z", "Control+z")
+    assert recorder.prompt == text
+    same_strokes(recorder.strokes, [first])
+    dot = recorder.draw(DOT)
+    recorder.press("Enter")
+    assert recorder.texts == [text] and recorder.prompt == following
+    assert recorder.page.evaluate("alive().map(entry => strokesOf(entry).length)") == [2]
+    recorder.press("Control+y")
+    same_strokes(recorder.strokes, [begun])
+    recorder.press("Control+z", "Control+z")
+    same_strokes(recorder.strokes, [first, dot])
+    recorder.page.click("#keep")
+    assert recorder.prompt == following and recorder.texts == [text]
