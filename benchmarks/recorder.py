@@ -8,6 +8,7 @@ every view, large and small, light and dark. Needs Chromium (or CHROMIUM=path) a
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from cursivetransformer.strokes import split_strokes
 
 PAGE = Path(__file__).parent.parent / "collect.html"
 SIZES = {"desktop": dict(viewport=dict(width=1280, height=720)), "phone": dict(viewport=dict(width=740, height=360), device_scale_factor=2, has_touch=True)}
+PAUSE = 3000  # milliseconds between the words of the pictures, for a pace that somebody could have
 # Chromium's own calls to the network are shut off; nothing here is about them.
 OPTIONS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run"]
 
@@ -221,6 +223,7 @@ def shoot(recorder, folder, name, words):
     write = lambda at: recorder.dispatch(fractions(words[at], np.divide(*recorder.box[2:])))
     for at in range(3):
         write(at)
+        page.wait_for_timeout(PAUSE)
         recorder.press("Enter")
     write(3)
     shot("write")
@@ -279,7 +282,7 @@ def main(argv=None):
                     for what, gaps in zip(("writing", "scrolling"), write_and_scroll(recorder)):
                         print(f"{size}, {what}: {len(gaps)} frames, median {np.median(gaps):.1f} ms, 95% within {np.percentile(gaps, 95):.1f} ms, longest {gaps.max():.1f} ms")
                 if settings.shots:
-                    shoot(recorder, folder, f"{size}-{scheme}", [word for word in words if word.text.isalpha() and len(word.text) < 9][:5])
+                    shoot(recorder, folder, f"{size}-{scheme}", [word for word in words if re.fullmatch("[a-z]{5,8}", word.text)][:5])
                 if recorder.errors:
                     print("errors:", *recorder.errors, sep="\n")
         browser.close()
