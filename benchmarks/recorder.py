@@ -152,7 +152,7 @@ class Recorder:
     @property
     def texts(self):
         """Texts of the words that are kept, in the order in which they were added."""
-        return self.page.evaluate("alive().sort((a, b) => a.created - b.created || (a.order ?? 0) - (b.order ?? 0)).map(entry => entry.text)")
+        return self.page.evaluate("alive().sort(byAge).map(entry => entry.text)")
 
     def settled(self):
         """Wait until all is on disk."""

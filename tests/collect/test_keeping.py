@@ -113,12 +113,14 @@ def test_storage_that_is_full_is_told_and_nothing_is_lost(new_recorder, tmp_path
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.settled()
+    leaving = "(() => { const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented; })()"
+    assert not recorder.page.evaluate(leaving), "nobody is asked whether to leave while all is kept"
     recorder.page.evaluate("() => { full = true; }")
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.settled()
     assert "storage is full" in recorder.page.inner_text("#trouble") and "1 word not kept" in recorder.page.inner_text("#saved")
-    assert recorder.page.evaluate("(() => { const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented; })()")
+    assert recorder.page.evaluate(leaving)
     recorder.draw(loops())
     recorder.press("Enter")
     with recorder.page.expect_download() as download:
