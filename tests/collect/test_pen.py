@@ -41,6 +41,18 @@ def test_a_pen_gives_every_point_with_pressure_and_time(recorder, tmp_path):
     assert raw["metadata"]["device"] == "pen"
 
 
+def test_a_real_pen_writes_with_its_pressure(recorder):
+    session = recorder.page.context.new_cdp_session(recorder.page)
+    pixels, forces = recorder.pixels(loops(12)).tolist(), np.linspace(0.2, 0.8, 12).round(2)
+    for at, ((x, y), force) in enumerate(zip(pixels, forces)):
+        kind = "mousePressed" if at == 0 else "mouseMoved"
+        session.send("Input.dispatchMouseEvent", dict(type=kind, x=x, y=y, button="left", buttons=1, clickCount=1, pointerType="pen", force=float(force)))
+    session.send("Input.dispatchMouseEvent", dict(type="mouseReleased", x=pixels[-1][0], y=pixels[-1][1], button="left", pointerType="pen"))
+    same_strokes(recorder.strokes, [recorder.fractions(pixels)])
+    pressures = recorder.page.evaluate("[...writing.draft.strokes[0]].filter((_, i) => i % 4 === 3)")
+    assert np.allclose(pressures, forces, atol=1e-3) and recorder.page.evaluate("writing.draft.device") == "pen"
+
+
 def test_real_touches_write(new_recorder):
     recorder = new_recorder(viewport=dict(width=740, height=360), has_touch=True, is_mobile=True, device_scale_factor=2)
     session = recorder.page.context.new_cdp_session(recorder.page)
