@@ -101,31 +101,36 @@ def test_a_palm_and_a_second_finger_leave_no_ink(recorder):
     assert len(recorder.strokes) == 3
 
 
-@pytest.mark.parametrize("mode", ["hold", "toggle"])
-def test_on_a_trackpad_the_space_bar_is_the_pen(recorder, mode):
+@pytest.mark.parametrize("mode, key", [("shift", "ShiftLeft"), ("hold", "Space"), ("toggle", "Space")])
+def test_on_a_trackpad_a_key_is_the_pen(recorder, mode, key):
     recorder.set("pen", mode)
     page, pixels = recorder.page, recorder.pixels(loops(30))
     page.mouse.move(*pixels[0] - 9)
     page.mouse.move(*pixels[0])
-    page.keyboard.down("Space")
+    page.keyboard.down(key)
     if mode == "toggle":
-        page.keyboard.up("Space")
+        page.keyboard.up(key)
+    else:
+        page.keyboard.down(key)  # a key that is held repeats
     assert page.evaluate("document.getElementById('paper').classList.contains('lowered')")
-    page.keyboard.down("Space") if mode == "hold" else None  # a key that is held repeats
     for x, y in pixels[1:]:
         page.mouse.move(x, y)
-    page.keyboard.up("Space") if mode == "hold" else page.keyboard.press("Space")
+    if mode == "toggle":
+        page.keyboard.down(key)
+    page.keyboard.up(key)
     page.mouse.move(*pixels[0])
     same_strokes(recorder.strokes, [recorder.fractions(pixels)])
     page.mouse.move(*recorder.pixels([0.3, 0.4]))
-    page.keyboard.press("Space") if mode == "hold" else recorder.press("Space", "Space")
+    recorder.press(*[key] * (2 if mode == "toggle" else 1))
     assert [len(stroke) for stroke in recorder.strokes] == [30, 1], "a tap makes a dot"
+    recorder.press("Control+z", "Control+Shift+z", "Control+Shift+z")
+    assert [len(stroke) for stroke in recorder.strokes] == [30, 1], "a shortcut makes none"
     recorder.press("Enter")
     assert len(recorder.texts) == 1
     recorder.view("settings")
     page.click("[data-setting=author]")
     page.keyboard.type("Ada Lovelace")
-    assert page.input_value("[data-setting=author]") == "Ada Lovelace", "elsewhere the space bar types"
+    assert page.input_value("[data-setting=author]") == "Ada Lovelace", "elsewhere the keys type"
 
 
 def test_resizing_and_zooming_change_no_ink(recorder, tmp_path):
