@@ -72,11 +72,11 @@ def test_real_touches_write(new_recorder):
 
 
 def test_the_pen_may_leave_the_paper_and_come_back(recorder):
-    path = np.array([[0.5, 0.5], [0.5, 0.9], [0.52, 1.3], [0.55, 1.2], [0.56, 0.6]])
-    same_strokes(recorder.strokes, [])
-    went_in = recorder.draw(path)
-    assert went_in[2, 1] > 1.2
-    same_strokes(recorder.strokes, [went_in])
+    recorder.set("ratio", 4)  # so that there is room on the left
+    below = recorder.draw([[0.5, 0.5], [0.5, 0.9], [0.52, 1.3], [0.55, 1.2], [0.56, 0.6]])
+    beside = recorder.draw([[0.1, 0.5], [0.01, 0.5], [-0.05, 0.6], [0.05, 0.6]])
+    assert below[2, 1] > 1.2 and beside[2, 0] < -0.04
+    same_strokes(recorder.strokes, [below, beside])
 
 
 def test_a_palm_and_a_second_finger_leave_no_ink(recorder):
