@@ -164,6 +164,20 @@ def test_undo_redo_and_clear_go_stroke_by_stroke(recorder):
     assert recorder.texts == [] and "no ink" in recorder.note
 
 
+def test_a_word_that_is_added_with_the_pen_down_leaves_no_ink_on_the_next(recorder):
+    pixels = recorder.pixels(loops())
+    recorder.page.mouse.move(*pixels[0])
+    recorder.page.mouse.down()
+    for x, y in pixels[1:20]:
+        recorder.page.mouse.move(x, y)
+    recorder.press("Enter")
+    for x, y in pixels[20:]:
+        recorder.page.mouse.move(x, y)
+    recorder.page.mouse.up()
+    assert recorder.strokes == [] and recorder.page.evaluate("alive().map(entry => strokesOf(entry)[0].length / 4)") == [20]
+    assert len(recorder.draw(loops())) == len(recorder.strokes[0])
+
+
 def test_the_word_that_was_added_too_soon_comes_back(recorder):
     text = recorder.prompt
     first = recorder.draw(loops())
