@@ -37,12 +37,17 @@ def test_banks_of_the_trainer_come_in_unchanged_and_go_out_unchanged(recorder, t
     entries = [entry for _, entry in zip(range(150), iterate_entries(STARTER))]
     entries[3]["metadata"]["more"] = {"kept": [1, None]}
     entries[4]["points"] = [[x + 1e-9, y, pen, 5 * i] for i, (x, y, pen) in enumerate(entries[4]["points"])]
-    entries[5]["metadata"]["baseline"] = 0.5
+    entries[5]["metadata"].update(baseline=0.5, recorded="yesterday")
     write_entries(tmp_path / "in.json.zip", entries)
     assert recorder.import_files(tmp_path / "in.json.zip") == ["in.json.zip: 150 words added, 0 there already, 0 faulty."]
     assert exported(recorder, tmp_path / "out.json")[0] == entries
     recorder.settled().reload()
     assert exported(recorder, tmp_path / "out.json")[0] == entries
+    recorder.view("words")
+    for at in range(12):
+        recorder.page.locator("#cards button").nth(at).click()
+        assert "imported" in recorder.page.inner_text("#entry-told")
+        recorder.press("Escape")
     with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:  # stored, and with what macOS adds
         archive.writestr("bank.json", json.dumps(entries[:2]))
         archive.writestr("__MACOSX/._bank.json", b"x")
