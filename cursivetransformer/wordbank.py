@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cursivetransformer.errors import UserError, run_script
-from cursivetransformer.files import atomic_path, told_as_mistakes
+from cursivetransformer.files import atomic_path
 from cursivetransformer.maker_config import get_wordbank_args
 
 DATA = Path(__file__).parent.parent / "data"
@@ -217,7 +217,7 @@ def main(argv=None):
     prompts = make_prompts(config, np.random.default_rng(config.seed))
     print(coverage_table(prompts, least=config.least, pairs=config.pairs))
     if config.out:
-        with told_as_mistakes(config.out), atomic_path(config.out) as temporary:
+        with atomic_path(config.out) as temporary:
             temporary.write_text("\n".join(prompts) + "\n", encoding="utf-8")
         print(f"{config.out}: {len(prompts)} prompts")
     if config.page:

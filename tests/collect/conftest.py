@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.recorder import PAGE, Recorder, browser_type, find_chromium
+from benchmarks.page import PAGE, Recorder, browser_type, find_chromium
 
 
 @pytest.fixture(scope="session")

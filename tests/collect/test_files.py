@@ -6,7 +6,7 @@ import subprocess
 import sys
 import zipfile
 
-from benchmarks.recorder import loops
+from benchmarks.page import loops
 from cursivetransformer.bank import iterate_entries, load_bank, parse_entries, read_entries, write_entries
 from cursivetransformer.bank_entry import word_to_entry
 from tests.collect.common import DOT, ROOT, STARTER, exported

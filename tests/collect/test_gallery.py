@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.recorder import loops
+from benchmarks.page import loops
 from cursivetransformer.bank import load_bank
 from cursivetransformer.bank_entry import word_to_entry
 from tests.collect.common import STARTER, exported, same_strokes

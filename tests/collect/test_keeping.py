@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from benchmarks.recorder import Recorder, loops
+from benchmarks.page import Recorder, loops
 from cursivetransformer.bank import load_bank
 from tests.collect.common import exported, same_strokes
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.recorder import loops
+from benchmarks.page import loops
 
 
 def test_a_picture_behind_the_paper_is_moved_by_mouse_and_keys(recorder, tmp_path):

@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from benchmarks.recorder import PAGE
+from benchmarks.page import PAGE
 
 
 class Texts(HTMLParser):

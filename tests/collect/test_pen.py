@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.recorder import loops
+from benchmarks.page import loops
 from cursivetransformer.strokes import split_strokes
 from tests.collect.common import DOT, exported, same_strokes, without_repetition
 

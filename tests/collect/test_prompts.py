@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.recorder import loops
+from benchmarks.page import loops
 from cursivetransformer.wordbank import PROMPTS, coverage, read_lines
 from tests.collect.common import STARTER, exported, same_strokes
 from tests.conftest import real_bank
@@ -57,7 +57,7 @@ def test_what_was_skipped_can_be_had_back_with_its_ink(recorder):
 def test_coverage_asks_for_what_is_rare(recorder):
     chosen = recorder.page.evaluate("""() => {
       const counts = new Counts(), done = new Set(), chosen = [];
-      for (let i = 0; i < 100; i++) { const next = writing.prompts.best(counts, done); chosen.push(next); counts.add(next); done.add(next); }
+      for (let i = 0; i < 100; i++) { const next = writing.prompts.best(counts, done); chosen.push(next); counts.add(partsOf(next)); done.add(next); }
       return chosen;
     }""")
     prompts = read_lines(PROMPTS)

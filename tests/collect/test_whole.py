@@ -9,7 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from benchmarks.recorder import PAGE, loops, write_and_scroll
+from benchmarks.page import PAGE, fractions, loops
+from benchmarks.recorder import write_and_scroll
 from cursivetransformer.bank import load_bank, write_entries
 from cursivetransformer.bank_entry import word_to_entry
 from cursivetransformer.strokes import split_strokes
@@ -75,7 +76,7 @@ def test_a_bank_recorded_in_the_browser_trains_a_model_that_draws(recorder, tmp_
     for word in written:
         recorder.page.fill("#free", word.text)
         width = 6.0  # the paper's
-        recorder.dispatch([stroke[:, :2] / (width, 1) + (0.02, 2 / 3) for stroke in split_strokes(word.points)], "pen", pressure=0.5)
+        recorder.dispatch(fractions(word, width), "pen", pressure=0.5)
         recorder.press("Enter")
     recorder.page.fill("#free", "two words")
     recorder.dispatch([loops(90, 0.05, 0.2), loops(90, 0.25, 0.4)])
