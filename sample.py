@@ -1,8 +1,10 @@
 """Write a text in a learnt hand: `python sample.py "Dear Ada" --out dear.svg`; see --help."""
 
-from cursivetransformer.config import get_sample_args
 from cursivetransformer.errors import run_script
+from cursivetransformer.sample_config import get_sample_args
 from cursivetransformer.write import draw_authors, write_page
+
+MOST_NOTES = 20  # of words that may be misspelt
 
 
 def main():
@@ -12,14 +14,18 @@ def main():
         print("\n".join(names))
         print(f"drew {len(names)} hands to {config.out}; write in one of them with --author {names[0]}")
         return
-    words = write_page(config, show_progress=True)
-    for number, spelt in enumerate(words, 1):
+    summary = write_page(config, show_progress=True)
+    for sentence in summary.slips:
+        print(sentence)
+    for number, spelt in list(summary.doubtful.items())[:MOST_NOTES]:
         if not spelt.word.finished:
             print(f"note: word {number}, {spelt.word.text!r}, did not come to its end; --rewrite {number} writes it anew")
-        elif spelt.doubtful:
+        else:
             print(f"note: word {number}, {spelt.word.text!r}, reads like {spelt.reading!r} in its best of {spelt.versions} versions; "
                   f"--rewrite {number} writes it anew")
-    print(f"wrote {len(words)} words to {config.out}")
+    if len(summary.doubtful) > MOST_NOTES:
+        print(f"note: {len(summary.doubtful) - MOST_NOTES} other words are doubtful too: {','.join(map(str, list(summary.doubtful)[MOST_NOTES:]))}")
+    print(f"wrote {summary.n_words} words to {', '.join(map(str, summary.files))}")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def draw_words(real, synthetic, path):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from cursivetransformer.render import draw_strokes
+    from cursivetransformer.raster import draw_strokes
 
     figure = Figure(figsize=(14, 8), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)

@@ -11,10 +11,10 @@ import numpy as np
 
 from cursivetransformer.bank_sources import load_banks
 from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.config import get_evaluation_args
 from cursivetransformer.errors import run_script
 from cursivetransformer.evaluation import find_both_readers
 from cursivetransformer.generate import write_rows
+from cursivetransformer.sample_config import get_evaluation_args
 from cursivetransformer.spelling import edits
 from cursivetransformer.stream import Stream
 from cursivetransformer.texts import text_sets

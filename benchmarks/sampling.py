@@ -20,11 +20,13 @@ import torch
 
 from benchmarks.attention import plain_copy
 from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.config import get_all_args, get_sample_args
+from cursivetransformer.config import get_all_args
 from cursivetransformer.errors import run_script
-from cursivetransformer.generate import _allowed_tokens, _context, _decode, _prompt, draw, prepare_text, probabilities
+from cursivetransformer.generate import _allowed_tokens, _context, _decode, _prompt, draw, probabilities
+from cursivetransformer.manuscript import Spelling
 from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.reader import find_readers
+from cursivetransformer.sample_config import get_sample_args
 from cursivetransformer.token_model import TokenGPT
 from cursivetransformer.tokenizer import make_tokenizer
 from cursivetransformer.write import VERSIONS
@@ -53,7 +55,7 @@ def compare(model, tokenizer, words, group):
     allowed = _allowed_tokens(model, tokenizer, rows, None)
     luck = np.random.default_rng(0).random((len(rows), allowed.max()), np.float32)
     start = time.perf_counter()
-    ids, _ = _decode(model, tokenizer, rows, None, allowed, luck, FILTERS)
+    ids, _ = _decode(model, tokenizer, rows, np.zeros(len(rows), int), None, allowed, luck, FILTERS)
     drawn = (ids != tokenizer.pad_id).sum(1)
     cached = drawn.sum() / (time.perf_counter() - start)
     print(f"{len(rows)} rows of up to {drawn.max()} tokens\n{'with cache':26} {cached:8,.0f} tokens a second ({drawn.sum()} tokens)")
@@ -87,7 +89,7 @@ def main():
             times[way].append(seconds_to_file(path, respell))
     for way, seconds in times.items():
         print(f"{len(TEXT.split())} words from start to file, {way}: {statistics.median(seconds):.1f} s (median of {RUNS})")
-    words = [word for line in prepare_text(TEXT, checkpoint.tokenizer, "skip") for word in line]
+    words = list(map(Spelling(checkpoint.tokenizer.alphabet, "skip").spell, TEXT.split()))
     compare(checkpoint.model.eval(), checkpoint.tokenizer, words, checkpoint.config.min_words)
     paper = get_all_args(use_argparse=False, preset="paper", device="cpu")
     tokenizer = make_tokenizer("polar", TEXT)

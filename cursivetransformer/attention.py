@@ -225,3 +225,22 @@ class CachedAttention:
         k, v = self.cache.text[layer]
         q = q.view(self.rows, -1, *q.shape[1:]).transpose(1, 2)
         return merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=self.cache.text_mask)).flatten(0, 1)
+
+
+class WatchedAttention(CachedAttention):
+    """The same, which keeps how much every position looked at every character: `looks`, a (B, H, P, S) for each layer that reads the text."""
+
+    def __init__(self, cache, n_positions):
+        super().__init__(cache, n_positions)
+        self.looks = []
+
+    def to_text(self, layer, q):
+        heads = q.view(self.rows, -1, *q.shape[1:]).transpose(1, 2)
+        self.looks.append(attention_weights(heads, self.cache.text[layer][0], self.cache.text_mask))
+        return super().to_text(layer, q)
+
+
+def attention_weights(q, k, mask):
+    """(B, H, P, D) queries and (B, H, S, D) keys -> (B, H, P, S), what `scaled_dot_product_attention` weighs values by."""
+    scores = q @ k.to(q.dtype).transpose(2, 3) / q.shape[-1] ** 0.5
+    return scores.masked_fill(~mask, -torch.inf).softmax(-1)

@@ -12,6 +12,7 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from cursivetransformer.bank_entry import Fault, parse_entry
@@ -108,16 +109,42 @@ def load_bank(path, strict=False, warn=print):
     return words
 
 
-def write_entries(path, entries):
-    """Write raw entries to a `.json` or `.json.zip` file: whole or not at all, the same bytes for the same entries."""
-    path = Path(path)
-    data = "[\n" + ",\n".join(json.dumps(e, ensure_ascii=False, separators=(",", ":")) for e in entries) + "\n]\n"
-    with atomic_path(path) as temporary:
+class EntryFile:
+    """A `.json` or `.json.zip` file that raw entries are added to one after the other; the same bytes for the same entries.
+
+    name: that the file will have at last, if it is another; a zip calls what it holds after it.
+    """
+
+    def __init__(self, path, name=None):
+        path = Path(path)
+        self._archive, self._empty = None, True
         if path.suffix == ".zip":
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-                archive.writestr(zipfile.ZipInfo(path.stem), data, zipfile.ZIP_DEFLATED, 9)  # ZipInfo: a fixed date
+            self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9)
+            member = zipfile.ZipInfo(Path(name or path).stem)  # with a fixed date
+            member.compress_type, member._compresslevel = zipfile.ZIP_DEFLATED, 9  # has a public name from Python 3.13 on only
+            self._file = self._archive.open(member, "w")
         else:
-            temporary.write_text(data, encoding="utf-8")
+            self._file = open(path, "wb")
+
+    def add(self, entry):
+        """Append an entry."""
+        self._file.write(b"[\n" if self._empty else b",\n")
+        self._file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
+        self._empty = False
+
+    def close(self):
+        """Finish the file."""
+        self._file.write(b"[\n\n]\n" if self._empty else b"\n]\n")
+        self._file.close()
+        if self._archive:
+            self._archive.close()
+
+
+def write_entries(path, entries):
+    """Write raw entries to a `.json` or `.json.zip` file: whole or not at all."""
+    with atomic_path(path) as temporary, closing(EntryFile(temporary, path)) as file:
+        for entry in entries:
+            file.add(entry)
 
 
 def check(path):

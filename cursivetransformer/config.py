@@ -1,13 +1,13 @@
-"""Every setting of the project, once: name, type, default, help, group; and the presets that bundle them.
+"""Every setting of training, once: name, type, default, help, group; and the presets that bundle them.
 
-Knows nothing of how a setting is used. Import `get_all_args` for training, `get_sample_args` for sampling, `get_reader_args` for
-training readers, `get_evaluation_args` for evaluating.
+Knows nothing of how a setting is used. Import `get_all_args` for training, `get_reader_args` for training readers; the settings of
+sampling and of evaluating are in `sample_config.py`, those of what is made rather than learnt in `maker_config.py`.
 """
 
 import dataclasses
 from dataclasses import dataclass
 
-from cursivetransformer.config_rules import check_config, pen_rules, require, resolve_device, sampling_rules
+from cursivetransformer.config_rules import check_config, pen_rules, require, resolve_device
 from cursivetransformer.settings import check_values, parse_command_line, same_setting, setting
 
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
@@ -94,29 +94,6 @@ class Config:
 
 
 @dataclass
-class SampleConfig:
-    """The settings of sampling."""
-
-    text: str = setting("", "text to write", "text")
-    missing: str = setting("fail", "what to do about a character that the model has not learnt", "text", ("fail", "skip"))
-    author: str = setting("", "whose hand, of those that the model knows; empty takes the one it has seen most of, 'unknown' nobody's in particular", "hand")
-    list_authors: bool = setting(False, "tell whose hands the model knows, and draw them to --out, each writing the text", "hand")
-    out: str = setting("", "picture to write: .svg or .png; empty takes sample.svg, with --list_authors authors.png", "output")
-    line_width: float = setting(170.0, "width of a line in millimetres", "output")
-    x_height: float = setting(2.5, "height of a letter like x in millimetres", "output")
-    respell: int | None = setting(None, "versions, at most, of a word that the reader of the hand misreads; empty takes 8 where there is a reader", "spelling")
-    rewrite: str = setting("", "numbers of words to write anew, like 2,4; 2:3 for the third new version; the others stay", "spelling")
-    reader_dir: str = same_setting(Config, "reader_dir", group="spelling")
-    checkpoint: str = setting("", "model to write with; empty takes the newest one here", "model")
-    run_dir: str = setting("runs", "folder that the newest checkpoint is looked for in", "model")
-    device: str = setting("cpu", "cuda, mps or cpu; 'auto' takes the first of them that is there", "model")
-    temperature: float = setting(0.6, "below 1 writes more regularly, above 1 more freely; 0 takes the likeliest token", "sampling")
-    top_k: int = setting(0, "draw only from the k likeliest tokens; 0 for all", "sampling")
-    top_p: float = setting(0.95, "draw only from the likeliest tokens that together have this probability", "sampling")
-    seed: int = setting(0, "seed: the same one writes the same ink again", "sampling")
-
-
-@dataclass
 class ReaderSettings:
     """The settings of training the two readers of a bank."""
 
@@ -134,26 +111,6 @@ class ReaderSettings:
     seed: int = same_setting(Config, "seed", group="training")
     reader_dir: str = same_setting(Config, "reader_dir", group="output")
     out: str = setting("", "folder for the two readers; empty takes one named after the bank in reader_dir", "output")
-
-
-@dataclass
-class EvaluationSettings:
-    """The settings of evaluating a model."""
-
-    checkpoint: str = same_setting(SampleConfig, "checkpoint")
-    run_dir: str = same_setting(SampleConfig, "run_dir")
-    device: str = same_setting(SampleConfig, "device")
-    dataset_name: str = setting("", "bank to compare with; empty takes the one that the model learnt", "data")
-    readers: str = setting("", "folder of the two readers; empty takes those of the model's bank in reader_dir", "data")
-    reader_dir: str = same_setting(Config, "reader_dir", group="data")
-    most_words: int = setting(0, "words of each text, at most; 0 for all", "data")
-    author: str = setting("", "who writes the texts, as in sampling; empty has the authors take turns", "sampling")
-    best_of: str = setting("1,4,8,16", "numbers of versions of a misread word to report", "sampling")
-    temperature: float = same_setting(SampleConfig, "temperature")
-    top_k: int = same_setting(SampleConfig, "top_k")
-    top_p: float = same_setting(SampleConfig, "top_p")
-    seed: int = same_setting(SampleConfig, "seed")
-    out: str = setting("evaluation", "where the report goes: OUT.json, OUT.md and OUT.png", "output")
 
 
 # What a preset changes against the defaults above, which are those of "cpu".
@@ -188,19 +145,6 @@ def get_all_args(use_argparse=True, argv=None, **overrides):
     return config
 
 
-def get_sample_args(use_argparse=True, argv=None, **overrides):
-    """The settings of sampling, checked, as a `SampleConfig`; called like `get_all_args`."""
-    config = settings_of(SampleConfig, "Write a text in a learnt hand.", use_argparse, argv, overrides, positional="text")
-    config.out = config.out or ("authors.png" if config.list_authors else "sample.svg")
-    require(config, {
-        **sampling_rules(config),
-        "line_width": (10 <= config.line_width <= 10_000, "between 10 and 10000 (millimetres)"),
-        "x_height": (0.5 <= config.x_height <= 100, "between 0.5 and 100 (millimetres)"),
-        "respell": (config.respell is None or config.respell >= 1, "1 or more"),
-    })
-    return config
-
-
 def get_reader_args(use_argparse=True, argv=None, **overrides):
     """The settings of training readers, checked, as `ReaderSettings`; called like `get_all_args`."""
     config = settings_of(ReaderSettings, "Train two readers of a handwriting.", use_argparse, argv, overrides)
@@ -210,16 +154,6 @@ def get_reader_args(use_argparse=True, argv=None, **overrides):
         **pen_rules(config),
         "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
     })
-    return config
-
-
-def get_evaluation_args(use_argparse=True, argv=None, **overrides):
-    """The settings of evaluating, checked, as `EvaluationSettings`, best_of as a list; called like `get_all_args`."""
-    config = settings_of(EvaluationSettings, "Measure a model of a handwriting.", use_argparse, argv, overrides)
-    require(config, {**sampling_rules(config), "most_words": (config.most_words >= 0, "0 or more")})
-    counts = config.best_of.split(",")
-    require(config, {"best_of": (all(n.strip().isdecimal() and int(n) for n in counts), "whole numbers of 1 or more, joined by commas")})
-    config.best_of = sorted({int(n) for n in counts})
     return config
 
 

@@ -68,10 +68,44 @@ def pen_rules(config):
 
 
 def sampling_rules(config):
-    """Rules of the settings that `generate.write_rows` takes, for `require`."""
+    """Rules of the settings of drawing tokens, for `require`."""
     return {
+        "bias": (0 <= config.bias <= 100, "between 0 and 100"),
         "temperature": (config.temperature >= 0, "0 or more"),
         "top_k": (config.top_k >= 0, "0 or more"),
         "top_p": (0 < config.top_p <= 1, "above 0 and at most 1"),
         "seed": (0 <= config.seed < 2**63, "0 or more"),
+    }
+
+
+def page_rules(config):
+    """Rules of the settings of a page and of the ink on it, for `require`."""
+    c = config
+    return {
+        "x_height": (c.x_height is None or 0.5 <= c.x_height <= 100, "between 0.5 and 100 (millimetres)"),
+        "line_height": (c.line_height is None or 1 <= c.line_height <= 500, "between 1 and 500 (millimetres)"),
+        "line_width": (c.line_width is None or 10 <= c.line_width <= 10_000, "between 10 and 10000 (millimetres)"),
+        "grid": (1 <= c.grid <= 100, "between 1 and 100 (millimetres)"),
+        "indent": (0 <= c.indent <= 1000, "between 0 and 1000 (millimetres)"),
+        "paragraph_space": (0 <= c.paragraph_space <= 100, "between 0 and 100 (lines)"),
+        "word_space": (0 <= c.word_space <= 100, "between 0 and 100 (x-heights)"),
+        "word_space_jitter": (0 <= c.word_space_jitter <= 1, "between 0 and 1"),
+        "slope_jitter": (0 <= c.slope_jitter <= 10, "between 0 and 10 (degrees)"),
+        "even_slant": (0 <= c.even_slant <= 1, "between 0 and 1"),
+        "even_size": (0 <= c.even_size <= 1, "between 0 and 1"),
+        "pen_width": (0.01 <= c.pen_width <= 20, "between 0.01 and 20 (millimetres)"),
+        "swell": (0 <= c.swell <= 1, "between 0 and 1"),
+        "dpi": (20 <= c.dpi <= 2400, "between 20 and 2400"),
+    }
+
+
+def plotter_rules(config):
+    """Rules of the settings of animations and plotters, for `require`."""
+    c = config
+    return {
+        "pace": (0.1 <= c.pace <= 1000, "between 0.1 and 1000 (letters a second)"),
+        "gif_width": (16 <= c.gif_width <= 4000, "between 16 and 4000 (pixels)"),
+        "fps": (1 <= c.fps <= 50, "between 1 and 50 (pictures a second)"),  # programs slow down a GIF that is faster
+        "feed": (0 < c.feed <= 1e6, "above 0 (millimetres a minute)"),
+        "travel_feed": (0 < c.travel_feed <= 1e6, "above 0 (millimetres a minute)"),
     }

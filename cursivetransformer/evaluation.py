@@ -30,7 +30,7 @@ HELD_OUT = "held-out words"
 
 
 def evaluate(config, say=print):
-    """Measure the model that `config` (`config.EvaluationSettings`) names.
+    """Measure the model that `config` (`sample_config.EvaluationSettings`) names.
 
     Returns the report, a dictionary of plain values, and its written words: a list of dictionaries with the set, text, versions
     and readings of each, worst first. All but the seconds is the same for the same seed on the same device.

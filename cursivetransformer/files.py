@@ -1,6 +1,8 @@
 """Writing files so that a crash, Ctrl-C or a full disk never leaves half of one."""
 
+import errno
 import os
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,6 +35,17 @@ def atomic_path(path):
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def check_writable(path):
+    """Raise `UserError` now where `path` could not be written later; makes its folder."""
+    path = Path(path)
+    with told_as_mistakes(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        with tempfile.NamedTemporaryFile(dir=path.parent):
+            pass
 
 
 def _flush(path):

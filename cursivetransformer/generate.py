@@ -1,4 +1,4 @@
-"""Text -> words of ink, in tiny steps: prepare the words, prefill, then draw one token for every word at a time.
+"""Words -> their ink, in tiny steps: prefill, then draw one token for every word at a time.
 
 Every word is a row of its own, so a page is written in the time of its longest word. Knows no lines and no pictures.
 """
@@ -10,7 +10,6 @@ import torch
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.strokes import offsets_to_points, points_to_offsets
-from cursivetransformer.tokenizer import fold_text
 
 ROWS_AT_ONCE = 128           # words written together: bounds the memory for a text of any length
 MOST_OFFSETS_PER_CHAR = 60   # a word that takes more has gone astray: the densest of a real bank takes 38, most take 23
@@ -27,25 +26,6 @@ class WrittenWord:
     points: np.ndarray
     finished: bool
     nats: float = 0.0
-
-
-def prepare_text(text, tokenizer, missing="fail"):
-    """Text -> a list of lines, each a list of words that the tokenizer can spell. Raises `UserError`.
-
-    Typographic quotes and dashes become plain. A character that the model has never seen raises, or with
-    missing="skip" is left out.
-    """
-    text = fold_text(text, tokenizer.alphabet)
-    unknown = tokenizer.unknown_characters("".join(text.split()))
-    if unknown and missing == "fail":
-        named = ", ".join(f"{char!r}" for char in unknown)
-        raise UserError(f"the model has never seen {named}; write without, leave them out with --missing skip, or record "
-                        f"words that have them and train again")
-    text = "".join(char for char in text if char not in unknown)
-    lines = [line.split() for line in text.splitlines()]
-    if not any(lines):
-        raise UserError("there is no text to write")
-    return lines
 
 
 def in_rows(words, group):

@@ -1,56 +1,259 @@
-"""Words of points -> lines on a page in millimetres. Knows no sampler, no torch and no file format.
+"""Words of points -> lines and pages in millimetres. Knows no sampler, no torch and no file format.
 
 Every word comes with its left edge at x = 0 and its baseline at y = 0, so a line is words side by side; no table of
-letters is needed.
+letters is needed. Pages are made one at a time from a stream of words, so a text may be of any length.
 """
 
+import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from cursivetransformer.errors import UserError
+from cursivetransformer.manuscript import Break
+from cursivetransformer.paper import AUTO_MARGIN, Ruling, Sheet
 from cursivetransformer.strokes import split_strokes
 
-X_HEIGHT = 1 / 3      # of the recording canvas: the distance of its guide lines, taken where a hand's own is not known
-LINE_PITCH = 3.2      # between baselines, in x-heights
-WORD_SPACE = 1.0      # between the ink of two words, in x-heights
-MARGIN = 2.2          # around the text, in x-heights: room for ascenders and descenders
+SPACE_INDENT = 1.5         # x-heights: what a space at the beginning of a line moves it in
+NARROWEST, WIDEST = 0.5, 2.0  # of a space between words that varies, in its mean
+BAND, BANDS = 0.06, 25     # canvas heights, and how many: words are as far apart as their ink is, band by band of height
+CLOSER, CLOSEST = 0.8, 0.7  # share of the room between two words' ink that they are moved together by; at most, in x-heights
+LOOSEST = 3.0              # a justified line is left ragged where its spaces would grow to more than this times their size
+LARGEST, SMALLEST = 100.0, 0.5  # millimetres of x-height that fitting tries
+FIT_STEPS = 14             # halvings: to a hundredth of a millimetre
+MOST_FITTED = 20_000       # words: more are not legible on any page
+
+
+@dataclass
+class Ink:
+    """A word to lay out. points: (n, 3), in canvas heights; glued: as in `manuscript.Word`."""
+
+    text: str
+    points: np.ndarray
+    glued: bool = False
+
+    @cached_property
+    def width(self):
+        """Of the ink, in canvas heights."""
+        return float(self.points[:, 0].max()) if len(self.points) else 0.0
+
+    @cached_property
+    def hollows(self):
+        """(2, bands): how far the ink stays behind its left and its right edge, in each band of height and those beside it."""
+        edges = np.full((2, BANDS + 2), np.inf)
+        band = np.clip((self.points[:, 1] / BAND + BANDS * 0.6).astype(int), 0, BANDS - 1) + 1
+        for side, depth in enumerate((self.points[:, 0], self.width - self.points[:, 0])):
+            np.minimum.at(edges[side], band, depth)
+        return np.minimum(np.minimum(edges[:, :-2], edges[:, 1:-1]), edges[:, 2:])
+
+
+@dataclass
+class PlacedWord:
+    """A word on a page. points: (n, 3), as in `Ink`; x, y: millimetres of its origin; scale: millimetres of a canvas height; slope:
+    radians by which it falls to the right."""
+
+    text: str
+    points: np.ndarray
+    x: float
+    y: float
+    scale: float
+    slope: float = 0.0
+
+    @property
+    def strokes(self):
+        """Arrays (m, 2) in millimetres, in writing order."""
+        cos, sin = np.cos(self.slope), np.sin(self.slope)
+        turned = self.scale * np.array([[cos, sin], [-sin, cos]])
+        return [stroke @ turned + (self.x, self.y) for stroke in split_strokes(self.points)]
 
 
 @dataclass
 class Page:
-    """Strokes (m, 2) in millimetres, x to the right and y downward from the upper left corner, in writing order."""
+    """A written page: millimetres, x to the right and y downward from the upper left corner; words in writing order."""
 
-    strokes: list
+    words: list
     width: float
     height: float
+    ruling: Ruling | None = None
+
+    @property
+    def strokes(self):
+        """Arrays (m, 2) in millimetres, in writing order."""
+        return [stroke for word in self.words for stroke in word.strokes]
 
 
-def lay_out(lines, line_width, x_height, ink_x_height=X_HEIGHT):
-    """Write lines of words onto a page, wrapped at `line_width`; all in millimetres.
+@dataclass
+class Line:
+    """Words side by side. gaps: millimetres before each, the first is the indent; down: lines from the one before; page: it begins a
+    page; last: of its paragraph."""
 
-    lines: a list of lists of (n, 3) points; every inner list starts on a new line, an empty one leaves a line empty. A word that is
-    wider than a line stands alone on it, and the page is as wide as it needs. ink_x_height: of the hand, in canvas heights.
+    words: list
+    gaps: list
+    down: int = 1
+    page: bool = False
+    last: bool = True
+
+    def width(self, unit):
+        """Millimetres from its left edge to the end of its ink, indent counted in; unit: millimetres of a canvas height."""
+        return sum(self.gaps) + sum(word.width for word in self.words) * unit
+
+
+def lay_out(parts, config, ink_x_height, sheet=None):
+    """Write a stream of `Ink`s and `manuscript.Break`s onto pages; yields each `Page` as it is full.
+
+    config: a `sample_config.SampleConfig`, whose seed chooses what varies; ink_x_height: of the hand, in canvas heights; sheet: a
+    `paper.Sheet`, by default what the settings ask for. A word that is wider than a line is made narrower. Raises `UserError`.
     """
-    unit = x_height / ink_x_height  # millimetres of one canvas height
-    space, pitch, margin = WORD_SPACE * x_height, LINE_PITCH * x_height, MARGIN * x_height
-    strokes, right, baseline = [], line_width, 0.0
-    for words in lines:
-        x = 0.0
-        for points in words:
-            xy = points[:, :2] * unit
-            width = float(xy[:, 0].max()) if len(xy) else 0.0
-            if x > 0 and x + width > line_width:
-                x, baseline = 0.0, baseline + pitch
-            strokes += [stroke * unit + (x, baseline) for stroke in split_strokes(points)]
-            x += width + space
-            right = max(right, x - space)
-        baseline += pitch
-    return _page(strokes, right, baseline - pitch, margin)
+    sheet = sheet or Sheet.from_settings(config)
+    setter = _Setter(config, sheet, sheet.x_height / ink_x_height)
+    first, pages = None, 0
+    for page in setter.pages(parts):
+        if first is not None:
+            yield first
+        first, pages = page, pages + 1
+    if first is not None:
+        yield _cropped(first, sheet, config) if sheet.auto and pages == 1 else first
 
 
-def _page(strokes, right, last_baseline, margin):
-    """Strokes around the origin -> a page with the margin on all sides, however far the ink reaches."""
-    ink = np.concatenate(strokes + [[[0.0, 0.0], [right, last_baseline]]])
-    low = np.minimum(ink.min(axis=0), (0, -margin / 2)) - margin / 2
-    high = np.maximum(ink.max(axis=0), (right, last_baseline + margin / 2)) + margin / 2
-    return Page([stroke - low for stroke in strokes], *(float(size) for size in high - low))
+def fitted(parts, config, ink_x_height):
+    """The `paper.Sheet` with the largest x-height at which the stream `parts` is on one page, and the parts as a list. Raises `UserError`."""
+    kept = []
+    for part in parts:
+        kept.append(part)
+        if len(kept) > MOST_FITTED:
+            raise UserError(f"--fit: more than {MOST_FITTED} words cannot be legible on one page; leave --fit out")
+    smallest = Sheet.from_settings(dataclasses.replace(config, x_height=SMALLEST))
+
+    def sheet_of(x_height):
+        sheet = smallest.sized(x_height, config)
+        pages = lay_out(kept, config, ink_x_height, sheet)
+        next(pages)
+        if next(pages, None) is not None:
+            raise UserError(f"--fit: the text is not on one page even with an x-height of {SMALLEST:g} mm; take a larger --page or a smaller --margin")
+        return sheet
+
+    best, low, high = sheet_of(SMALLEST), SMALLEST, config.x_height or LARGEST
+    for _ in range(FIT_STEPS):
+        middle = (low * high) ** 0.5
+        try:
+            best, low = sheet_of(middle), middle
+        except UserError:
+            high = middle
+    return best, kept
+
+
+class _Setter:
+    """Sets lines, then pages. unit: millimetres of a canvas height."""
+
+    def __init__(self, config, sheet, unit):
+        self.config, self.sheet, self.unit = config, sheet, unit
+        self.rng = np.random.default_rng(config.seed)
+
+    def pages(self, parts):
+        """`Page`s of full size."""
+        words, at = [], 0.0
+        for line in self._lines(parts):
+            # An empty line is as high as the settings say; on ruled paper the next one stands on a line again.
+            at += min(line.down, 1) + max(0, line.down - 1) * self.config.paragraph_space
+            if self.sheet.ruling:
+                at = float(np.ceil(at - 1e-6))
+            if words and (line.page or not self.sheet.has_line(at)):
+                yield self._page(words)
+                words, at = [], 0.0
+            at = at if self.sheet.has_line(at) else 0.0
+            words += self._placed(line, at)
+        if words:
+            yield self._page(words)
+
+    def _page(self, words):
+        return Page(words, self.sheet.width, self.sheet.height, self.sheet.ruling)
+
+    def _lines(self, parts):
+        """`Line`s, as many words in each as it holds."""
+        line = self._new_line(Break(0))
+        for cluster in _clusters(parts):
+            if isinstance(cluster, Break):
+                if line.words:
+                    yield line
+                    line = self._new_line(cluster)
+                else:  # breaks add up
+                    line = self._new_line(Break(line.down + cluster.lines, cluster.indent, line.page or cluster.page))
+                continue
+            gaps = self._gaps(line.words[-1] if line.words else None, cluster)
+            width = sum(word.width for word in cluster) * self.unit
+            if len(line.words) and line.width(self.unit) + sum(gaps) + width > self.sheet.text_width + 1e-6:
+                line.last = False
+                yield line
+                line = Line([], [])
+            if not line.words:
+                gaps[0] = line.gaps.pop() if line.gaps else 0.0
+            line.words += cluster
+            line.gaps += gaps
+        if line.words:
+            yield line
+
+    def _new_line(self, start):
+        """An empty line as a break begins it; a gap is kept for its indent."""
+        indent = start.indent * SPACE_INDENT * self.sheet.x_height + (self.config.indent if start.lines != 1 else 0.0)
+        # Half a line's width, at most: what is written must find room.
+        return Line([], [min(indent, self.sheet.text_width / 2)], start.lines, start.page)
+
+    def _gaps(self, before, cluster):
+        """Millimetres before each word of a cluster, as a hand spaces them; `before`: the word it stands behind, or None. The numbers
+        drawn do not depend on where lines end."""
+        varied = 1 + self.config.word_space_jitter * self.rng.standard_normal(len(cluster))
+        gaps = self.config.word_space * self.sheet.x_height * np.clip(varied, NARROWEST, WIDEST)
+        for i, word in enumerate(cluster):
+            if before is not None:
+                room = (before.hollows[1] + word.hollows[0]).min()  # where a tail hangs under the next word there is some
+                gaps[i] -= min(CLOSER * room * self.unit, CLOSEST * self.sheet.x_height, gaps[i])
+            before = word
+        return list(gaps)
+
+    def _placed(self, line, at):
+        """`PlacedWord`s of a line, `at` lines down the page."""
+        slope = np.radians(self.config.slope_jitter) * np.clip(self.rng.standard_normal(), -2, 2)
+        left, y, free = self.sheet.margin[3], self.sheet.baseline(at), self.sheet.text_width - line.width(self.unit)
+        indent, gaps = line.gaps[0], np.array([0.0, *line.gaps[1:]])
+        scale = self.unit
+        if free < -1e-6:  # one word, or words that may not be parted, and wider than a line
+            shrink = (self.sheet.text_width - indent) / (self.sheet.text_width - indent - free)
+            scale, gaps, free = scale * shrink, gaps * shrink, 0.0
+        if self.config.align == "justified" and not line.last and gaps.sum() and free < (LOOSEST - 1) * gaps.sum():
+            gaps *= 1 + free / gaps.sum()
+        x = left + indent + {"centre": free / 2, "right": free}.get(self.config.align, 0.0)
+        start, placed = x, []
+        for word, gap in zip(line.words, gaps):
+            x += gap
+            placed.append(PlacedWord(word.text, word.points, x, y + np.tan(slope) * (x - start), scale, slope))
+            x += word.width * scale
+        return placed
+
+
+def _clusters(parts):
+    """The parts, with every word and those that are glued to it as a list."""
+    cluster = []
+    for part in parts:
+        if cluster and (isinstance(part, Break) or not part.glued):
+            yield cluster
+            cluster = []
+        if isinstance(part, Break):
+            yield part
+        else:
+            cluster.append(part)
+    if cluster:
+        yield cluster
+
+
+def _cropped(page, sheet, config):
+    """A page that is as small as its ink, with a margin."""
+    ink = np.concatenate([*page.strokes, np.zeros((0, 2))])
+    if not len(ink):
+        ink = np.array([[sheet.margin[3], sheet.baseline(0)]])
+    top, right, bottom, left = sheet.margin if config.margin.strip() else [AUTO_MARGIN * sheet.x_height] * 4
+    x, y = ink.min(axis=0) - (left, top)
+    width, height = ink.max(axis=0) + (right, bottom) - (x, y)
+    words = [dataclasses.replace(word, x=word.x - x, y=word.y - y) for word in page.words]
+    ruling = page.ruling and dataclasses.replace(page.ruling, x=page.ruling.x - x, y=page.ruling.y - y)
+    return Page(words, float(width), float(height), ruling)

@@ -3,6 +3,7 @@
     nats(packed, width)      the sum of the losses of a `packing.Packed` batch, to train on
     begin(prompt, text, ...) a state and the logits of the first token, to write with
     next(state, token)       the logits of the token after it
+    looks(prompt, text, ...) which characters each part of known ink looks at
 """
 
 from dataclasses import asdict, dataclass

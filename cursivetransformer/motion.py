@@ -21,6 +21,12 @@ def curve(points, corner, tension=0.0):
     A Catmull-Rom spline with centripetal knots (E. Catmull and R. Rom, 1974; C. Yuksel et al., 2011), which makes neither loops
     nor cusps by itself. corner: (n,) booleans, where the direction may jump. tension: 0 is round; towards 1 the pieces become straight.
     """
+    dense = np.einsum("sk,nkd->nsd", _HERMITE, hermite(points, corner, tension)).reshape(-1, 2)
+    return np.concatenate([dense, points[-1:]])
+
+
+def hermite(points, corner, tension=0.0):
+    """(n - 1, 4, 2): of each piece of `curve` its beginning, the tangent there, its end, and the tangent there."""
     steps = np.diff(points, axis=0)
     knots = np.sqrt(np.maximum(np.hypot(*steps.T), 1e-6))[:, None]
     slopes = steps / knots
@@ -29,9 +35,7 @@ def curve(points, corner, tension=0.0):
     within = ~corner[1:-1, None]
     leave[1:-1] = np.where(within, smooth, leave[1:-1])
     arrive[1:-1] = np.where(within, smooth, arrive[1:-1])
-    basis = np.stack([points[:-1], leave[:-1] * knots, points[1:], arrive[1:] * knots], 1)  # (n - 1, 4, 2)
-    dense = np.einsum("sk,nkd->nsd", _HERMITE, basis).reshape(-1, 2)
-    return np.concatenate([dense, points[-1:]])
+    return np.stack([points[:-1], leave[:-1] * knots, points[1:], arrive[1:] * knots], 1)
 
 
 def times(path, start_slow=True):

@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cursivetransformer.attention import CachedAttention, KVCache, PackedAttention, norm, rotary_turns, turn
+from cursivetransformer.attention import CachedAttention, KVCache, PackedAttention, WatchedAttention, norm, rotary_turns, turn
 from cursivetransformer.ink_reader import InkReader, Track, repeat
 from cursivetransformer.text_encoder import ConvolvedTextEncoder
 
@@ -195,7 +195,7 @@ class OffsetGPT(nn.Module):
         return nats
 
     @torch.no_grad()
-    def begin(self, prompt, text, authors=None, room=0):
+    def begin(self, prompt, text, authors=None, room=0, attention=CachedAttention):
         """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); authors: (B,), None for nobody
         known; room: positions to make place for. Returns a `WritingState` and the logits (B, V) of the first token to draw."""
         B, P = len(text), len(prompt)
@@ -205,10 +205,22 @@ class OffsetGPT(nn.Module):
         cache = KVCache(self.config, B, P + room, text.device)
         cache.text, cache.text_mask = self._encode_text(text)
         authors = torch.zeros(B, dtype=torch.long, device=text.device) if authors is None else authors
-        x = self._trunk(repeat(prompt, B), repeat(at, B), CachedAttention(cache, P), track.map(lambda tensor: repeat(tensor, B)), authors.repeat_interleave(P))
+        x = self._trunk(repeat(prompt, B), repeat(at, B), attention(cache, P), track.map(lambda tensor: repeat(tensor, B)), authors.repeat_interleave(P))
         cache.advance(P)
         state = WritingState(cache, x.view(B, P, -1)[:, -1], [], track.map(lambda tensor: repeat(tensor[-1:], B)), authors)
         return state, self._all_logits(0, state.hidden, [])
+
+    def looks(self, prompt, text, authors):
+        """(heads, P, S) how much each group of `prompt` (P, G) looks at each character of text (1, S), in each head of every block that
+        reads the text. From what a position sees the next group is predicted."""
+        places = []
+
+        def watched(cache, n_positions):
+            places.append(WatchedAttention(cache, n_positions))
+            return places[-1]
+
+        self.begin(prompt, text, authors, attention=watched)
+        return torch.cat(places[0].looks, 1)[0]
 
     @torch.no_grad()
     def next(self, state, token):

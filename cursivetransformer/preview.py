@@ -1,12 +1,9 @@
 """Samples drawn while training, and read: the same sentence and the same held-out words every time, so that progress shows."""
 
-from cursivetransformer.config import SampleConfig
-from cursivetransformer.files import atomic_path
-from cursivetransformer.generate import prepare_text
-from cursivetransformer.render import save_png
 from cursivetransformer.respell import write_spelt
+from cursivetransformer.sample_config import SampleConfig
 from cursivetransformer.spelling import Spelling
-from cursivetransformer.write import compose, sampling_options
+from cursivetransformer.write import Writer, sampling_options
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 TEST_WORDS = 8
@@ -16,10 +13,8 @@ DPI = 100
 def draw_preview(model, stream, path):
     """Draw the sentence, as far as the alphabet spells it, and some test words to a picture."""
     text = " ".join(stream.words[i].text for i in stream.test_ids[:TEST_WORDS])
-    lines = prepare_text(f"{SENTENCE}\n{text}", stream.tokenizer, missing="skip")
-    page, _ = compose(model, stream.tokenizer, lines, SampleConfig(), stream.config.min_words)
-    with atomic_path(path) as temporary:
-        save_png(page, temporary, DPI)
+    writer = Writer(model, stream.tokenizer, group=stream.config.min_words)
+    writer.write(f"{SENTENCE}\n{text}", missing="skip").save(path, dpi=DPI)
 
 
 def reading_error(model, stream, reader):

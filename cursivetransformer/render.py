@@ -1,71 +1,100 @@
-"""A laid-out page -> a picture file. Knows no words and no model."""
+"""Pages -> files, of the kinds that their endings say. Knows which kinds there are, and nothing of how one is drawn.
 
-import xml.etree.ElementTree as ET
+A kind has one file for a page, or one for all. Where a text has several pages and a file has one, they are numbered: letter-001.svg.
+"""
+
+import dataclasses
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-import numpy as np
+from PIL import ImageColor
 
 from cursivetransformer.errors import UserError
-from cursivetransformer.files import atomic_path
+from cursivetransformer.files import atomic_path, check_writable
+from cursivetransformer.gif import save_gif
+from cursivetransformer.ink_files import BankFile, InkmlFile, Origin, XournalFile
+from cursivetransformer.paper import parse_size
+from cursivetransformer.plotter import save_gcode, save_hpgl
+from cursivetransformer.raster import PdfBook, save_png
+from cursivetransformer.svg import save_animated_svg, save_svg
 
-PEN_WIDTH = 0.45   # millimetres
-INK = "#1a2a5e"    # blue-black
-PNG_DPI = 200
-DOT = 0.01         # millimetres: length of a dot in SVG, since some programs leave out lines of none
-
-
-def save_page(page, path):
-    """Write a `layout.Page` to a `.svg` or `.png` file, whole or not at all. Raises `UserError`."""
-    with atomic_path(path) as temporary:
-        writer_for(path)(page, temporary)
-
-
-def writer_for(path):
-    """The function that writes the format that `path` ends in; call it early, to refuse an unknown ending before any work."""
-    writers = {".svg": save_svg, ".png": save_png}
-    ending = Path(path).suffix.lower()
-    if ending not in writers:
-        raise UserError(f"--out {path}: the ending must be one of {', '.join(writers)}")
-    return writers[ending]
+# One file a page: functions of a page, a path and the settings. The longest ending that fits counts.
+SINGLE = {".svg": save_svg, ".animated.svg": save_animated_svg, ".png": save_png, ".gif": save_gif, ".gcode": save_gcode, ".hpgl": save_hpgl}
+# One file for all: made of a path, the settings and an `Origin`; then add(page) and close().
+BOUND = {".pdf": lambda path, config, origin: PdfBook(path, config), ".json": BankFile, ".json.zip": BankFile, ".inkml": InkmlFile, ".xopp": XournalFile}
+OUTLINED = (".png", ".pdf", ".gif", ".xopp")  # where strokes swell unless the settings say otherwise
 
 
-def save_svg(page, path):
-    """One path per stroke, in true millimetres; a dot is a very short line with round ends."""
-    svg = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", width=f"{page.width:.2f}mm", height=f"{page.height:.2f}mm",
-                     viewBox=f"0 0 {page.width:.2f} {page.height:.2f}")
-    group = ET.SubElement(svg, "g", fill="none", stroke=INK, **{
-        "stroke-width": str(PEN_WIDTH), "stroke-linecap": "round", "stroke-linejoin": "round"})
-    for stroke in page.strokes:
-        corners = " ".join(f"{x:.2f},{y:.2f}" for x, y in ([stroke[0], stroke[0] + (DOT, 0)] if _is_dot(stroke) else stroke))
-        ET.SubElement(group, "path", d="M" + corners)
-    ET.indent(svg, " ")
-    ET.ElementTree(svg).write(path, encoding="utf-8", xml_declaration=True)
+def parse_out(out):
+    """[(path, ending)] of what --out says, joined by commas. Raises `UserError` for an ending that is not known."""
+    found = []
+    for name in filter(None, (part.strip() for part in out.split(","))):
+        ending = max((ending for ending in (*SINGLE, *BOUND) if name.lower().endswith(ending)), key=len, default=None)
+        if not ending or Path(name).name.lower() == ending:
+            raise UserError(f"--out {name}: the ending must be one of {', '.join((*SINGLE, *BOUND))}")
+        found.append((Path(name), ending))
+    if len({path for path, _ in found}) < len(found):
+        raise UserError(f"--out {out} names a file twice")
+    return found
 
 
-def save_png(page, path, dpi=PNG_DPI):
-    """The page on white at `dpi` dots per inch."""
-    # Here, because pictures of the other kinds do without its slow import.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    inches = page.width / 25.4, page.height / 25.4
-    figure = Figure(figsize=inches, dpi=dpi)
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, page.width), ylim=(page.height, 0))
-    axes.axis("off")
-    draw_strokes(axes, page.strokes, 72 / 25.4 * PEN_WIDTH)
-    figure.savefig(path, format="png", metadata={"Software": None})  # no version in the bytes
+def check_look(config):
+    """Refuse what no renderer can draw; raises `UserError`."""
+    parse_size(config.bounds, "--bounds")
+    try:
+        ImageColor.getrgb(config.ink_color)
+    except ValueError:
+        raise UserError(f"--ink_color {config.ink_color!r} is no colour; give a name like black or a number like #1a2a5e") from None
 
 
-def draw_strokes(axes, strokes, points):
-    """Draw strokes (m, 2) onto matplotlib axes in our ink, a stroke of no length as a dot; points: the pen's width, in points."""
-    from matplotlib.collections import LineCollection
+class Outputs:
+    """Files that pages are added to; `written` are their paths, as they are done. Use `open_outputs`."""
 
-    dots = np.array([stroke[0] for stroke in strokes if _is_dot(stroke)]).reshape(-1, 2)
-    axes.plot(dots[:, 0], dots[:, 1], linestyle="", marker="o", markersize=points, markeredgewidth=0, color=INK)
-    axes.add_collection(LineCollection([stroke for stroke in strokes if not _is_dot(stroke)], colors=INK, linewidths=points, capstyle="round", joinstyle="round"))
+    def __init__(self, files, config, origin, stack):
+        self.config, self.pages, self.written = config, 0, []
+        self.single = [(path, ending) for path, ending in files if ending in SINGLE]
+        self.books = []
+        for path, ending in files:
+            if ending in BOUND:
+                temporary = stack.enter_context(atomic_path(path))
+                book = BOUND[ending](temporary, look_of(config, ending), dataclasses.replace(origin, name=path.name))
+                self.books.append((path, stack.enter_context(closing(book))))
+
+    def add(self, page, only=False):
+        """Write one more `layout.Page`; only: there is no other."""
+        self.pages += 1
+        for path, ending in self.single:
+            if not only:
+                path = path.with_name(f"{path.name[:-len(ending)]}-{self.pages:03}{path.name[-len(ending):]}")
+            with atomic_path(path) as temporary:
+                SINGLE[ending](page, temporary, look_of(self.config, ending))
+            self.written.append(path)
+        for _, book in self.books:
+            book.add(page)
 
 
-def _is_dot(stroke):
-    return not np.ptp(stroke, axis=0).any()
+@contextmanager
+def open_outputs(out, config, origin=Origin()):
+    """`Outputs` for what --out says. Files with one page are whole as soon as they are added to; the others, if all goes well, at the
+    end, and otherwise are not there at all. Raises `UserError`, where it can before any work."""
+    check_look(config)
+    files = parse_out(out)
+    for path, _ in files:
+        check_writable(path)
+    with ExitStack() as stack:
+        outputs = Outputs(files, config, origin, stack)
+        yield outputs
+    outputs.written += [path for path, _ in outputs.books]
+
+
+def save_page(page, path, config):
+    """Write one `layout.Page` to a file, whole or not at all. Raises `UserError`."""
+    with open_outputs(str(path), config) as outputs:
+        outputs.add(page, only=True)
+
+
+def look_of(config, ending):
+    """The settings with "auto" strokes resolved for a kind of file."""
+    if config.strokes != "auto":
+        return config
+    return dataclasses.replace(config, strokes="outline" if ending in OUTLINED else "line")

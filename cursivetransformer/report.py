@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cursivetransformer.files import atomic_path, told_as_mistakes
-from cursivetransformer.render import draw_strokes
+from cursivetransformer.raster import draw_strokes
 from cursivetransformer.strokes import split_strokes
 
 WORST_CHARACTERS = 12

@@ -31,18 +31,22 @@ class SpeltWord:
         return not self.word.finished or self.reading not in (None, self.word.text)
 
 
-def write_spelt(model, tokenizer, texts, reader=None, most=1, rewrite=None, group=1, progress=None, authors=0, **options):
+def write_spelt(model, tokenizer, texts, reader=None, most=1, rewrite=None, group=1, progress=None, authors=0, first_row=0, **options):
     """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `SpeltWord`.
 
     reader: a `reader.Reader`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
     other versions, 1 or more, while all other ink stays what it is without. authors: who writes, one for all or one for each text; the
-    texts of a row are written by the author of its first. group, progress, options: see `generate.write_words`.
+    texts of a row are written by the author of its first. first_row: how many rows of the same text were written before, so that these have
+    random numbers of their own. group, progress, options: see `generate.write_words`.
     """
+    if not texts:
+        return []
     rows, rewrite = in_rows(texts, group), rewrite or {}
     authors = np.broadcast_to(authors, len(texts))[::group]
-    written = _spell(model, tokenizer, rows, authors, [(i, 0) for i in range(len(rows))], reader, most, progress, options)
+    written = _spell(model, tokenizer, rows, authors, [(first_row + i, 0) for i in range(len(rows))], reader, most, progress, options)
     anew = sorted({(index // group, version) for index, version in rewrite.items()})
-    again = _spell(model, tokenizer, [rows[row] for row, _ in anew], authors[[row for row, _ in anew] or slice(0)], anew, reader, most, None, options)
+    again = _spell(model, tokenizer, [rows[row] for row, _ in anew], authors[[row for row, _ in anew] or slice(0)],
+                   [(first_row + row, version) for row, version in anew], reader, most, None, options)
     for index, version in rewrite.items():
         written[index] = again[anew.index((index // group, version)) * group + index % group]
     return written[:len(texts)]

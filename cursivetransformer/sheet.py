@@ -6,7 +6,7 @@ import numpy as np
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.files import atomic_path
-from cursivetransformer.render import draw_strokes
+from cursivetransformer.raster import draw_strokes
 from cursivetransformer.strokes import split_strokes
 
 SPACE = 0.15                      # canvas heights between two words

@@ -51,21 +51,29 @@ def x_height(inks, texts):
     their tallest character should have; of words without tall letters alone, if there are a few. None where no character tells."""
     sizes = {}
     for points, text in zip(inks, texts):
-        tallest = max((TALLNESS[char] for char in text if char in TALLNESS), default=None)
-        if tallest and len(points) and points[:, 1].min() < 0:
-            sizes.setdefault(tallest, []).append(-points[:, 1].min() / tallest)
+        tall = tallest(text)
+        if tall and len(points) and points[:, 1].min() < 0:
+            sizes.setdefault(tall, []).append(-points[:, 1].min() / tall)
     low = sizes.get(LOW, [])
     chosen = low if len(low) >= A_FEW else sum(sizes.values(), [])
     return float(np.median(chosen)) if chosen else None
 
 
+def tallest(text):
+    """How high the tallest character of a text reaches in most hands, in x-heights; None where no character tells."""
+    return max((TALLNESS[char] for char in text if char in TALLNESS), default=None)
+
+
 def slants(inks):
-    """(n,) the mean slant of each ink, in radians, NaN of one that is nowhere steep."""
-    means = []
+    """(n,) the slant of each ink to the right, in radians, NaN of one that is nowhere steep: that of the shear which leaves its ink
+    least spread along x for each step along y, a least-squares fit of dx to dy over points at even distances. It grows as ink is
+    sheared, which the mean angle of the steep pieces does not, since others become steep."""
+    found = []
     for points in inks:
-        values, weights = measure([points], ["?"])["slant"] if len(points) else ([], [])
-        means.append(np.average(values, weights=weights) if len(values) else np.nan)
-    return np.array(means)
+        steps = [np.diff(respaced(stroke), axis=0) for stroke in split_strokes(points)]
+        dx, dy = np.concatenate([*steps, np.zeros((0, 2))]).T
+        found.append(np.arctan(-(dx @ dy) / (dy @ dy)) if (dy * dy).sum() > SPACING**2 else np.nan)
+    return np.array(found)
 
 
 def heights(inks):

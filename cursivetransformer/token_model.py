@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cursivetransformer.attention import CrossAttention, KVCache, Place, SelfAttention
+from cursivetransformer.attention import CrossAttention, KVCache, Place, SelfAttention, attention_weights, split_heads
 from cursivetransformer.packing import as_rows, row_lengths
 from cursivetransformer.text_encoder import TextEncoder
 
@@ -107,6 +107,27 @@ class TokenGPT(nn.Module):
     def next(self, state, token):
         """Take the token (B,) that was drawn for each row; returns the logits (B, V) of the one after it."""
         return self(token[:, None], cache=state.cache, authors=state.authors)[:, -1]
+
+    @torch.no_grad()
+    def looks(self, prompt, text, authors):
+        """(heads, P, S) how much each group of `prompt` (P, G) looks at each character of text (1, S), in each head of every block, as
+        the mean over its tokens. From what the last of them sees the next group is predicted."""
+        seen = []
+
+        def watch(cross, arguments, _):
+            x, (k, _), mask = arguments
+            seen.append(attention_weights(split_heads(cross.q(x), cross.n_head), k, mask))
+
+        hooks = [block.cross.register_forward_hook(watch) for block in self.blocks]
+        try:
+            self.begin(prompt, text, authors)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        of_token = torch.cat(seen, 1)[0]  # (heads, T, S)
+        group = torch.arange(len(prompt), device=prompt.device)[:, None].expand_as(prompt)[prompt <= self.config.word_id]
+        summed = of_token.new_zeros(len(of_token), len(prompt), of_token.shape[2]).index_add_(1, group, of_token)
+        return summed / group.bincount(minlength=len(prompt))[:, None]
 
     def encode_text(self, text):
         """Character ids (B, S) -> per block the keys and values of the text, and its mask (B, 1, 1, S)."""

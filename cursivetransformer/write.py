@@ -1,70 +1,260 @@
-"""Text -> a page in a learnt hand: the sampler, the reader and the layout put together. What `sample.py` and training's previews call."""
+"""Text -> pages in a learnt hand: the sampler, the reader, the layout and the renderers put together. `sample.py` is a thin layer over it.
+
+    from cursivetransformer import Writer
+    letter = Writer.load().write("Dear Ada, ...", author="Edith", page="A5")
+    letter.save("letter.svg", "letter.gcode")
+"""
+
+import dataclasses
+import io
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from cursivetransformer import style
 from cursivetransformer.authors import UNKNOWN_AUTHOR, find_author
 from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.errors import UserError
-from cursivetransformer.generate import prepare_text
-from cursivetransformer.layout import X_HEIGHT, lay_out
+from cursivetransformer.even import Hand
+from cursivetransformer.ink_files import Origin
+from cursivetransformer.layout import Ink, fitted, lay_out
+from cursivetransformer.looks import check_picture, draw_looks, find_looks, told
+from cursivetransformer.manuscript import LONGEST_WORD, Break, Manuscript, Spelling
+from cursivetransformer.paper import Sheet
+from cursivetransformer.primer import find_primer
 from cursivetransformer.reader import find_choosing_reader
-from cursivetransformer.render import save_page, writer_for
-from cursivetransformer.respell import parse_rewrite, write_spelt
+from cursivetransformer.render import open_outputs, parse_out
+from cursivetransformer.respell import SpeltWord, parse_rewrite, write_spelt
+from cursivetransformer.sample_config import SampleConfig, get_sample_args
 from cursivetransformer.sheet import save_sheet
+from cursivetransformer.svg import ink_svg, svg_text
 
-VERSIONS = 8  # of a misread word where --respell is not given
+VERSIONS = 8          # of a misread word where --respell is not given
+WORDS_AT_ONCE = 512   # that are written together: bounds the memory for a text of any length
+LETTER_WIDTH = 1.3    # x-heights, of a usual letter in a usual hand: tells which words are longer than a line before they are written
+MOST_EXPLAINED = 100   # words whose attention is drawn
 HANDS_TEXT = "Dear reader, this is my hand."  # what authors write to be looked at
 
 
+class LetterWord(SpeltWord):
+    """A word as it was kept, which shows itself in a notebook."""
+
+    def _repr_svg_(self):
+        return ink_svg(self.word.points)
+
+
+@dataclass
+class Letter:
+    """A written text. pages: a list of `layout.Page`; words: of `LetterWord`, in the order of the text; config: the settings it was
+    written with. Shows itself in a notebook."""
+
+    pages: list
+    words: list
+    config: SampleConfig
+    origin: Origin
+
+    def save(self, *paths, **settings):
+        """Write it to files, of the kinds that their endings say; settings: of what is drawn, like swell=0. Returns the paths, several for
+        one where a file has one page. Raises `UserError`."""
+        config = dataclasses.replace(self.config, **settings)
+        with open_outputs(",".join(map(str, paths)), config, self.origin) as outputs:
+            for page in self.pages:
+                outputs.add(page, only=len(self.pages) == 1)
+        return outputs.written
+
+    def _repr_html_(self):
+        return "\n".join(svg_text(page, self.config) for page in self.pages)
+
+
+@dataclass
+class Summary:
+    """What became of a text that was written to files. doubtful: {number of a word, from 1: `LetterWord`} of those that may be misspelt;
+    slips: sentences about where attention slipped, if they were asked for."""
+
+    n_words: int
+    files: list
+    doubtful: dict
+    slips: list
+
+
+class Writer:
+    """A model that is ready to write, with the reader of its hand if there is one.
+
+    group: words that it writes in a row; dropped: the share of recorded points that it never saw.
+    """
+
+    def __init__(self, model, tokenizer, reader=None, group=1, dropped=0.0):
+        self.model, self.tokenizer, self.reader, self.group, self.dropped = model.eval(), tokenizer, reader, group, dropped
+
+    @classmethod
+    def load(cls, checkpoint="", say=print, **settings):
+        """The writer of a checkpoint file, by default the newest one here or the one that comes with the project.
+
+        settings: `run_dir`, `reader_dir`, `device` and `respell` of `sample_config.SampleConfig`; respell=1 has no reader. say: takes notes.
+        Raises `UserError`.
+        """
+        config = get_sample_args(use_argparse=False, checkpoint=str(checkpoint), **settings)
+        loaded = load_checkpoint(find_checkpoint(config.checkpoint, config.run_dir, say), config.device)
+        needed_by = f"--respell {config.respell}" if config.respell else ""
+        reader = None if config.respell == 1 else find_choosing_reader(config, loaded.bank_digest, say, needed_by)
+        return cls(loaded.model, loaded.tokenizer, reader, loaded.config.min_words, loaded.config.downsample_mean)
+
+    @property
+    def authors(self):
+        """The names of those whose hands it knows."""
+        return list(self.model.config.authors)
+
+    def write(self, text, **settings):
+        """Write a text; returns a `Letter`. settings: those of `sample_config.SampleConfig`, by name. Raises `UserError`."""
+        plan = self.plan(Manuscript(io.StringIO(text, newline="")), get_sample_args(use_argparse=False, text=text, **settings))
+        words = []
+        pages = list(self.pages(plan, words.append))
+        return Letter(pages, words, plan.config, plan.origin)
+
+    def plan(self, manuscript, config):
+        """What to write, with all that can be known and checked before: a `Plan`. Raises `UserError`."""
+        sheet = Sheet.from_settings(config)
+        of_author = config.like if config.like.casefold() in map(str.casefold, self.authors) else ""
+        primer = None
+        if config.like and not of_author:
+            primer = find_primer(config.like, self.tokenizer, self.dropped, self.model.config.max_text // 2)
+        if primer and not config.author:  # in the hand of who wrote that word
+            author = self.authors.index(primer.author) + 1 if primer.author in self.authors else 0
+        else:
+            author = find_author(config.author or of_author, self.authors)
+        spelling = self.spelling(config, sheet, primer)
+        n_words = manuscript.survey(spelling)
+        return Plan(manuscript, config, sheet, primer, author, spelling, n_words, parse_rewrite(config.rewrite, n_words),
+                    Origin(self.authors[author - 1] if author else UNKNOWN_AUTHOR, self.dropped))
+
+    def spelling(self, config, sheet=None, primer=None):
+        """The `manuscript.Spelling` of this hand: what it can write, and how long a word may be."""
+        longest = (self.model.config.max_text - (len(primer.text) + 1 if primer else 0)) // self.group - 1
+        if sheet and config.long_words == "break" and not config.fit:
+            longest = min(longest, int(sheet.text_width / (LETTER_WIDTH * sheet.x_height)))
+        return Spelling(self.tokenizer.alphabet, config.missing, int(np.clip(longest, 2, LONGEST_WORD)), config.reflow)
+
+    def pages(self, plan, on_word=None, progress=None):
+        """Write what a `Plan` says; yields each `layout.Page` as it is full, in memory that does not grow with the text.
+
+        on_word: called with each `LetterWord` in order; progress: with the number of words finished since its last call.
+        """
+        config, batches = plan.config, self._batches(plan, progress)
+        first = next(batches)
+        hand = Hand.of([spelt.word.points for _, spelt in first if spelt], [part.text for part, spelt in first if spelt])
+
+        def inked():
+            for part, spelt in chain(first, chain.from_iterable(batches)):
+                if spelt is None:
+                    yield part
+                    continue
+                if on_word:
+                    on_word(LetterWord(**vars(spelt)))
+                yield Ink(part.text, hand.evened(spelt.word.points, part.text, config.even_slant, config.even_size), part.glued)
+
+        sheet, parts = fitted(inked(), config, hand.x_height) if config.fit else (plan.sheet, inked())
+        yield from lay_out(parts, config, hand.x_height, sheet)
+
+    def _batches(self, plan, progress):
+        """Lists of (part, `SpeltWord` of a word or None of a break)."""
+        most = -(-WORDS_AT_ONCE // self.group) * self.group  # whole rows, so that no ink depends on where a batch ends
+        start, parts = 0, plan.manuscript.parts(plan.spelling)
+        while batch := _take(parts, most):
+            texts = [part.text for part in batch if not isinstance(part, Break)]
+            here = {index - start: version for index, version in plan.rewrite.items() if start <= index < start + len(texts)}
+            spelt = iter(write_spelt(self.model, self.tokenizer, texts, self.reader, plan.config.respell or VERSIONS, here, self.group, progress,
+                                     plan.author, start // self.group, primer=plan.primer, **sampling_options(plan.config)))
+            yield [(part, None if isinstance(part, Break) else next(spelt)) for part in batch]
+            start += len(texts)
+
+
+@dataclass
+class Plan:
+    """A text that is ready to be written. primer: a `bank_entry.Word` or None; author: a number; rewrite: {index of a word: version}."""
+
+    manuscript: Manuscript
+    config: SampleConfig
+    sheet: Sheet
+    primer: object
+    author: int
+    spelling: Spelling
+    n_words: int
+    rewrite: dict
+    origin: Origin
+
+
 def write_page(config, say=print, show_progress=False):
-    """Write `config.text` (a `SampleConfig`) to `config.out`. Returns the words, a list of `respell.SpeltWord`."""
-    writer_for(config.out)
-    if not config.text.strip():
-        raise UserError("there is no text to write; give one, like: python sample.py \"Dear Ada\"")
-    checkpoint = load_checkpoint(find_checkpoint(config.checkpoint, config.run_dir, say), config.device)
-    find_author(config.author, checkpoint.model.config.authors)
-    lines = prepare_text(config.text, checkpoint.tokenizer, config.missing)
-    needed_by = f"--respell {config.respell}" if config.respell else ""
-    reader = None if config.respell == 1 else find_choosing_reader(config, checkpoint.bank_digest, say, needed_by)
-    with tqdm(total=sum(map(len, lines)), unit="word", disable=None if show_progress else True, leave=False) as bar:
-        page, words = compose(checkpoint.model, checkpoint.tokenizer, lines, config, checkpoint.config.min_words, reader, bar.update)
-    save_page(page, config.out)
-    return words
+    """Write `config.text` or `config.file` (a `SampleConfig`) to the files of `config.out`. Returns a `Summary`. Raises `UserError`."""
+    parse_out(config.out)
+    if config.attention:
+        check_picture(config.attention)
+    Sheet.from_settings(config)  # refused before the model is loaded
+    writer = load_writer(config, say)
+    plan, summary = writer.plan(Manuscript.open(config.text, config.file), config), Summary(0, [], {}, [])
+    explained = {}
+
+    def count(spelt):
+        summary.n_words += 1
+        if config.attention and len(explained) < MOST_EXPLAINED and len(spelt.word.points):
+            explained[summary.n_words] = spelt.word
+        if spelt.doubtful:
+            summary.doubtful[summary.n_words] = spelt
+
+    with open_outputs(config.out, config, plan.origin) as outputs, \
+            tqdm(total=plan.n_words, unit="word", disable=None if show_progress else True, leave=False) as bar:
+        held = None
+        for page in writer.pages(plan, count, bar.update):
+            if held is not None:
+                outputs.add(held)
+            held = page
+        outputs.add(held, only=outputs.pages == 0)
+    summary.files = outputs.written
+    if config.attention:
+        looks = dict(zip(explained, find_looks(writer.model, writer.tokenizer, list(explained.values()), plan.author, plan.primer)))
+        draw_looks(config.attention, list(looks.values()))
+        summary.slips = told(looks)
+        summary.files.append(Path(config.attention))
+    return summary
+
+
+def load_writer(config, say=print):
+    """The `Writer` that a `SampleConfig` names. Raises `UserError`."""
+    return Writer.load(config.checkpoint, say, run_dir=config.run_dir, reader_dir=config.reader_dir, device=config.device, respell=config.respell)
 
 
 def draw_authors(config, say=print):
     """Draw every hand that the model knows, writing `config.text` (a `SampleConfig`), and nobody's in particular, to `config.out`.
     Returns the names."""
-    checkpoint = load_checkpoint(find_checkpoint(config.checkpoint, config.run_dir, say), config.device)
-    model, tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
-    words = [word for line in prepare_text(config.text or HANDS_TEXT, tokenizer, config.missing if config.text else "skip") for word in line]
-    names = [*model.config.authors, UNKNOWN_AUTHOR]
-    numbers = [find_author(name, model.config.authors) for name in names]
-    reader = None if config.respell == 1 else find_choosing_reader(config, checkpoint.bank_digest, say)
-    group = checkpoint.config.min_words
-    words += words[:-len(words) % group]  # so that no row is of two hands
-    spelt = write_spelt(model, tokenizer, words * len(names), reader, config.respell or VERSIONS, group=group,
+    writer = load_writer(config, say)
+    config = dataclasses.replace(config, text=config.text or HANDS_TEXT, missing=config.missing if config.text else "skip")
+    manuscript, spelling = Manuscript.open(config.text, config.file), writer.spelling(config)
+    manuscript.survey(spelling)
+    words = [part.text for part in manuscript.parts(spelling) if not isinstance(part, Break)]
+    names = [*writer.authors, UNKNOWN_AUTHOR]
+    numbers = [find_author(name, writer.authors) for name in names]
+    words += words[:-len(words) % writer.group]  # so that no row is of two hands
+    spelt = write_spelt(writer.model, writer.tokenizer, words * len(names), writer.reader, config.respell or VERSIONS, group=writer.group,
                         authors=np.repeat(numbers, len(words)), **sampling_options(config))
     inks = [one.word.points for one in spelt]
     save_sheet(config.out, [(name, inks[i * len(words):(i + 1) * len(words)]) for i, name in enumerate(names)])
     return names
 
 
-def compose(model, tokenizer, lines, config, group=1, reader=None, progress=None):
-    """Lines of words -> (`layout.Page`, the words as `respell.SpeltWord`). config: a `SampleConfig`; group: see `write_words`."""
-    model.eval()
-    texts = [word for line in lines for word in line]
-    author = find_author(config.author, model.config.authors)
-    words = write_spelt(model, tokenizer, texts, reader, config.respell or VERSIONS, parse_rewrite(config.rewrite, len(texts)), group, progress,
-                        author, **sampling_options(config))
-    points = iter(words)
-    size = style.x_height([spelt.word.points for spelt in words], texts) or X_HEIGHT
-    page = lay_out([[next(points).word.points for _ in line] for line in lines], config.line_width, config.x_height, size)
-    return page, words
-
-
 def sampling_options(config):
-    """The settings of sampling that `generate.write_rows` takes."""
-    return {name: getattr(config, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    """The settings of sampling that `generate.write_rows` takes. bias raises every probability to the power 1 + bias, as a lower
+    temperature does; A. Graves, "Generating sequences with recurrent neural networks" (arXiv:1308.0850), section 5.4, has the idea and
+    the name."""
+    return {"temperature": config.temperature / (1 + config.bias), "top_k": config.top_k, "top_p": config.top_p, "seed": config.seed}
+
+
+def _take(parts, most):
+    """The next parts, up to `most` words of them; empty at the end."""
+    batch, words = [], 0
+    for part in parts:
+        batch.append(part)
+        words += not isinstance(part, Break)
+        if words == most:
+            break
+    return batch

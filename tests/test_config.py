@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from cursivetransformer.config import Config, SampleConfig, get_all_args, get_sample_args
+from cursivetransformer.config import Config, get_all_args
 from cursivetransformer.errors import UserError
+from cursivetransformer.sample_config import SampleConfig, get_sample_args
 from cursivetransformer.settings import public_values
 
 KNOWN_NAMES = """dataset_name wandb_entity wandb_project wandb_run_name wandb_api_key load_from_run_id local_checkpoint_path
@@ -100,6 +101,8 @@ def test_sampling_takes_its_text_without_a_flag():
     config = get_sample_args(argv=["Dear Ada", "--out", "dear.png", "--top-p", "0.5"])
     assert (config.text, config.out, config.top_p) == ("Dear Ada", "dear.png", 0.5)
     for argv, sentence in ((["a", "b"], "in quotes"), (["a", "--top_p", "0"], "--top_p must"), (["a", "--temperature", "-1"], "--temperature must"),
-                           (["a", "--line_width", "0"], "--line_width must"), (["a", "--missing", "guess"], "takes one of fail, skip")):
+                           (["a", "--line_width", "0"], "--line_width must"), (["a", "--missing", "guess"], "takes one of fail, skip"),
+                           (["a", "--x_height", "0.1"], "--x_height must"), (["a", "--even_slant", "2"], "--even_slant must"), (["a", "--bias", "-1"], "--bias must"),
+                           (["a", "--fps", "60"], "--fps must"), (["a", "--align", "middle"], "takes one of left, justified"), (["a", "--file", "b"], "--file must be left out")):
         with pytest.raises(UserError, match=sentence):
             get_sample_args(argv=argv)

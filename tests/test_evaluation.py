@@ -12,11 +12,12 @@ import pytest
 from cursivetransformer import evaluation
 from cursivetransformer.bank import write_entries
 from cursivetransformer.bank_entry import word_to_entry
-from cursivetransformer.config import get_all_args, get_evaluation_args, get_reader_args
+from cursivetransformer.config import get_all_args, get_reader_args
 from cursivetransformer.errors import UserError
 from cursivetransformer.evaluation import HELD_OUT, evaluate
 from cursivetransformer.reader_training import train_readers
 from cursivetransformer.report import markdown, save_report
+from cursivetransformer.sample_config import get_evaluation_args
 from cursivetransformer.trainer import train
 from tests.shapes import shape_words
 from tests.test_trainer import SMALL

@@ -6,7 +6,7 @@ import torch
 
 from cursivetransformer import generate
 from cursivetransformer.errors import UserError
-from cursivetransformer.generate import draw, prepare_text, probabilities, write_words
+from cursivetransformer.generate import draw, probabilities, write_words
 from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.tokenizer import TOKENIZERS, make_tokenizer
 
@@ -118,17 +118,6 @@ def test_a_word_longer_than_the_model_reads_is_refused():
     model, tokenizer = scribbler()
     with pytest.raises(UserError, match="reads at most 31 characters"):
         write_words(model, tokenizer, ["a" * 32])
-
-
-def test_text_is_prepared():
-    tokenizer = make_tokenizer("polar", "abc'.")
-    assert prepare_text(" a b\n\n c’… ", tokenizer) == [["a", "b"], [], ["c'..."]]
-    with pytest.raises(UserError, match="never seen 'x', 'é'"):
-        prepare_text("ax é", tokenizer)
-    assert prepare_text("ax é", tokenizer, missing="skip") == [["a"]]
-    for empty in ("", " \n\t", "xyz"):
-        with pytest.raises(UserError, match="no text to write"):
-            prepare_text(empty, tokenizer, missing="skip")
 
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0, -1.0, -torch.inf]])

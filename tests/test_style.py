@@ -73,6 +73,13 @@ def test_the_spread_within_hands_leaves_out_how_hands_differ():
     np.testing.assert_allclose(heights([steep, np.zeros((0, 3))]), [0.3, np.nan], rtol=1e-6)
 
 
+def test_a_word_slants_more_when_it_is_sheared(words):
+    inks = [word.points for word in words[:60] if len(word.text) > 2]
+    sheared = [np.column_stack([points[:, 0] - 0.1 * points[:, 1], points[:, 1:]]) for points in inks]
+    gained = np.tan(slants(sheared)) - np.tan(slants(inks))
+    assert 0.07 < gained.mean() < 0.11 and gained.std() < 0.02  # not just so much, since points at even distances are others then
+
+
 def test_the_x_height_is_found_whatever_the_words(real_words):
     """Of short letters alone, of tall ones alone, and of all: within a quarter of one another."""
     words = real_words

@@ -1,0 +1,96 @@
+"""Ink drawn by matplotlib: pages as PNG and as PDF, whose ink is vectors, and strokes on any axes. Knows no words.
+
+matplotlib is imported where it is used, because what draws nothing does without its slow import.
+"""
+
+import numpy as np
+
+from cursivetransformer import pen
+from cursivetransformer.svg import OUTLINE_FINE, PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+
+INK = "#1a2a5e"  # blue-black, of pictures that have no setting for it
+POINTS = 72 / 25.4  # in a millimetre
+
+
+def save_png(page, path, config):
+    """Write a `layout.Page` on white. config: a `sample_config.SampleConfig`."""
+    figure = _figure(page, config)
+    figure.savefig(path, format="png", dpi=config.dpi, metadata={"Software": None})  # no version in the bytes
+
+
+class PdfBook:
+    """A PDF that is written page after page."""
+
+    def __init__(self, path, config):
+        from matplotlib.backends.backend_pdf import PdfPages
+
+        self.config = config
+        self.pages = PdfPages(path, metadata={"CreationDate": None, "Creator": "cursivetransformer", "Producer": None})
+
+    def add(self, page):
+        """Append a `layout.Page`."""
+        self.pages.savefig(_figure(page, self.config))
+
+    def close(self):
+        """Finish the file."""
+        self.pages.close()
+
+
+def _figure(page, config):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(page.width / 25.4, page.height / 25.4), dpi=config.dpi)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, page.width), ylim=(page.height, 0))
+    axes.axis("off")
+    if page.ruling and config.draw_paper:
+        lines = [((x1, y1), (x2, y2)) for x1, y1, x2, y2 in page.ruling.lines(page.width, page.height)]
+        axes.add_collection(LineCollection(lines, colors=PAPER_COLOR, linewidths=PAPER_WIDTH * POINTS))
+        dots = np.array(page.ruling.dots(page.width, page.height)).reshape(-1, 2)
+        axes.plot(*dots.T, linestyle="", marker="o", markersize=PAPER_DOT * POINTS, markeredgewidth=0, color=PAPER_COLOR)
+    if config.strokes == "line":
+        draw_curves(axes, page.strokes, config.pen_width * POINTS, config.ink_color)
+    else:
+        _draw_outlines(axes, page, config)
+    return figure
+
+
+def _draw_outlines(axes, page, config):
+    """Each word's ink as one path: overlapping strokes of a path are filled once."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.path import Path
+
+    usual, paths = pen.usual_step(page.strokes), []
+    for word in page.words:
+        shapes = []
+        for stroke in word.strokes:
+            path = pen.flatten(stroke, OUTLINE_FINE)
+            corners = pen.outline(path, pen.widths(stroke, path, config.pen_width, config.swell, usual))
+            codes = np.full(len(corners) + 1, Path.LINETO)
+            codes[0], codes[-1] = Path.MOVETO, Path.CLOSEPOLY
+            shapes.append(Path(np.concatenate([corners, corners[:1]]), codes))
+        if shapes:
+            paths.append(Path.make_compound_path(*shapes))
+    axes.add_collection(PathCollection(paths, facecolors=config.ink_color, linewidths=0, transform=axes.transData))
+
+
+def draw_curves(axes, strokes, points, color):
+    """Draw the smooth curves through strokes (m, 2) onto matplotlib axes; points: the pen's width, in points."""
+    draw_strokes(axes, [pen.flatten(stroke).xy for stroke in strokes], points, color)
+
+
+def draw_strokes(axes, strokes, points, color=INK):
+    """Draw strokes (m, 2) onto matplotlib axes as they are, from point to point, a stroke of no length as a dot."""
+    from matplotlib.collections import LineCollection
+
+    dots = np.array([stroke[0] for stroke in strokes if _is_dot(stroke)]).reshape(-1, 2)
+    axes.plot(dots[:, 0], dots[:, 1], linestyle="", marker="o", markersize=pen.DOT * points, markeredgewidth=0, color=color)
+    axes.add_collection(LineCollection([stroke for stroke in strokes if not _is_dot(stroke)], colors=color, linewidths=points,
+                                       capstyle="round", joinstyle="round"))
+
+
+def _is_dot(stroke):
+    return not np.ptp(stroke, axis=0).any()

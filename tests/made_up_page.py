@@ -1,0 +1,20 @@
+"""Pages of made-up words, for tests of what is done with pages."""
+
+import dataclasses
+
+from cursivetransformer.even import Hand
+from cursivetransformer.layout import Ink, lay_out
+from cursivetransformer.sample_config import SampleConfig
+from tests.made_up import made_up_words
+
+
+def settings(**changed):
+    """A `SampleConfig`."""
+    return dataclasses.replace(SampleConfig(), **changed)
+
+
+def made_up_pages(n_words=30, **changed):
+    """`layout.Page`s of that many words."""
+    words = made_up_words(n_words)
+    hand = Hand.of([word.points for word in words], [word.text for word in words])
+    return list(lay_out([Ink(word.text, word.points) for word in words], settings(**changed), hand.x_height))
