@@ -9,10 +9,11 @@ import numpy as np
 from cursivetransformer import pen
 from cursivetransformer.bank import EntryFile
 from cursivetransformer.bank_entry import UNKNOWN_AUTHOR, Word, word_to_entry
+from cursivetransformer.svg import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 
 PT = 72 / 25.4  # points in a millimetre
 XOPP_FINE = 0.05  # millimetres that a stroke may miss the true curve by
-XOPP_DOT = 0.05   # points: length of a dot's stroke, which must have two ends
+XOPP_DOT = 0.02   # millimetres: length of a dot's stroke, which must have two ends
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,8 @@ class InkmlFile:
 
 
 class XournalFile:
-    """Xournal++: gzipped XML in points, every stroke with a width at each of its points."""
-
-    PAPERS = {"ruled": "ruled", "squared": "graph", "dotted": "dotted"}
+    """Xournal++: gzipped XML in points, every stroke with a width at each of its points; the lines of the paper are a layer of their own,
+    since the program's own papers have them elsewhere."""
 
     def __init__(self, path, config, origin):
         from PIL import ImageColor
@@ -104,22 +104,24 @@ class XournalFile:
 
     def add(self, page):
         """Append a `layout.Page`."""
-        style = self.PAPERS.get(page.ruling.kind, "plain") if page.ruling and self.config.draw_paper else "plain"
         self._write(f'<page width="{page.width * PT:.2f}" height="{page.height * PT:.2f}">\n'
-                    f'<background type="solid" color="#ffffffff" style="{style}"/>\n<layer name="ink">\n')
+                    '<background type="solid" color="#ffffffff" style="plain"/>\n')
+        if page.ruling and self.config.draw_paper:
+            self._write('<layer name="paper">\n')
+            for x1, y1, x2, y2 in page.ruling.lines(page.width, page.height):
+                self._stroke(np.array([(x1, y1), (x2, y2)]), [PAPER_WIDTH], PAPER_COLOR + "ff")
+            for dot in page.ruling.dots(page.width, page.height):
+                self._stroke(np.array([dot]), [PAPER_DOT], PAPER_COLOR + "ff")
+            self._write("</layer>\n")
+        self._write('<layer name="ink">\n')
         usual = pen.usual_step(page.strokes)
         for word in page.words:
             for stroke in word.strokes:
                 path = pen.flatten(stroke, XOPP_FINE)
                 swell = 0.0 if self.config.strokes == "line" else self.config.swell
-                widths = pen.widths(stroke, path, self.config.pen_width, swell, usual) * PT
-                xy = path.xy * PT
-                if path.dot:
-                    xy, widths = np.concatenate([xy, xy + (XOPP_DOT, 0)]), np.repeat(widths, 2)
+                widths = pen.widths(stroke, path, self.config.pen_width, swell, usual)
                 # The first width is the pen's; after it comes one for each piece.
-                width = " ".join(f"{value:.2f}" for value in [self.config.pen_width * PT, *(widths[1:] + widths[:-1]) / 2])
-                points = " ".join(f"{value:.2f}" for value in xy.ravel())
-                self._write(f'<stroke tool="pen" color="{self.color}" width="{width}">{points}</stroke>\n')
+                self._stroke(path.xy, [self.config.pen_width, *(widths[1:] + widths[:-1]) / 2], self.color)
         self._write("</layer>\n</page>\n")
 
     def close(self):
@@ -127,6 +129,14 @@ class XournalFile:
         self._write("</xournal>\n")
         self.file.close()
         self.raw.close()
+
+    def _stroke(self, xy, widths, color):
+        """A line through (k, 2) points; widths: one, or the pen's and then that of each piece."""
+        if len(xy) == 1:
+            xy = np.concatenate([xy, xy + (XOPP_DOT, 0)])
+        width = " ".join(f"{value * PT:.2f}" for value in widths)
+        points = " ".join(f"{value:.2f}" for value in (xy * PT).ravel())
+        self._write(f'<stroke tool="pen" color="{color}" width="{width}">{points}</stroke>\n')
 
     def _write(self, text):
         self.file.write(text.encode())

@@ -205,7 +205,7 @@ class _Setter:
         varied = 1 + self.config.word_space_jitter * self.rng.standard_normal(len(cluster))
         gaps = self.config.word_space * self.sheet.x_height * np.clip(varied, NARROWEST, WIDEST)
         for i, word in enumerate(cluster):
-            if before is not None:
+            if before is not None and before.text[-1:].isalnum() and word.text[:1].isalnum():  # a mark keeps its distance
                 room = (before.hollows[1] + word.hollows[0]).min()  # where a tail hangs under the next word there is some
                 gaps[i] -= min(CLOSER * room * self.unit, CLOSEST * self.sheet.x_height, gaps[i])
             before = word

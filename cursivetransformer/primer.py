@@ -15,7 +15,7 @@ def find_primer(like, tokenizer, dropped, most_text):
     """The `bank_entry.Word` that `like` names, with the share `dropped` of its points left out, as a model learns ink.
 
     like: FILE#17 for an entry of a bank, counted from 0 as `python -m cursivetransformer.bank check` does; FILE#NAME or FILE for the
-    word by that author, or by anybody, that is nearest to eight letters. Raises `UserError`.
+    word by that author, or by anybody, that is nearest to eight letters, and of letters alone if there is one. Raises `UserError`.
     """
     name, _, what = like.rpartition("#") if "#" in like else (like, "", "")
     path = find_bank(name)
@@ -54,4 +54,4 @@ def _of_author(path, author, tokenizer, most_text, like):
     fitting = [word for word in words if len(word.text) <= most_text and not tokenizer.unknown_characters(word.text)]
     if not fitting:
         raise UserError(f"--like {like}: no word there is short enough and of characters that the model has seen")
-    return min(fitting, key=lambda word: abs(len(word.text) - BEST_LENGTH))
+    return min(fitting, key=lambda word: (not word.text.isalpha(), abs(len(word.text) - BEST_LENGTH)))

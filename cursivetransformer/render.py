@@ -22,6 +22,7 @@ from cursivetransformer.svg import save_animated_svg, save_svg
 SINGLE = {".svg": save_svg, ".animated.svg": save_animated_svg, ".png": save_png, ".gif": save_gif, ".gcode": save_gcode, ".hpgl": save_hpgl}
 # One file for all: made of a path, the settings and an `Origin`; then add(page) and close().
 BOUND = {".pdf": lambda path, config, origin: PdfBook(path, config), ".json": BankFile, ".json.zip": BankFile, ".inkml": InkmlFile, ".xopp": XournalFile}
+ENDINGS = (*SINGLE, *BOUND)
 OUTLINED = (".png", ".pdf", ".gif", ".xopp")  # where strokes swell unless the settings say otherwise
 
 
@@ -29,9 +30,9 @@ def parse_out(out):
     """[(path, ending)] of what --out says, joined by commas. Raises `UserError` for an ending that is not known."""
     found = []
     for name in filter(None, (part.strip() for part in out.split(","))):
-        ending = max((ending for ending in (*SINGLE, *BOUND) if name.lower().endswith(ending)), key=len, default=None)
+        ending = max((ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default=None)
         if not ending or Path(name).name.lower() == ending:
-            raise UserError(f"--out {name}: the ending must be one of {', '.join((*SINGLE, *BOUND))}")
+            raise UserError(f"--out {name}: the ending must be one of {', '.join(ENDINGS)}")
         found.append((Path(name), ending))
     if len({path for path, _ in found}) < len(found):
         raise UserError(f"--out {out} names a file twice")

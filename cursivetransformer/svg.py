@@ -15,7 +15,7 @@ PAPER_COLOR = "#c9d4e3"
 PAPER_WIDTH = 0.15    # millimetres
 PAPER_DOT = 0.5       # millimetres across
 OUTLINE_FINE = 0.03   # millimetres: an outline has many corners, so its curves are flattened a little more
-DOT = 0.01            # millimetres: length of a dot's line, since some programs leave out lines of none
+DOT = 0.1             # millimetres: length of a dot's line, since some programs leave out lines of none, or round caps
 PAUSE = 0.5           # seconds before an animation begins
 WORD_MARGIN = 0.05    # canvas heights around a word alone
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
@@ -85,7 +85,7 @@ def _draw_paper(layer, page):
         layer.set("stroke-width", f"{PAPER_DOT:g}")
         layer.set("stroke-linecap", "round")
         for x, y in dots:
-            ET.SubElement(layer, "path", d=f"M{x:.2f},{y:.2f}h{DOT}")
+            ET.SubElement(layer, "path", d=curve_data(np.array([[x, y]])))
 
 
 def _lines(word, config, _):
@@ -108,7 +108,7 @@ def curve_data(stroke):
     """(m, 2) points -> the path data of the smooth curve through them; a dot is a very short line."""
     curves = pen.beziers(stroke)
     if not len(curves):
-        return f"M{stroke[0, 0]:.2f},{stroke[0, 1]:.2f}h{DOT}"
+        return f"M{stroke[0, 0] - DOT / 2:.2f},{stroke[0, 1]:.2f}h{DOT}"
     rounded = np.rint(curves * 100).astype(int)  # hundredths, so that what is relative adds up to what is meant
     steps = (rounded[:, 1:] - rounded[:, :1]).reshape(-1, 6).tolist()
     x, y = rounded[0, 0] / 100

@@ -4,10 +4,9 @@ import pytest
 
 from cursivetransformer import render
 from cursivetransformer.errors import UserError
-from cursivetransformer.render import BOUND, SINGLE, open_outputs, parse_out, save_page
+from cursivetransformer.render import BOUND, ENDINGS, open_outputs, parse_out, save_page
 from tests.made_up_page import made_up_pages, settings
 
-ENDINGS = [*SINGLE, *BOUND]
 FAST = dict(pace=200.0, gif_width=100)
 
 

@@ -46,7 +46,7 @@ def test_it_is_in_millimetres_with_a_path_for_each_stroke(tmp_path):
     assert (svg.get("width"), svg.get("height"), svg.get("viewBox")) == ("50.00mm", "30.00mm", "0 0 50.00 30.00")
     line, dot = paths(svg)
     np.testing.assert_allclose(corners(line.get("d"))[[0, -1]], [[5, 5], [45, 25]])
-    assert dot.get("d") == "M30.00,8.00h0.01"
+    assert dot.get("d") == "M29.95,8.00h0.1"
     assert svg.find(f"{SVG}desc").text == "ab"
 
 
