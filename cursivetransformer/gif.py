@@ -11,12 +11,13 @@ FINER = 3             # an inner picture is this many times as large, and averag
 LEVELS = 16           # of ink, from none to full
 PAPER_LEVELS = 4      # of the paper's lines
 MOST_PER_MM = 16      # pixels: more shows nothing of a line of ink
+MOST_PIXELS = 8e6     # of a picture, of which there are many
 PAUSE, HOLD = 300, 3000  # milliseconds before the first and after the last stroke
 BORDER = 2            # pixels around what was drawn last that are averaged again
 
 
 def save_gif(page, path, config):
-    """Write a `layout.Page`, `gif_width` pixels wide or less. config: a `sample_config.SampleConfig`."""
+    """Write a `layout.Page`, `gif_width` pixels wide or less, in pictures of which only what changed is kept. config: a `sample_config.SampleConfig`."""
     frames = _frames(page, config)
     first = next(frames)
     # Known before the frames are: one for each tick of time and the last.
@@ -29,7 +30,7 @@ def _frames(page, config):
     """Pictures in palette mode, from an empty page to a full one."""
     from PIL import Image, ImageChops, ImageDraw
 
-    per_mm = min(config.gif_width / page.width, MOST_PER_MM)
+    per_mm = min(config.gif_width / page.width, MOST_PER_MM, (MOST_PIXELS / page.width / page.height) ** 0.5)
     size = max(1, round(page.width * per_mm)), max(1, round(page.height * per_mm))
     fine = per_mm * FINER
     paper = _paper_levels(page, config, size, fine)

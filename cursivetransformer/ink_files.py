@@ -93,10 +93,7 @@ class XournalFile:
     since the program's own papers have them elsewhere."""
 
     def __init__(self, path, config, origin):
-        from PIL import ImageColor
-
         self.config = config
-        self.color = "#{:02x}{:02x}{:02x}ff".format(*ImageColor.getrgb(config.ink_color)[:3])
         self.raw = open(path, "wb")
         # No name and no time in the bytes.
         self.file = gzip.GzipFile("", "wb", fileobj=self.raw, mtime=0)
@@ -109,9 +106,9 @@ class XournalFile:
         if page.ruling and self.config.draw_paper:
             self._write('<layer name="paper">\n')
             for x1, y1, x2, y2 in page.ruling.lines(page.width, page.height):
-                self._stroke(np.array([(x1, y1), (x2, y2)]), [PAPER_WIDTH], PAPER_COLOR + "ff")
+                self._stroke(np.array([(x1, y1), (x2, y2)]), [PAPER_WIDTH], PAPER_COLOR)
             for dot in page.ruling.dots(page.width, page.height):
-                self._stroke(np.array([dot]), [PAPER_DOT], PAPER_COLOR + "ff")
+                self._stroke(np.array([dot]), [PAPER_DOT], PAPER_COLOR)
             self._write("</layer>\n")
         self._write('<layer name="ink">\n')
         usual = pen.usual_step(page.strokes)
@@ -121,7 +118,7 @@ class XournalFile:
                 swell = 0.0 if self.config.strokes == "line" else self.config.swell
                 widths = pen.widths(stroke, path, self.config.pen_width, swell, usual)
                 # The first width is the pen's; after it comes one for each piece.
-                self._stroke(path.xy, [self.config.pen_width, *(widths[1:] + widths[:-1]) / 2], self.color)
+                self._stroke(path.xy, [self.config.pen_width, *(widths[1:] + widths[:-1]) / 2], self.config.ink_color)
         self._write("</layer>\n</page>\n")
 
     def close(self):
@@ -131,12 +128,12 @@ class XournalFile:
         self.raw.close()
 
     def _stroke(self, xy, widths, color):
-        """A line through (k, 2) points; widths: one, or the pen's and then that of each piece."""
+        """A line through (k, 2) points; widths: one, or the pen's and then that of each piece; color: #rrggbb."""
         if len(xy) == 1:
             xy = np.concatenate([xy, xy + (XOPP_DOT, 0)])
         width = " ".join(f"{value * PT:.2f}" for value in widths)
         points = " ".join(f"{value:.2f}" for value in (xy * PT).ravel())
-        self._write(f'<stroke tool="pen" color="{color}" width="{width}">{points}</stroke>\n')
+        self._write(f'<stroke tool="pen" color="{color}ff" width="{width}">{points}</stroke>\n')
 
     def _write(self, text):
         self.file.write(text.encode())

@@ -18,7 +18,7 @@ from cursivetransformer.strokes import split_strokes
 SPACE_INDENT = 1.5         # x-heights: what a space at the beginning of a line moves it in
 NARROWEST, WIDEST = 0.5, 2.0  # of a space between words that varies, in its mean
 BAND, BANDS = 0.06, 25     # canvas heights, and how many: words are as far apart as their ink is, band by band of height
-CLOSER, CLOSEST = 0.8, 0.7  # share of the room between two words' ink that they are moved together by; at most, in x-heights
+CLOSER, CLOSEST = 0.7, 0.5  # share of the room between two words' ink that they are moved together by; at most, in x-heights
 LOOSEST = 3.0              # a justified line is left ragged where its spaces would grow to more than this times their size
 LARGEST, SMALLEST = 100.0, 0.5  # millimetres of x-height that fitting tries
 FIT_STEPS = 14             # halvings: to a hundredth of a millimetre

@@ -19,6 +19,7 @@ from pathlib import Path
 from anyascii import anyascii
 
 from cursivetransformer.errors import UserError
+from cursivetransformer.files import told_as_mistakes
 from cursivetransformer.tokenizer import fold_text
 
 CHUNK = 1 << 16              # characters read at once
@@ -107,7 +108,8 @@ class Manuscript:
         """The text itself; with file the text in it; "-" for either is standard input. Raises `UserError`."""
         if "-" in (text, file):
             spooled = tempfile.SpooledTemporaryFile(IN_MEMORY)
-            shutil.copyfileobj(sys.stdin.buffer, spooled)
+            with told_as_mistakes("a temporary copy of standard input"):
+                shutil.copyfileobj(sys.stdin.buffer, spooled)
             return cls(io.TextIOWrapper(spooled, "utf-8-sig", newline=""), "standard input")
         if not file:
             return cls(io.StringIO(text, newline=""))

@@ -49,7 +49,7 @@ def save_hpgl(page, path, config):
 def placed(page, config, flip):
     """The strokes (m, 2) of a page, flattened, in the order to plot them; flip: y grows upward from the lower edge."""
     strokes = []
-    for word in short_order(page.words):
+    for word in short_order(page.words) if config.plot_order == "short" else page.words:
         for stroke in word.strokes:
             xy = flatten(stroke).xy
             strokes.append(np.stack([xy[:, 0], page.height - xy[:, 1]], 1) if flip else xy)

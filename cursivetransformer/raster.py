@@ -6,14 +6,18 @@ matplotlib is imported where it is used, because what draws nothing does without
 import numpy as np
 
 from cursivetransformer import pen
+from cursivetransformer.errors import UserError
 from cursivetransformer.svg import OUTLINE_FINE, PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 
 INK = "#1a2a5e"  # blue-black, of pictures that have no setting for it
+MOST_PIXELS, LONGEST = 4e8, 2**16 - 1  # of a picture, and of one of its sides: what matplotlib draws, in 1.6 GB
 POINTS = 72 / 25.4  # in a millimetre
 
 
 def save_png(page, path, config):
-    """Write a `layout.Page` on white. config: a `sample_config.SampleConfig`."""
+    """Write a `layout.Page` on white. config: a `sample_config.SampleConfig`. Raises `UserError` for a picture that is too large."""
+    if page.width * page.height * (config.dpi / 25.4) ** 2 > MOST_PIXELS or max(page.width, page.height) * config.dpi / 25.4 > LONGEST:
+        raise UserError(f"a page of {page.width:.0f} x {page.height:.0f} mm is too large a picture at --dpi {config.dpi}; take fewer")
     figure = _figure(page, config)
     figure.savefig(path, format="png", dpi=config.dpi, metadata={"Software": None})  # no version in the bytes
 

@@ -95,7 +95,6 @@ def save_page(page, path, config):
 
 
 def look_of(config, ending):
-    """The settings with "auto" strokes resolved for a kind of file."""
-    if config.strokes != "auto":
-        return config
-    return dataclasses.replace(config, strokes="outline" if ending in OUTLINED else "line")
+    """The settings as a renderer takes them: "auto" strokes resolved for a kind of file, the colour as #rrggbb."""
+    strokes = config.strokes if config.strokes != "auto" else "outline" if ending in OUTLINED else "line"
+    return dataclasses.replace(config, strokes=strokes, ink_color="#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(config.ink_color)[:3]))

@@ -45,7 +45,7 @@ class SampleConfig:
     align: str = setting("left", "where the lines stand between the margins", "layout", ALIGNMENTS)
     indent: float = setting(0.0, "millimetres by which the first line of each paragraph is moved in, beside the spaces before it", "layout")
     paragraph_space: float = setting(1.0, "height of an empty line of the text, in lines", "layout")
-    word_space: float = setting(1.0, "between the ink of two words, in x-heights", "layout")
+    word_space: float = setting(1.2, "between the ink of two words, in x-heights", "layout")
     word_space_jitter: float = setting(0.12, "standard deviation of the space between words, as a share of it; 0 for none", "layout")
     slope_jitter: float = setting(0.2, "standard deviation of the slope of the lines in degrees; 0 for none", "layout")
     even_slant: float = setting(0.5, "share of a word's deviation from the slant of its hand that is taken out", "layout")
@@ -81,6 +81,7 @@ class SampleConfig:
     travel_feed: float = setting(3000.0, "millimetres a minute with the pen up", "plotter")
     gcode_units: str = setting("mm", "units of the G-code", "plotter", ("mm", "inch"))
     origin: str = setting("bottom-left", "corner of the page that is 0, 0 in .gcode; y grows upward from the bottom, downward from the top", "plotter", ("bottom-left", "top-left"))
+    plot_order: str = setting("short", "order of the words: for 'short' ways of the lifted pen, or as 'written'", "plotter", ("short", "written"))
     bounds: str = setting("", "largest width x height in millimetres that the plotter reaches from the origin, like 300x218; ink beyond is refused", "plotter")
 
 

@@ -1,5 +1,8 @@
 """Which letters are looked at: python -m pytest tests/test_looks.py"""
 
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -89,3 +92,9 @@ def test_words_without_ink_are_left_out():
     assert looks.find_looks(model, tokenizer, [Word("a", "", np.zeros((0, 3), np.float32))]) == []
     found = find_looks(model, tokenizer, [Word("abc", "", INK)], author=1, primer=Word("de", "", INK))
     assert found[0].weights.shape == (31, 3) and np.isfinite(found[0].weights).all()
+
+
+def test_a_word_is_explained_from_its_tokens_to_the_page(tmp_path):
+    done = subprocess.run([sys.executable, "docs/explain.py", "cat", "--out", str(tmp_path / "a.png")], cwd=Path(__file__).parent.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.png").is_file() and all(f"\n{n}. " in "\n" + done.stdout for n in range(1, 7)) and "c@1" in done.stdout

@@ -53,6 +53,12 @@ def test_gcode_draws_every_stroke_once(page, tmp_path):
     assert lines[:2] == ["G21 ; millimetres", "G90 ; absolute places"] and lines[-1] == "G0 X0 Y0 F4000"
 
 
+def test_the_order_of_the_text_may_be_kept(page, tmp_path):
+    written, _, _ = gcode(page, tmp_path / "a.gcode", plot_order="written", origin="top-left")
+    for one, other in zip(written, page.strokes, strict=True):
+        np.testing.assert_allclose(one[[0, -1]], other[[0, -1]], atol=6e-4)
+
+
 def test_commands_units_and_origin_are_settings(page, tmp_path):
     top, _, _ = gcode(page, tmp_path / "a.gcode", origin="top-left")
     assert as_sets(top) == as_sets([np.round(flatten(stroke).xy, 3) for stroke in page.strokes])

@@ -7,6 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from cursivetransformer.errors import UserError
 from cursivetransformer.layout import Page
 from cursivetransformer.paper import Ruling
 from cursivetransformer.render import open_outputs, save_page
@@ -58,3 +59,15 @@ def test_a_pdf_has_all_pages_in_their_size_and_its_ink_is_vectors(tmp_path):
     assert b"/Subtype /Image" not in data and b"/CreationDate" not in data
     streams = [zlib.decompress(part) for part in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.S)]
     assert sum(len(re.findall(rb"\bf\b", stream)) for stream in streams) >= 100, "words are filled shapes"
+
+
+def test_a_picture_too_large_is_refused(tmp_path):
+    with pytest.raises(UserError, match="too large a picture at --dpi 2400"):
+        save_page(Page([WORD], 3000.0, 3000.0), tmp_path / "a.png", settings(dpi=2400))
+
+
+@pytest.mark.parametrize("color", ["rgb(255, 0, 0)", "RED", "#f00", "hsl(0, 100%, 50%)"])
+def test_a_colour_is_the_same_for_every_kind(tmp_path, color):
+    assert (picture(tmp_path / "a.png", ink_color=color) == picture(tmp_path / "b.png", ink_color="#ff0000")).all()
+    save_page(PAGE, tmp_path / "a.svg", settings(ink_color=color))
+    assert 'stroke="#ff0000"' in (tmp_path / "a.svg").read_text()

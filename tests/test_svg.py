@@ -74,7 +74,7 @@ def test_outlines_are_filled_shapes_around_the_same_strokes(tmp_path):
     shapes = paths(svg)
     assert len(shapes) == len(page.strokes) and all(path.get("d").endswith("z") for path in shapes)
     layer = svg.find(f"{SVG}g")
-    assert layer.get("fill") == "black" and layer.get("stroke") is None
+    assert layer.get("fill") == "#000000" and layer.get("stroke") is None
     for path, stroke in zip(shapes, page.strokes):
         shape = corners(path.get("d"))
         assert (shape.min(axis=0) < stroke.min(axis=0) + 0.02).all() and (shape.max(axis=0) > stroke.max(axis=0) - 0.02).all()
