@@ -12,7 +12,7 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from cursivetransformer.bank_entry import Fault, parse_entry
@@ -134,10 +134,11 @@ class EntryFile:
 
     def close(self):
         """Finish the file."""
-        self._file.write(b"[\n\n]\n" if self._empty else b"\n]\n")
-        self._file.close()
-        if self._archive:
-            self._archive.close()
+        with ExitStack() as stack:  # both, even where the disk is full
+            if self._archive:
+                stack.callback(self._archive.close)
+            stack.callback(self._file.close)
+            self._file.write(b"[\n\n]\n" if self._empty else b"\n]\n")
 
 
 def write_entries(path, entries):

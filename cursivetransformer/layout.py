@@ -12,7 +12,7 @@ import numpy as np
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.manuscript import Break
-from cursivetransformer.paper import AUTO_MARGIN, Ruling, Sheet
+from cursivetransformer.paper import AUTO_MARGIN, LARGEST_X_HEIGHT, SMALLEST_X_HEIGHT, Ruling, Sheet
 from cursivetransformer.strokes import split_strokes
 
 SPACE_INDENT = 1.5         # x-heights: what a space at the beginning of a line moves it in
@@ -20,7 +20,6 @@ NARROWEST, WIDEST = 0.5, 2.0  # of a space between words that varies, in its mea
 BAND, BANDS = 0.06, 25     # canvas heights, and how many: words are as far apart as their ink is, band by band of height
 CLOSER, CLOSEST = 0.7, 0.5  # share of the room between two words' ink that they are moved together by; at most, in x-heights
 LOOSEST = 3.0              # a justified line is left ragged where its spaces would grow to more than this times their size
-LARGEST, SMALLEST = 100.0, 0.5  # millimetres of x-height that fitting tries
 FIT_STEPS = 14             # halvings: to a hundredth of a millimetre
 MOST_FITTED = 20_000       # words: more are not legible on any page
 
@@ -123,17 +122,18 @@ def fitted(parts, config, ink_x_height):
         kept.append(part)
         if len(kept) > MOST_FITTED:
             raise UserError(f"--fit: more than {MOST_FITTED} words cannot be legible on one page; leave --fit out")
-    smallest = Sheet.from_settings(dataclasses.replace(config, x_height=SMALLEST))
+    smallest = Sheet.from_settings(dataclasses.replace(config, fit=True))
 
     def sheet_of(x_height):
         sheet = smallest.sized(x_height, config)
         pages = lay_out(kept, config, ink_x_height, sheet)
         next(pages)
         if next(pages, None) is not None:
-            raise UserError(f"--fit: the text is not on one page even with an x-height of {SMALLEST:g} mm; take a larger --page or a smaller --margin")
+            raise UserError(f"--fit: the text is not on one page even with an x-height of {SMALLEST_X_HEIGHT:g} mm; take a larger --page or a smaller --margin")
         return sheet
 
-    best, low, high = sheet_of(SMALLEST), SMALLEST, config.x_height or LARGEST
+    low, high = SMALLEST_X_HEIGHT, config.x_height or LARGEST_X_HEIGHT
+    best = sheet_of(low)
     for _ in range(FIT_STEPS):
         middle = (low * high) ** 0.5
         try:

@@ -79,7 +79,7 @@ class Spelling:
     def like(self, char):
         """What stands in the alphabet for a character that is not there: é as e, ß as ss, Ж as Zh; "" for none."""
         for plain in (anyascii(char), char.swapcase(), anyascii(char).swapcase()):
-            if plain.strip() and set(plain) <= set(self.alphabet):
+            if plain.strip() and not plain.startswith(":") and set(plain) <= set(self.alphabet):  # :snowman: is a name, not a like
                 return plain
         return ""
 

@@ -12,6 +12,7 @@ SMALLEST, LARGEST = 5.0, 5000.0
 MARGIN = 20.0           # where none is given
 AUTO_MARGIN = 2.0       # x-heights, of a page that is as small as its text
 X_HEIGHT = 2.5          # where neither x-height nor line height is given
+SMALLEST_X_HEIGHT, LARGEST_X_HEIGHT = 0.5, 100.0  # that a text is fitted with
 LINE_PITCH = 3.2        # between baselines, in x-heights
 ASCENT, DESCENT = 2.2, 1.4  # x-heights that are kept free over the first baseline and under the last
 
@@ -56,7 +57,7 @@ class Sheet:
 
     @classmethod
     def from_settings(cls, config):
-        """The sheet that a `sample_config.SampleConfig` asks for. Raises `UserError`."""
+        """The sheet that a `sample_config.SampleConfig` asks for, with the smallest letters if they are to be fitted. Raises `UserError`."""
         width, height = parse_size(config.page, "--page") or SIZES["a4"]
         if config.landscape:
             width, height = max(width, height), min(width, height)
@@ -66,7 +67,7 @@ class Sheet:
             width = left + config.line_width + right
         elif config.line_width:
             right = width - left - config.line_width
-        x_height = config.x_height or (config.line_height / LINE_PITCH if config.line_height else X_HEIGHT)
+        x_height = SMALLEST_X_HEIGHT if config.fit else config.x_height or (config.line_height / LINE_PITCH if config.line_height else X_HEIGHT)
         sheet = cls(width, height, (top, right, bottom, left), x_height, 0.0, auto=auto)
         return sheet.sized(x_height, config)
 

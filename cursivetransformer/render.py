@@ -4,7 +4,7 @@ A kind has one file for a page, or one for all. Where a text has several pages a
 """
 
 import dataclasses
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from PIL import ImageColor
@@ -59,7 +59,7 @@ class Outputs:
             if ending in BOUND:
                 temporary = stack.enter_context(atomic_path(path))
                 book = BOUND[ending](temporary, look_of(config, ending), dataclasses.replace(origin, name=path.name))
-                self.books.append((path, stack.enter_context(closing(book))))
+                self.books.append((path, stack.enter_context(_closed(book))))
 
     def add(self, page, only=False):
         """Write one more `layout.Page`; only: there is no other."""
@@ -72,6 +72,18 @@ class Outputs:
             self.written.append(path)
         for _, book in self.books:
             book.add(page)
+
+
+@contextmanager
+def _closed(book):
+    """A book that is finished at the end; what finishing one says that has failed already is of no interest."""
+    try:
+        yield book
+    except BaseException:
+        with suppress(Exception):
+            book.close()
+        raise
+    book.close()
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
 def test_missing_letters_are_replaced_by_their_like():
     replace = Spelling("abcehiostuZ", missing="replace")
     assert texts("çé ßü Жэ HiO", replace) == ["ce", "ssu", "Zhe", "hio"]
-    assert replace.unknown("é☃") == ["☃"]
+    assert replace.unknown("é☃") == ["☃"] == Spelling(LATIN.alphabet + ":2", missing="replace").unknown("é☃")
 
 
 @pytest.mark.parametrize("text, sentence", [

@@ -59,6 +59,10 @@ def test_squares_have_columns_and_dots_have_no_lines():
     assert len(Ruling("dotted", 5).dots(20, 10)) == 4 * 2 and Ruling("dotted", 5).lines(20, 10) == []
 
 
+def test_a_small_page_has_room_for_letters_that_are_fitted():
+    assert sheet(page="8x8", margin="1", fit=True).has_line(0)
+
+
 @pytest.mark.parametrize("settings", [dict(page="30x30"), dict(page="A6", margin="60"), dict(page="A6", x_height=60.0), dict(page="A4", line_width=300.0)])
 def test_a_page_too_small_for_a_letter_is_refused(settings):
     with pytest.raises(UserError, match="no room for letters"):
