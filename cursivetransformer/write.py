@@ -41,6 +41,10 @@ HANDS_TEXT = "Dear reader, this is my hand."  # what authors write to be looked 
 class LetterWord(SpeltWord):
     """A word as it was kept, which shows itself in a notebook."""
 
+    def __repr__(self):
+        read = "" if self.reading is None else f", read as {self.reading!r}"
+        return f"<{self.word.text!r}{read}, {len(self.word.points)} points>"
+
     def _repr_svg_(self):
         return ink_svg(self.word.points)
 
@@ -63,6 +67,9 @@ class Letter:
             for page in self.pages:
                 outputs.add(page, only=len(self.pages) == 1)
         return outputs.written
+
+    def __repr__(self):
+        return f"<Letter: {len(self.words)} words on {len(self.pages)} page{'s' * (len(self.pages) != 1)}>"
 
     def _repr_html_(self):
         return "\n".join(svg_text(page, self.config) for page in self.pages)

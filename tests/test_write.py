@@ -161,6 +161,7 @@ def test_the_library_writes_as_the_command_does(run_dir, writer, tmp_path):
     assert sample(run_dir, "hello trust\nbad", "--out", str(tmp_path / "b.svg"), "--seed", "7", "--line-width", "40").returncode == 0
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert [spelt.word.text for spelt in letter.words] == ["hello", "trust", "bad"] and len(letter.pages) == 1
+    assert repr(letter) == "<Letter: 3 words on 1 page>" and repr(letter.words[0]).startswith("<'hello', ")
     assert letter._repr_html_().startswith("<svg") and letter.words[0]._repr_svg_().startswith("<svg")
     with pytest.raises(UserError, match="there is no setting --sed; did you mean --seed"):
         writer.write("hello", sed=7)
