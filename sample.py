@@ -2,9 +2,10 @@
 
 from cursivetransformer.errors import run_script
 from cursivetransformer.sample_config import get_sample_args
-from cursivetransformer.write import draw_authors, write_page
+from cursivetransformer.write_files import draw_authors, write_page
 
 MOST_NOTES = 20  # of words that may be misspelt
+MOST_FILES = 12  # that are named
 
 
 def main():
@@ -25,7 +26,10 @@ def main():
                   f"--rewrite {number} writes it anew")
     if len(summary.doubtful) > MOST_NOTES:
         print(f"note: {len(summary.doubtful) - MOST_NOTES} other words are doubtful too: {','.join(map(str, list(summary.doubtful)[MOST_NOTES:]))}")
-    print(f"wrote {summary.n_words} words to {', '.join(map(str, summary.files))}")
+    files = list(map(str, summary.files))
+    if len(files) > MOST_FILES:
+        files = [files[0], "...", *files[-MOST_FILES // 2:]]
+    print(f"wrote {summary.n_words} words to {', '.join(files)}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
 from cursivetransformer.errors import run_script
 from cursivetransformer.even import Hand
-from cursivetransformer.layout import Ink, lay_out
+from cursivetransformer.layout import lay_out
+from cursivetransformer.page import Ink
 from cursivetransformer.render import ENDINGS, save_page
 
 RUNS = 3

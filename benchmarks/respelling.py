@@ -14,11 +14,10 @@ from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.errors import run_script
 from cursivetransformer.evaluation import find_both_readers
 from cursivetransformer.generate import write_rows
-from cursivetransformer.sample_config import get_evaluation_args
+from cursivetransformer.sample_config import get_evaluation_args, sampling_options
 from cursivetransformer.spelling import edits
 from cursivetransformer.stream import Stream
 from cursivetransformer.texts import text_sets
-from cursivetransformer.write import sampling_options
 
 NEVER, ALWAYS = np.inf, -1.0  # limits in nats that no first version passes, and that every one does
 

@@ -22,7 +22,7 @@ from benchmarks.attention import plain_copy
 from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.config import get_all_args
 from cursivetransformer.errors import run_script
-from cursivetransformer.generate import _allowed_tokens, _context, _decode, _prompt, draw, probabilities
+from cursivetransformer.generate import _allowed_tokens, _decode, context_of, draw, probabilities, prompt_of
 from cursivetransformer.manuscript import Spelling
 from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.reader import find_readers
@@ -59,9 +59,9 @@ def compare(model, tokenizer, words, group):
     drawn = (ids != tokenizer.pad_id).sum(1)
     cached = drawn.sum() / (time.perf_counter() - start)
     print(f"{len(rows)} rows of up to {drawn.max()} tokens\n{'with cache':26} {cached:8,.0f} tokens a second ({drawn.sum()} tokens)")
-    text, slots = torch.as_tensor(_context(model, tokenizer, rows, None)), tokenizer.n_slots
+    text, slots = torch.as_tensor(context_of(model, tokenizer, rows, None)), tokenizer.n_slots
     prompt = torch.randint(0, tokenizer.slot_sizes[0], (drawn.max() // slots, slots)) + torch.as_tensor(tokenizer.slot_starts[:-1])
-    prompt[0] = torch.as_tensor(_prompt(tokenizer, None)[0])
+    prompt[0] = torch.as_tensor(prompt_of(tokenizer, None)[0])
     ways = [("without, same rows at once", model, len(rows)), ("without, row after row", model, 1)]
     if isinstance(model, TokenGPT):
         ways.append(("so, attention written out", plain_copy(model), 1))

@@ -20,11 +20,11 @@ from cursivetransformer.errors import UserError
 from cursivetransformer.reader import CHOOSING, GRADING, find_readers, load_reader
 from cursivetransformer.reader_training import read_back
 from cursivetransformer.respell import write_spelt
+from cursivetransformer.sample_config import sampling_options
 from cursivetransformer.spelling import Spelling, edits
 from cursivetransformer.stream import Stream, mean_nats
 from cursivetransformer.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.texts import text_sets
-from cursivetransformer.write import sampling_options
 
 HELD_OUT = "held-out words"
 

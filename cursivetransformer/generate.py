@@ -89,11 +89,11 @@ def _allowed_tokens(model, tokenizer, rows, primer):
     offsets = [sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows]
     allowed = np.array(offsets) * tokenizer.n_slots + len(rows[0])  # WORD and END count too
     if model.bounded:
-        allowed = np.minimum(allowed, model.config.max_length - np.count_nonzero(_prompt(tokenizer, primer) != tokenizer.pad_id))
+        allowed = np.minimum(allowed, model.config.max_length - np.count_nonzero(prompt_of(tokenizer, primer) != tokenizer.pad_id))
     return allowed
 
 
-def _prompt(tokenizer, primer):
+def prompt_of(tokenizer, primer):
     """(P, slots) the groups before the first token that is drawn: WORD, or WORD primer WORD."""
     word = np.full((1, tokenizer.n_slots), tokenizer.pad_id)
     word[0, 0] = tokenizer.word_id
@@ -102,7 +102,7 @@ def _prompt(tokenizer, primer):
     return np.concatenate([word, tokenizer.encode_offsets(points_to_offsets(primer.points))[0], word])
 
 
-def _context(model, tokenizer, rows, primer):
+def context_of(model, tokenizer, rows, primer):
     """(B, S) character ids of what each row spells, primer first, a space after each word. Raises `UserError` where that is too long."""
     prefix = [primer.text] if primer else []
     texts = [tokenizer.encode_text(" ".join(prefix + row) + " ") for row in rows]
@@ -156,8 +156,8 @@ def _decode(model, tokenizer, rows, authors, primer, allowed, luck, filters, pro
     """Draw the tokens of all rows, at most `allowed` (B,) of each. luck: (B, most) in [0, 1). Returns (B, most) ids, PAD behind,
     and (B, most) minus the log-probability of each, 0 behind."""
     device = next(model.parameters()).device
-    prompt = torch.as_tensor(_prompt(tokenizer, primer), device=device)
-    text = torch.as_tensor(_context(model, tokenizer, rows, primer), device=device)
+    prompt = torch.as_tensor(prompt_of(tokenizer, primer), device=device)
+    text = torch.as_tensor(context_of(model, tokenizer, rows, primer), device=device)
     drawn, nats = np.full(luck.shape, tokenizer.pad_id), np.zeros(luck.shape, np.float32)
     luck = torch.as_tensor(luck, device=device)
     filling = (tokenizer.n_slots - 1) * model.fills_words

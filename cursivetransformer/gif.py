@@ -17,7 +17,7 @@ BORDER = 2            # pixels around what was drawn last that are averaged agai
 
 
 def save_gif(page, path, config):
-    """Write a `layout.Page`, `gif_width` pixels wide or less, in pictures of which only what changed is kept. config: a `sample_config.SampleConfig`."""
+    """Write a `page.Page`, `gif_width` pixels wide or less, in pictures of which only what changed is kept. config: a `sample_config.SampleConfig`."""
     frames = _frames(page, config)
     first = next(frames)
     # Known before the frames are: one for each tick of time and the last.

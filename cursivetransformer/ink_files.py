@@ -38,7 +38,7 @@ class BankFile:
         self.entries, self.origin, self.page = EntryFile(path, origin.name), origin, 0
 
     def add(self, page):
-        """Append the words of a `layout.Page`."""
+        """Append the words of a `page.Page`."""
         self.page += 1
         for word in page.words:
             if len(word.points):
@@ -65,7 +65,7 @@ class InkmlFile:
                         f'<brushProperty name="width" value="{config.pen_width:g}" units="mm"/></brush></context>\n</definitions>\n')
 
     def add(self, page):
-        """Append the words of a `layout.Page`."""
+        """Append the words of a `page.Page`."""
         self.number += 1
         when = pen.timing(page.words, self.config.pace)
         times = iter(when.strokes)
@@ -100,7 +100,7 @@ class XournalFile:
         self._write('<?xml version="1.0" standalone="no"?>\n<xournal creator="cursivetransformer" fileversion="4">\n<title>Xournal++ document</title>\n')
 
     def add(self, page):
-        """Append a `layout.Page`."""
+        """Append a `page.Page`."""
         self._write(f'<page width="{page.width * PT:.2f}" height="{page.height * PT:.2f}">\n'
                     '<background type="solid" color="#ffffffff" style="plain"/>\n')
         if page.ruling and self.config.draw_paper:

@@ -6,80 +6,20 @@ letters is needed. Pages are made one at a time from a stream of words, so a tex
 
 import dataclasses
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.manuscript import Break
-from cursivetransformer.paper import AUTO_MARGIN, LARGEST_X_HEIGHT, SMALLEST_X_HEIGHT, Ruling, Sheet
-from cursivetransformer.strokes import split_strokes
+from cursivetransformer.page import Page, PlacedWord
+from cursivetransformer.paper import AUTO_MARGIN, LARGEST_X_HEIGHT, SMALLEST_X_HEIGHT, Sheet
 
 SPACE_INDENT = 1.5         # x-heights: what a space at the beginning of a line moves it in
 NARROWEST, WIDEST = 0.5, 2.0  # of a space between words that varies, in its mean
-BAND, BANDS = 0.06, 25     # canvas heights, and how many: words are as far apart as their ink is, band by band of height
 CLOSER, CLOSEST = 0.7, 0.5  # share of the room between two words' ink that they are moved together by; at most, in x-heights
 LOOSEST = 3.0              # a justified line is left ragged where its spaces would grow to more than this times their size
 FIT_STEPS = 14             # halvings: to a hundredth of a millimetre
 MOST_FITTED = 20_000       # words: more are not legible on any page
-
-
-@dataclass
-class Ink:
-    """A word to lay out. points: (n, 3), in canvas heights; glued: as in `manuscript.Word`."""
-
-    text: str
-    points: np.ndarray
-    glued: bool = False
-
-    @cached_property
-    def width(self):
-        """Of the ink, in canvas heights."""
-        return float(self.points[:, 0].max()) if len(self.points) else 0.0
-
-    @cached_property
-    def hollows(self):
-        """(2, bands): how far the ink stays behind its left and its right edge, in each band of height and those beside it."""
-        edges = np.full((2, BANDS + 2), np.inf)
-        band = np.clip((self.points[:, 1] / BAND + BANDS * 0.6).astype(int), 0, BANDS - 1) + 1
-        for side, depth in enumerate((self.points[:, 0], self.width - self.points[:, 0])):
-            np.minimum.at(edges[side], band, depth)
-        return np.minimum(np.minimum(edges[:, :-2], edges[:, 1:-1]), edges[:, 2:])
-
-
-@dataclass
-class PlacedWord:
-    """A word on a page. points: (n, 3), as in `Ink`; x, y: millimetres of its origin; scale: millimetres of a canvas height; slope:
-    radians by which it falls to the right."""
-
-    text: str
-    points: np.ndarray
-    x: float
-    y: float
-    scale: float
-    slope: float = 0.0
-
-    @property
-    def strokes(self):
-        """Arrays (m, 2) in millimetres, in writing order."""
-        cos, sin = np.cos(self.slope), np.sin(self.slope)
-        turned = self.scale * np.array([[cos, sin], [-sin, cos]])
-        return [stroke @ turned + (self.x, self.y) for stroke in split_strokes(self.points)]
-
-
-@dataclass
-class Page:
-    """A written page: millimetres, x to the right and y downward from the upper left corner; words in writing order."""
-
-    words: list
-    width: float
-    height: float
-    ruling: Ruling | None = None
-
-    @property
-    def strokes(self):
-        """Arrays (m, 2) in millimetres, in writing order."""
-        return [stroke for word in self.words for stroke in word.strokes]
 
 
 @dataclass
@@ -99,7 +39,7 @@ class Line:
 
 
 def lay_out(parts, config, ink_x_height, sheet=None):
-    """Write a stream of `Ink`s and `manuscript.Break`s onto pages; yields each `Page` as it is full.
+    """Write a stream of `page.Ink`s and `manuscript.Break`s onto pages; yields each `Page` as it is full.
 
     config: a `sample_config.SampleConfig`, whose seed chooses what varies; ink_x_height: of the hand, in canvas heights; sheet: a
     `paper.Sheet`, by default what the settings ask for. A word that is wider than a line is made narrower. Raises `UserError`.
@@ -172,7 +112,7 @@ class _Setter:
     def _lines(self, parts):
         """`Line`s, as many words in each as it holds."""
         line = self._new_line(Break(0))
-        for cluster in _clusters(parts):
+        for cluster in self._clusters(parts):
             if isinstance(cluster, Break):
                 if line.words:
                     yield line
@@ -192,6 +132,22 @@ class _Setter:
             line.gaps += gaps
         if line.words:
             yield line
+
+    def _clusters(self, parts):
+        """The parts, with every word and those that are glued to it as a list, as many as a line holds."""
+        cluster, width = [], 0.0
+        for part in parts:
+            more = 0.0 if isinstance(part, Break) else part.width * self.unit + self.config.word_space * self.sheet.x_height
+            if cluster and (isinstance(part, Break) or not part.glued or width + more > self.sheet.text_width):
+                yield cluster
+                cluster, width = [], 0.0
+            if isinstance(part, Break):
+                yield part
+            else:
+                cluster.append(part)
+                width += more
+        if cluster:
+            yield cluster
 
     def _new_line(self, start):
         """An empty line as a break begins it; a gap is kept for its indent."""
@@ -217,7 +173,7 @@ class _Setter:
         left, y, free = self.sheet.margin[3], self.sheet.baseline(at), self.sheet.text_width - line.width(self.unit)
         indent, gaps = line.gaps[0], np.array([0.0, *line.gaps[1:]])
         scale = self.unit
-        if free < -1e-6:  # one word, or words that may not be parted, and wider than a line
+        if free < -1e-6:  # a word wider than a line
             shrink = (self.sheet.text_width - indent) / (self.sheet.text_width - indent - free)
             scale, gaps, free = scale * shrink, gaps * shrink, 0.0
         if self.config.align == "justified" and not line.last and gaps.sum() and free < (LOOSEST - 1) * gaps.sum():
@@ -229,21 +185,6 @@ class _Setter:
             placed.append(PlacedWord(word.text, word.points, x, y + np.tan(slope) * (x - start), scale, slope))
             x += word.width * scale
         return placed
-
-
-def _clusters(parts):
-    """The parts, with every word and those that are glued to it as a list."""
-    cluster = []
-    for part in parts:
-        if cluster and (isinstance(part, Break) or not part.glued):
-            yield cluster
-            cluster = []
-        if isinstance(part, Break):
-            yield part
-        else:
-            cluster.append(part)
-    if cluster:
-        yield cluster
 
 
 def _cropped(page, sheet, config):

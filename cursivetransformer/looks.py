@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from cursivetransformer.errors import UserError
-from cursivetransformer.files import atomic_path
-from cursivetransformer.generate import _context, _prompt
+from cursivetransformer.files import atomic_path, check_writable
+from cursivetransformer.generate import context_of, prompt_of
 from cursivetransformer.strokes import points_to_offsets, split_strokes
 
 LATE = set("ijtxfz" + string.ascii_uppercase + "!?;:%=\"")  # letters whose dots and bars come later than the rest
@@ -50,10 +50,10 @@ def _all_heads(model, tokenizer, word, author, primer):
     """(heads, n, letters): offset i was predicted from what the group before it sees."""
     device = next(model.parameters()).device
     ids = tokenizer.encode_offsets(points_to_offsets(word.points))[0]
-    prompt = torch.as_tensor(np.concatenate([_prompt(tokenizer, primer), ids]), device=device)
+    prompt = torch.as_tensor(np.concatenate([prompt_of(tokenizer, primer), ids]), device=device)
     if model.bounded:
         prompt = prompt[:model.config.max_length // tokenizer.n_slots]
-    text = torch.as_tensor(_context(model, tokenizer, [[word.text]], primer), device=device)
+    text = torch.as_tensor(context_of(model, tokenizer, [[word.text]], primer), device=device)
     looks = model.looks(prompt, text, torch.tensor([author], device=device)).cpu().numpy()
     first = len(primer.text) + 1 if primer else 0
     own = looks[:, -len(ids) - 1:-1, first:first + len(word.text) + 1]
@@ -103,9 +103,10 @@ def told(looks):
 
 
 def check_picture(path):
-    """Raise `UserError` where `draw_looks` knows no such kind of picture."""
+    """Raise `UserError` where `draw_looks` knows no such kind of picture, or it could not be written."""
     if Path(path).suffix.lower() not in ENDINGS:
         raise UserError(f"--attention {path}: the ending must be one of {', '.join(ENDINGS)}")
+    check_writable(path)
 
 
 def draw_looks(path, looks):

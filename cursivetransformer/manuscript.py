@@ -141,8 +141,7 @@ class Manuscript:
                 if spelling.reflow and part == Break():
                     continue
                 yield part
-                glued = True  # the first word of a line has none before it to be kept with
-                started = False
+                glued, started = False, False  # the first word of a line has none before it to be kept with
                 continue
             if part == "":
                 glued = True

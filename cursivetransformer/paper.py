@@ -79,26 +79,20 @@ class Sheet:
             pitch = config.grid * max(1, round(pitch / config.grid))
             ruling = Ruling(config.paper, config.grid)
         sheet = replace(self, x_height=x_height, pitch=pitch)
-        if sheet.ruled_away:
-            raise UserError(f"a page of {self.width:g} x {self.height:g} mm has no room for letters with an x-height of {x_height:g} mm "
-                            f"between its margins; take a larger --page, a smaller --margin or a smaller --x_height")
         if config.paper == "ruled":
             ruling = Ruling("ruled", pitch, y=sheet.baseline(0))
         elif ruling:
             # The first baseline is the first line of the grid that leaves room for tall letters.
             sheet = replace(sheet, margin=(math.ceil(sheet.baseline(0) / config.grid) * config.grid - ASCENT * x_height, *self.margin[1:]))
+        if not sheet.has_line(0) or sheet.text_width < 2 * x_height or min(sheet.margin[1], sheet.margin[3]) < 0:
+            raise UserError(f"a page of {self.width:g} x {self.height:g} mm has no room for letters with an x-height of {x_height:g} mm "
+                            f"between its margins; take a larger --page, a smaller --margin or a smaller --x_height")
         return replace(sheet, ruling=ruling)
 
     @property
     def text_width(self):
         """From margin to margin."""
         return self.width - self.margin[1] - self.margin[3]
-
-    @property
-    def ruled_away(self):
-        """Whether there is no room for a letter."""
-        return (self.text_width < 2 * self.x_height or min(self.margin[1], self.margin[3]) < 0
-                or self.height - self.margin[0] - self.margin[2] < (ASCENT + DESCENT) * self.x_height)
 
     def baseline(self, line):
         """y of a line's baseline, from line 0."""

@@ -17,7 +17,7 @@ EDGE = 0.005             # millimetres: what rounding may add
 
 
 def save_gcode(page, path, config):
-    """Write a `layout.Page` as G-code. config: a `sample_config.SampleConfig`. Raises `UserError` for ink beyond the bounds."""
+    """Write a `page.Page` as G-code. config: a `sample_config.SampleConfig`. Raises `UserError` for ink beyond the bounds."""
     unit, digits = (1.0, 3) if config.gcode_units == "mm" else (1 / INCH, 4)
 
     def at(point):

@@ -1,9 +1,9 @@
 """Samples drawn while training, and read: the same sentence and the same held-out words every time, so that progress shows."""
 
 from cursivetransformer.respell import write_spelt
-from cursivetransformer.sample_config import SampleConfig
+from cursivetransformer.sample_config import SampleConfig, sampling_options
 from cursivetransformer.spelling import Spelling
-from cursivetransformer.write import Writer, sampling_options
+from cursivetransformer.write import Writer
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 TEST_WORDS = 8

@@ -15,7 +15,7 @@ POINTS = 72 / 25.4  # in a millimetre
 
 
 def save_png(page, path, config):
-    """Write a `layout.Page` on white. config: a `sample_config.SampleConfig`. Raises `UserError` for a picture that is too large."""
+    """Write a `page.Page` on white. config: a `sample_config.SampleConfig`. Raises `UserError` for a picture that is too large."""
     if page.width * page.height * (config.dpi / 25.4) ** 2 > MOST_PIXELS or max(page.width, page.height) * config.dpi / 25.4 > LONGEST:
         raise UserError(f"a page of {page.width:.0f} x {page.height:.0f} mm is too large a picture at --dpi {config.dpi}; take fewer")
     figure = _figure(page, config)
@@ -32,7 +32,7 @@ class PdfBook:
         self.pages = PdfPages(path, metadata={"CreationDate": None, "Creator": "cursivetransformer", "Producer": None})
 
     def add(self, page):
-        """Append a `layout.Page`."""
+        """Append a `page.Page`."""
         self.pages.savefig(_figure(page, self.config))
 
     def close(self):

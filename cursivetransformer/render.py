@@ -27,9 +27,10 @@ OUTLINED = (".png", ".pdf", ".gif", ".xopp")  # where strokes swell unless the s
 
 
 def parse_out(out):
-    """[(path, ending)] of what --out says, joined by commas. Raises `UserError` for an ending that is not known."""
+    """[(path, ending)] of what --out says, joined by commas, or of a list of paths. Raises `UserError` for an ending that is not known."""
     found = []
-    for name in filter(None, (part.strip() for part in out.split(","))):
+    names = [part.strip() for part in out.split(",")] if isinstance(out, str) else map(str, out)
+    for name in filter(None, names):
         ending = max((ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default=None)
         if not ending or Path(name).name.lower() == ending:
             raise UserError(f"--out {name}: the ending must be one of {', '.join(ENDINGS)}")
@@ -62,7 +63,7 @@ class Outputs:
                 self.books.append((path, stack.enter_context(_closed(book))))
 
     def add(self, page, only=False):
-        """Write one more `layout.Page`; only: there is no other."""
+        """Write one more `page.Page`; only: there is no other."""
         self.pages += 1
         for path, ending in self.single:
             if not only:
@@ -88,7 +89,7 @@ def _closed(book):
 
 @contextmanager
 def open_outputs(out, config, origin=Origin()):
-    """`Outputs` for what --out says. Files with one page are whole as soon as they are added to; the others, if all goes well, at the
+    """`Outputs` for what `parse_out` takes. Files with one page are whole as soon as they are added to; the others, if all goes well, at the
     end, and otherwise are not there at all. Raises `UserError`, where it can before any work."""
     check_look(config)
     files = parse_out(out)
@@ -101,8 +102,8 @@ def open_outputs(out, config, origin=Origin()):
 
 
 def save_page(page, path, config):
-    """Write one `layout.Page` to a file, whole or not at all. Raises `UserError`."""
-    with open_outputs(str(path), config) as outputs:
+    """Write one `page.Page` to a file, whole or not at all. Raises `UserError`."""
+    with open_outputs([path], config) as outputs:
         outputs.add(page, only=True)
 
 

@@ -1,10 +1,11 @@
 """The settings of what a trained model is used for: writing pages, and being measured. As in `config.py`, each once."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from cursivetransformer.config import Config, settings_of
 from cursivetransformer.config_rules import page_rules, plotter_rules, require, sampling_rules
-from cursivetransformer.settings import same_setting, setting
+from cursivetransformer.settings import check_values, same_setting, setting
 
 PAPERS = ("plain", "ruled", "squared", "dotted")
 ALIGNMENTS = ("left", "justified", "centre", "right")
@@ -52,7 +53,7 @@ class SampleConfig:
     even_size: float = setting(0.5, "share of a word's deviation from the height of its hand that is taken out", "layout")
 
     author: str = setting("", "whose hand, of those that the model knows; empty takes the one it has seen most of, 'unknown' nobody's in particular", "hand")
-    like: str = setting("", "word whose style to follow: BANK.json#17 for the entry 17 of a bank, BANK.json#NAME for a word by that author", "hand")
+    like: str = setting("", "word whose style to follow: BANK.json#17 for the entry 17 of a bank, BANK.json#NAME for a word by that author; or an author that the model knows", "hand")
     list_authors: bool = setting(False, "tell whose hands the model knows, and draw them to --out, each writing the text", "hand")
 
     respell: int | None = setting(None, "versions, at most, of a word that the reader of the hand misreads; empty takes 8 where there is a reader", "spelling")
@@ -114,6 +115,13 @@ def get_sample_args(use_argparse=True, argv=None, **overrides):
     return config
 
 
+def changed(config, **changes):
+    """A copy of a `SampleConfig` with `changes`, checked. Raises `UserError`."""
+    config = dataclasses.replace(config, **check_values(SampleConfig, changes))
+    check_sample_config(config)
+    return config
+
+
 def check_sample_config(config):
     """Refuse, before any work, settings that cannot work; raises `UserError`."""
     require(config, {
@@ -121,6 +129,13 @@ def check_sample_config(config):
         "respell": (config.respell is None or config.respell >= 1, "1 or more"),
         "file": (not (config.file and config.text), "left out where a text is given"),
     })
+
+
+def sampling_options(config):
+    """The settings of sampling that `generate.write_rows` takes. bias raises every probability to the power 1 + bias, as a lower
+    temperature does; A. Graves, "Generating sequences with recurrent neural networks" (arXiv:1308.0850), section 5.4, has the idea and
+    the name."""
+    return {"temperature": config.temperature / (1 + config.bias), "top_k": config.top_k, "top_p": config.top_p, "seed": config.seed}
 
 
 def get_evaluation_args(use_argparse=True, argv=None, **overrides):

@@ -22,8 +22,8 @@ INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 
 
 def save_svg(page, path, config):
-    """Write a `layout.Page` as lines, or with `strokes` "outline" as shapes. config: a `sample_config.SampleConfig`."""
-    _tree(page, config, _outlines if config.strokes == "outline" else _lines).write(path, encoding="utf-8", xml_declaration=True)
+    """Write a `page.Page` as lines, or with `strokes` "outline" as shapes. config: a `sample_config.SampleConfig`."""
+    _still(page, config).write(path, encoding="utf-8", xml_declaration=True)
 
 
 def save_animated_svg(page, path, config):
@@ -41,7 +41,11 @@ def save_animated_svg(page, path, config):
 
 def svg_text(page, config):
     """A page as text, to be shown by a notebook."""
-    return ET.tostring(_tree(page, config, _outlines if config.strokes != "line" else _lines).getroot(), encoding="unicode")
+    return ET.tostring(_still(page, config).getroot(), encoding="unicode")
+
+
+def _still(page, config):
+    return _tree(page, config, _outlines, filled=True) if config.strokes == "outline" else _tree(page, config, _lines)
 
 
 def ink_svg(points):
@@ -53,8 +57,8 @@ def ink_svg(points):
             f'<g fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round">{lines}</g></svg>')
 
 
-def _tree(page, config, draw):
-    """The document; draw(word, config, usual step) -> the group of a word."""
+def _tree(page, config, draw, filled=False):
+    """The document; draw(word, config, usual step) -> the group of a word, whose paths are filled, or drawn as lines."""
     ET.register_namespace("inkscape", INKSCAPE)
     svg = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", width=f"{page.width:.2f}mm", height=f"{page.height:.2f}mm",
                      viewBox=f"0 0 {page.width:.2f} {page.height:.2f}", role="img")
@@ -62,7 +66,7 @@ def _tree(page, config, draw):
     if page.ruling and config.draw_paper:
         _draw_paper(_layer(svg, 2, "%2 paper", fill=PAPER_COLOR, stroke=PAPER_COLOR), page)
     lines = {"fill": "none", "stroke": config.ink_color, "stroke-width": f"{config.pen_width:g}", "stroke-linecap": "round", "stroke-linejoin": "round"}
-    layer = _layer(svg, 1, "1 ink", **(lines if draw is not _outlines else {"fill": config.ink_color}))
+    layer = _layer(svg, 1, "1 ink", **({"fill": config.ink_color} if filled else lines))
     usual = pen.usual_step(page.strokes)
     for word in page.words:
         group = draw(word, config, usual)

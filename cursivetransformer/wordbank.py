@@ -39,7 +39,7 @@ def make_prompts(config, rng, words=None):
     lexicon = _Lexicon(words)
     prompts, tries = {}, 0
     while len(prompts) < config.size and tries < 20 * config.size:
-        prompts.setdefault(_prompt(config, rng, lexicon))
+        prompts.setdefault(prompt_of(config, rng, lexicon))
         tries += 1
     prompts = list(prompts)
     needed, more = [], True
@@ -69,7 +69,7 @@ class _Lexicon:
         self.chances = rarity / rarity.sum()
 
 
-def _prompt(config, rng, lexicon):
+def prompt_of(config, rng, lexicon):
     """One prompt."""
     kind = rng.choice(4, p=_shares(config))
     if kind == 2:

@@ -1,41 +1,34 @@
-"""Text -> pages in a learnt hand: the sampler, the reader, the layout and the renderers put together. `sample.py` is a thin layer over it.
+"""Text -> pages in a learnt hand: the sampler, the reader, the layout and the renderers put together.
 
     from cursivetransformer import Writer
     letter = Writer.load().write("Dear Ada, ...", author="Edith", page="A5")
     letter.save("letter.svg", "letter.gcode")
 """
 
-import dataclasses
 import io
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from cursivetransformer.authors import UNKNOWN_AUTHOR, find_author
 from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.errors import UserError
 from cursivetransformer.even import Hand
 from cursivetransformer.ink_files import Origin
-from cursivetransformer.layout import Ink, fitted, lay_out
-from cursivetransformer.looks import check_picture, draw_looks, find_looks, told
+from cursivetransformer.layout import fitted, lay_out
 from cursivetransformer.manuscript import LONGEST_WORD, Break, Manuscript, Spelling
+from cursivetransformer.page import Ink
 from cursivetransformer.paper import Sheet
 from cursivetransformer.primer import find_primer
 from cursivetransformer.reader import find_choosing_reader
-from cursivetransformer.render import open_outputs, parse_out
+from cursivetransformer.render import open_outputs
 from cursivetransformer.respell import SpeltWord, parse_rewrite, write_spelt
-from cursivetransformer.sample_config import SampleConfig, get_sample_args
-from cursivetransformer.sheet import save_sheet
+from cursivetransformer.sample_config import SampleConfig, changed, get_sample_args, sampling_options
 from cursivetransformer.svg import ink_svg, svg_text
 
 VERSIONS = 8          # of a misread word where --respell is not given
 WORDS_AT_ONCE = 512   # that are written together: bounds the memory for a text of any length
 LETTER_WIDTH = 1.3    # x-heights, of a usual letter in a usual hand: tells which words are longer than a line before they are written
-MOST_EXPLAINED = 100   # words whose attention is drawn
-HANDS_TEXT = "Dear reader, this is my hand."  # what authors write to be looked at
 
 
 class LetterWord(SpeltWord):
@@ -51,7 +44,7 @@ class LetterWord(SpeltWord):
 
 @dataclass
 class Letter:
-    """A written text. pages: a list of `layout.Page`; words: of `LetterWord`, in the order of the text; config: the settings it was
+    """A written text. pages: a list of `page.Page`; words: of `LetterWord`, in the order of the text; config: the settings it was
     written with. Shows itself in a notebook."""
 
     pages: list
@@ -62,8 +55,7 @@ class Letter:
     def save(self, *paths, **settings):
         """Write it to files, of the kinds that their endings say; settings: of what is drawn, like swell=0. Returns the paths, several for
         one where a file has one page. Raises `UserError`."""
-        config = dataclasses.replace(self.config, **settings)
-        with open_outputs(",".join(map(str, paths)), config, self.origin) as outputs:
+        with open_outputs(paths, changed(self.config, **settings), self.origin) as outputs:
             for page in self.pages:
                 outputs.add(page, only=len(self.pages) == 1)
         return outputs.written
@@ -76,14 +68,18 @@ class Letter:
 
 
 @dataclass
-class Summary:
-    """What became of a text that was written to files. doubtful: {number of a word, from 1: `LetterWord`} of those that may be misspelt;
-    slips: sentences about where attention slipped, if they were asked for."""
+class Plan:
+    """A text that is ready to be written. primer: a `bank_entry.Word` or None; author: a number; rewrite: {index of a word: version}."""
 
+    manuscript: Manuscript
+    config: SampleConfig
+    sheet: Sheet
+    primer: object
+    author: int
+    spelling: Spelling
     n_words: int
-    files: list
-    doubtful: dict
-    slips: list
+    rewrite: dict
+    origin: Origin
 
 
 class Writer:
@@ -144,7 +140,7 @@ class Writer:
         return Spelling(self.tokenizer.alphabet, config.missing, int(np.clip(longest, 2, LONGEST_WORD)), config.reflow)
 
     def pages(self, plan, on_word=None, progress=None):
-        """Write what a `Plan` says; yields each `layout.Page` as it is full, in memory that does not grow with the text.
+        """Write what a `Plan` says; yields each `page.Page` as it is full, in memory that does not grow with the text.
 
         on_word: called with each `LetterWord` in order; progress: with the number of words finished since its last call.
         """
@@ -175,85 +171,6 @@ class Writer:
                                      plan.author, start // self.group, primer=plan.primer, **sampling_options(plan.config)))
             yield [(part, None if isinstance(part, Break) else next(spelt)) for part in batch]
             start += len(texts)
-
-
-@dataclass
-class Plan:
-    """A text that is ready to be written. primer: a `bank_entry.Word` or None; author: a number; rewrite: {index of a word: version}."""
-
-    manuscript: Manuscript
-    config: SampleConfig
-    sheet: Sheet
-    primer: object
-    author: int
-    spelling: Spelling
-    n_words: int
-    rewrite: dict
-    origin: Origin
-
-
-def write_page(config, say=print, show_progress=False):
-    """Write `config.text` or `config.file` (a `SampleConfig`) to the files of `config.out`. Returns a `Summary`. Raises `UserError`."""
-    parse_out(config.out)
-    if config.attention:
-        check_picture(config.attention)
-    Sheet.from_settings(config)  # refused before the model is loaded
-    writer = load_writer(config, say)
-    plan, summary = writer.plan(Manuscript.open(config.text, config.file), config), Summary(0, [], {}, [])
-    explained = {}
-
-    def count(spelt):
-        summary.n_words += 1
-        if config.attention and len(explained) < MOST_EXPLAINED and len(spelt.word.points):
-            explained[summary.n_words] = spelt.word
-        if spelt.doubtful:
-            summary.doubtful[summary.n_words] = spelt
-
-    with open_outputs(config.out, config, plan.origin) as outputs, \
-            tqdm(total=plan.n_words, unit="word", disable=None if show_progress else True, leave=False) as bar:
-        held = None
-        for page in writer.pages(plan, count, bar.update):
-            if held is not None:
-                outputs.add(held)
-            held = page
-        outputs.add(held, only=outputs.pages == 0)
-    summary.files = outputs.written
-    if config.attention:
-        looks = dict(zip(explained, find_looks(writer.model, writer.tokenizer, list(explained.values()), plan.author, plan.primer)))
-        draw_looks(config.attention, list(looks.values()))
-        summary.slips = told(looks)
-        summary.files.append(Path(config.attention))
-    return summary
-
-
-def load_writer(config, say=print):
-    """The `Writer` that a `SampleConfig` names. Raises `UserError`."""
-    return Writer.load(config.checkpoint, say, run_dir=config.run_dir, reader_dir=config.reader_dir, device=config.device, respell=config.respell)
-
-
-def draw_authors(config, say=print):
-    """Draw every hand that the model knows, writing `config.text` (a `SampleConfig`), and nobody's in particular, to `config.out`.
-    Returns the names."""
-    writer = load_writer(config, say)
-    config = dataclasses.replace(config, text=config.text or HANDS_TEXT, missing=config.missing if config.text else "skip")
-    manuscript, spelling = Manuscript.open(config.text, config.file), writer.spelling(config)
-    manuscript.survey(spelling)
-    words = [part.text for part in manuscript.parts(spelling) if not isinstance(part, Break)]
-    names = [*writer.authors, UNKNOWN_AUTHOR]
-    numbers = [find_author(name, writer.authors) for name in names]
-    words += words[:-len(words) % writer.group]  # so that no row is of two hands
-    spelt = write_spelt(writer.model, writer.tokenizer, words * len(names), writer.reader, config.respell or VERSIONS, group=writer.group,
-                        authors=np.repeat(numbers, len(words)), **sampling_options(config))
-    inks = [one.word.points for one in spelt]
-    save_sheet(config.out, [(name, inks[i * len(words):(i + 1) * len(words)]) for i, name in enumerate(names)])
-    return names
-
-
-def sampling_options(config):
-    """The settings of sampling that `generate.write_rows` takes. bias raises every probability to the power 1 + bias, as a lower
-    temperature does; A. Graves, "Generating sequences with recurrent neural networks" (arXiv:1308.0850), section 5.4, has the idea and
-    the name."""
-    return {"temperature": config.temperature / (1 + config.bias), "top_k": config.top_k, "top_p": config.top_p, "seed": config.seed}
 
 
 def _take(parts, most):

@@ -3,7 +3,8 @@
 import dataclasses
 
 from cursivetransformer.even import Hand
-from cursivetransformer.layout import Ink, lay_out
+from cursivetransformer.layout import lay_out
+from cursivetransformer.page import Ink
 from cursivetransformer.sample_config import SampleConfig
 from tests.made_up import made_up_words
 
@@ -14,7 +15,7 @@ def settings(**changed):
 
 
 def made_up_pages(n_words=30, **changed):
-    """`layout.Page`s of that many words."""
+    """`page.Page`s of that many words."""
     words = made_up_words(n_words)
     hand = Hand.of([word.points for word in words], [word.text for word in words])
     return list(lay_out([Ink(word.text, word.points) for word in words], settings(**changed), hand.x_height))

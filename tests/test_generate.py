@@ -48,9 +48,9 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
     texts = [row[:group] for row in texts]
     luck = np.random.default_rng(0).random((3, n), np.float32)
     drawn, _ = generate._decode(model, tokenizer, texts, np.array([0, 1, 2]), None, np.full(3, n), luck, (0.8, 0, 0.95))
-    context = torch.as_tensor(generate._context(model, tokenizer, texts, None))
+    context = torch.as_tensor(generate.context_of(model, tokenizer, texts, None))
     for row in range(3):
-        groups, partial = generate._prompt(tokenizer, None).tolist(), []
+        groups, partial = generate.prompt_of(tokenizer, None).tolist(), []
         grammar = generate._Grammar(tokenizer, 1, group, model.fills_words, "cpu")
         for step in range(n):
             state, logits = model.begin(torch.tensor(groups), context[row:row + 1], torch.tensor([row]))
@@ -110,7 +110,7 @@ def test_what_is_written_to_ends_with_a_space_as_in_training():
     """Without one nothing says that a word of one letter is over, and it was written again and again."""
     model, tokenizer = scribbler()
     primer = generate.WrittenWord("ed", np.zeros((1, 3)), True)
-    context = generate._context(model, tokenizer, [["a"], ["bc"]], primer)
+    context = generate.context_of(model, tokenizer, [["a"], ["bc"]], primer)
     assert ["".join(tokenizer.alphabet[i - 1] for i in row if i) for row in context] == ["ed a ", "ed bc "]
 
 

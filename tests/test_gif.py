@@ -54,7 +54,7 @@ def test_paper_shows_under_the_ink_and_colours_are_those_asked_for(tmp_path):
 
 
 def test_a_page_without_ink_is_one_picture(tmp_path):
-    from cursivetransformer.layout import Page
+    from cursivetransformer.page import Page
 
     save_page(Page([], 20.0, 10.0), tmp_path / "a.gif", settings())
     assert (frames(tmp_path / "a.gif")[0][0] == 255).all()

@@ -10,8 +10,9 @@ import pytest
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.even import CANVAS_X_HEIGHT as X_HEIGHT
-from cursivetransformer.layout import Ink, fitted, lay_out
+from cursivetransformer.layout import fitted, lay_out
 from cursivetransformer.manuscript import Break
+from cursivetransformer.page import Ink
 from cursivetransformer.paper import LINE_PITCH
 from cursivetransformer.sample_config import SampleConfig
 
@@ -111,6 +112,11 @@ def test_a_glued_mark_stays_with_its_word():
     free, glued = ([bar(1), bar(1), bar(0.6, text=".", glued=sticks)] for sticks in (False, True))
     assert rows(pages(free, page="A4", line_width=30.0)[0]) == [0, 0, 1]
     assert rows(pages(glued, page="A4", line_width=30.0)[0]) == [0, 1, 1]
+
+
+def test_what_is_glued_is_parted_where_a_line_cannot_hold_it():
+    page, = pages([bar(1, glued=i > 0) for i in range(20)], page="A4", line_width=50.0)
+    assert {word.scale for word in page.words} == {UNIT} and rows(page)[:4] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("align", ["left", "right", "centre", "justified"])

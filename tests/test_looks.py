@@ -11,9 +11,9 @@ import torch
 
 from cursivetransformer import looks
 from cursivetransformer.bank_entry import Word
-from cursivetransformer.generate import _context, _prompt
-from cursivetransformer.looks import check_picture, draw_looks, find_looks, told
 from cursivetransformer.errors import UserError
+from cursivetransformer.generate import context_of, prompt_of
+from cursivetransformer.looks import check_picture, draw_looks, find_looks, told
 from cursivetransformer.strokes import join_strokes, points_to_offsets
 from tests.test_generate import scribbler
 
@@ -25,14 +25,14 @@ INK = join_strokes([np.stack([np.linspace(0, 1, 30), 0.1 * np.sin(np.arange(30.0
 def test_looks_are_those_that_the_model_writes_with(kind, name):
     """What a character holds changes a group's prediction by as much as the group looks at it: not at all if that is nothing."""
     model, tokenizer = scribbler(name, kind)
-    prompt = torch.as_tensor(np.concatenate([_prompt(tokenizer, None), tokenizer.encode_offsets(points_to_offsets(INK))[0]]))
-    text = torch.as_tensor(_context(model, tokenizer, [["abc"]], None))
+    prompt = torch.as_tensor(np.concatenate([prompt_of(tokenizer, None), tokenizer.encode_offsets(points_to_offsets(INK))[0]]))
+    text = torch.as_tensor(context_of(model, tokenizer, [["abc"]], None))
     seen = model.looks(prompt, text, torch.tensor([1]))
     assert seen.shape == (seen.shape[0], len(prompt), 4)
     torch.testing.assert_close(seen.sum(-1), torch.ones(seen.shape[:2]))
     again = model.looks(prompt[:10], text, torch.tensor([1]))
     torch.testing.assert_close(seen[:, :10], again, atol=1e-5, rtol=0)  # causal
-    other = model.looks(prompt, torch.as_tensor(_context(model, tokenizer, [["aec"]], None)), torch.tensor([1]))
+    other = model.looks(prompt, torch.as_tensor(context_of(model, tokenizer, [["aec"]], None)), torch.tensor([1]))
     assert not torch.allclose(seen, other)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies
 from hypothesis.extra import numpy as arrays
 
 from cursivetransformer import pen
-from cursivetransformer.layout import PlacedWord
+from cursivetransformer.page import PlacedWord
 from cursivetransformer.strokes import join_strokes, split_strokes
 
 CIRCLE = 10 * np.stack([np.cos(np.linspace(0, 5, 14)), np.sin(np.linspace(0, 5, 14))], 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cursivetransformer.errors import UserError
-from cursivetransformer.layout import Page
+from cursivetransformer.page import Page
 from cursivetransformer.paper import Ruling
 from cursivetransformer.render import open_outputs, save_page
 from tests.made_up_page import made_up_pages, settings

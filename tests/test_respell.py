@@ -94,7 +94,7 @@ def test_nats_are_those_of_the_tokens(made):
     model, tokenizer = made
     word = generate.write_words(model, tokenizer, ["abc"], seed=2, temperature=0)[0]
     # At temperature 0 every token is the likeliest, so no other ink of as many points is likelier on the way.
-    state, logits = model.begin(torch.as_tensor(generate._prompt(tokenizer, None)), torch.as_tensor(generate._context(model, tokenizer, [["abc"]], None)))
+    state, logits = model.begin(torch.as_tensor(generate.prompt_of(tokenizer, None)), torch.as_tensor(generate.context_of(model, tokenizer, [["abc"]], None)))
     grammar, nats = generate._Grammar(tokenizer, 1, 1, model.fills_words, "cpu"), 0.0
     for _ in range(tokenizer.n_slots * len(word.points) + 1):  # its end, or what was drawn of an offset when it was stopped
         logits = logits.masked_fill(~grammar.allowed(), -torch.inf)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from cursivetransformer.layout import Page, PlacedWord
+from cursivetransformer.page import Page, PlacedWord
 from cursivetransformer.paper import Ruling
 from cursivetransformer.render import save_page
 from cursivetransformer.strokes import join_strokes

@@ -163,6 +163,10 @@ def test_the_library_writes_as_the_command_does(run_dir, writer, tmp_path):
     assert [spelt.word.text for spelt in letter.words] == ["hello", "trust", "bad"] and len(letter.pages) == 1
     assert repr(letter) == "<Letter: 3 words on 1 page>" and repr(letter.words[0]).startswith("<'hello', ")
     assert letter._repr_html_().startswith("<svg") and letter.words[0]._repr_svg_().startswith("<svg")
+    assert letter.save(tmp_path / "a, b.png", swell=0, dpi=50) == [tmp_path / "a, b.png"]
+    for wrong in ({"swel": 1}, {"swell": 2}, {"dpi": "many"}):
+        with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
+            letter.save(tmp_path / "c.png", **wrong)
     with pytest.raises(UserError, match="there is no setting --sed; did you mean --seed"):
         writer.write("hello", sed=7)
 
