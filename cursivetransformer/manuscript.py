@@ -14,7 +14,6 @@ import sys
 import tempfile
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 
 from anyascii import anyascii
 
@@ -107,16 +106,17 @@ class Manuscript:
     def open(cls, text="", file=""):
         """The text itself; with file the text in it; "-" for either is standard input. Raises `UserError`."""
         if "-" in (text, file):
-            spooled = tempfile.SpooledTemporaryFile(IN_MEMORY)
-            with told_as_mistakes("a temporary copy of standard input"):
-                shutil.copyfileobj(sys.stdin.buffer, spooled)
-            return cls(io.TextIOWrapper(spooled, "utf-8-sig", newline=""), "standard input")
-        if not file:
+            source, name = sys.stdin.buffer, "standard input"
+        elif file:
+            source, name = _opened(file), file
+        else:
             return cls(io.StringIO(text, newline=""))
-        try:
-            return cls(Path(file).open(encoding="utf-8-sig", newline=""), file)
-        except OSError as error:
-            raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
+        if name == "standard input" or not source.seekable():  # it can be read but once
+            with told_as_mistakes(f"a temporary copy of {name}"):
+                spooled = tempfile.SpooledTemporaryFile(IN_MEMORY)
+                shutil.copyfileobj(source, spooled)
+            source = spooled
+        return cls(io.TextIOWrapper(source, "utf-8-sig", newline=""), name)
 
     def survey(self, spelling):
         """How many words there are. Raises `UserError`, of all characters that cannot be written, before any is."""
@@ -217,3 +217,10 @@ class Manuscript:
         cure = f"--missing replace writes {', '.join(likes)}; " if likes and spelling.missing != "replace" else ""
         return (f"the model has never seen {named} (line {unknown[next(iter(unknown))]}); {cure}leave them out with --missing skip, or record "
                 f"words that have them and train again")
+
+
+def _opened(file):
+    try:
+        return open(file, "rb")
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}") from error

@@ -25,7 +25,7 @@ def save_png(page, path, config):
 class PdfBook:
     """A PDF that is written page after page."""
 
-    def __init__(self, path, config):
+    def __init__(self, path, config, origin):
         from matplotlib.backends.backend_pdf import PdfPages
 
         self.config = config

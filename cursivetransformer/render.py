@@ -21,7 +21,7 @@ from cursivetransformer.svg import save_animated_svg, save_svg
 # One file a page: functions of a page, a path and the settings. The longest ending that fits counts.
 SINGLE = {".svg": save_svg, ".animated.svg": save_animated_svg, ".png": save_png, ".gif": save_gif, ".gcode": save_gcode, ".hpgl": save_hpgl}
 # One file for all: made of a path, the settings and an `Origin`; then add(page) and close().
-BOUND = {".pdf": lambda path, config, origin: PdfBook(path, config), ".json": BankFile, ".json.zip": BankFile, ".inkml": InkmlFile, ".xopp": XournalFile}
+BOUND = {".pdf": PdfBook, ".json": BankFile, ".json.zip": BankFile, ".inkml": InkmlFile, ".xopp": XournalFile}
 ENDINGS = (*SINGLE, *BOUND)
 OUTLINED = (".png", ".pdf", ".gif", ".xopp")  # where strokes swell unless the settings say otherwise
 
@@ -35,8 +35,8 @@ def parse_out(out):
         if not ending or Path(name).name.lower() == ending:
             raise UserError(f"--out {name}: the ending must be one of {', '.join(ENDINGS)}")
         found.append((Path(name), ending))
-    if len({path for path, _ in found}) < len(found):
-        raise UserError(f"--out {out} names a file twice")
+    if not found or len({path for path, _ in found}) < len(found):
+        raise UserError(f"--out {out} names {'a file twice' if found else 'no file'}")
     return found
 
 

@@ -1,6 +1,8 @@
 """Texts: python -m pytest tests/test_manuscript.py"""
 
 import io
+import os
+import threading
 
 import hypothesis
 import pytest
@@ -107,6 +109,10 @@ def test_files_and_standard_input(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("b a".encode())))
     typed = Manuscript.open("-")
     assert typed.survey(LATIN) == 2 and list(typed.parts(LATIN)) == [Word("b"), Word("a")], "it can be read twice"
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_text, args=["b a"]).start()
+    piped = Manuscript.open(file=str(tmp_path / "pipe"))
+    assert piped.survey(LATIN) == 2 == len(list(piped.parts(LATIN)))
     with pytest.raises(UserError, match="none.txt cannot be read"):
         Manuscript.open(file="none.txt")
     (tmp_path / "b.txt").write_bytes(b"a \xe9 b")

@@ -43,7 +43,7 @@ def test_several_files_at_once(pages, tmp_path):
 def test_what_cannot_be_written_is_refused_before_any_work(pages, tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.svg").mkdir()
-    for out, sentence in (("a.doc", "must be one of .svg, .animated.svg"), ("a", "must be one of"), (".svg", "must be one of"), ("a.svg,a.svg", "names a file twice"),
+    for out, sentence in (("a.doc", "must be one of .svg, .animated.svg"), ("a", "must be one of"), (".svg", "must be one of"), ("a.svg,a.svg", "names a file twice"), (", ", "names no file"),
                           (tmp_path / "file" / "a.svg", "cannot be written"), (tmp_path / "folder.svg", "it is a folder")):
         with pytest.raises(UserError, match=sentence), open_outputs(str(out), settings()):
             raise AssertionError("too late")
