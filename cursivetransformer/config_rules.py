@@ -92,6 +92,7 @@ def page_rules(config):
         "word_space_jitter": (0 <= c.word_space_jitter <= 1, "between 0 and 1"),
         "slope_jitter": (0 <= c.slope_jitter <= 10, "between 0 and 10 (degrees)"),
         "even_slant": (0 <= c.even_slant <= 1, "between 0 and 1"),
+        "smooth": (0 <= c.smooth <= 1, "between 0 and 1"),
         "even_size": (0 <= c.even_size <= 1, "between 0 and 1"),
         "pen_width": (0.01 <= c.pen_width <= 20, "between 0.01 and 20 (millimetres)"),
         "swell": (0 <= c.swell <= 1, "between 0 and 1"),

@@ -13,6 +13,7 @@ import numpy as np
 from cursivetransformer.motion import hermite
 from cursivetransformer.strokes import join_strokes, ragged_arange, split_strokes
 
+SHARP = np.radians(70)      # a turn by more than this between two steps is not smoothed
 SHARPEST = np.radians(100)  # a turn by more than this between two steps is a corner, which a curve keeps
 FINE = 0.02                 # millimetres that a flattened curve may miss the true one by
 NARROWEST, WIDEST = 0.4, 1.7  # of the pen's width, however fast or slow
@@ -21,6 +22,30 @@ TAPER_LENGTH = 2.0          # widths of the pen, over which it does
 DOT = 1.25                  # diameter of a dot, in widths of the pen
 ROUND = np.radians(15)      # turn of an outline's corner or end that is drawn as one step
 TRAVEL = 4.0                # speed of the lifted pen, in that of the writing one
+
+
+def smoothed(points, share=1.0):
+    """(n, 3) points -> the same, each moved by that share onto the parabola through itself and the two points before and behind it that
+    fits best (A. Savitzky and M. Golay, "Smoothing and differentiation of data by simplified least squares procedures", 1964), which
+    takes out what wavers and keeps bends. The two points at either end of a stroke stay, and those at a sharp turn and beside it."""
+    if not share:
+        return points
+    strokes = []
+    for stroke in split_strokes(points):
+        if len(stroke) >= 5:
+            sharp = np.pad(_turns(stroke) > SHARP, 1)
+            free = ~(sharp[1:-3] | sharp[2:-2] | sharp[3:-1])
+            fitted = (12 * (stroke[1:-3] + stroke[3:-1]) + 17 * stroke[2:-2] - 3 * (stroke[:-4] + stroke[4:])) / 35
+            stroke = stroke.copy()
+            stroke[2:-2] += share * free[:, None] * (fitted - stroke[2:-2])
+        strokes.append(stroke)
+    return join_strokes(strokes) if strokes else points
+
+
+def _turns(stroke):
+    """(m - 2,) angles in [0, pi] between each step and the next."""
+    steps = np.diff(stroke, axis=0)
+    return np.abs((np.diff(np.arctan2(steps[:, 1], steps[:, 0])) + np.pi) % (2 * np.pi) - np.pi)
 
 
 def beziers(stroke):
@@ -32,9 +57,7 @@ def beziers(stroke):
     stroke = stroke[np.append(True, np.diff(stroke, axis=0).any(axis=1))]
     if len(stroke) < 2:
         return np.zeros((0, 4, 2))
-    steps = np.diff(stroke, axis=0)
-    turns = np.abs((np.diff(np.arctan2(steps[:, 1], steps[:, 0])) + np.pi) % (2 * np.pi) - np.pi)
-    start, leave, end, arrive = hermite(stroke, np.pad(turns > SHARPEST, 1, constant_values=True)).transpose(1, 0, 2)
+    start, leave, end, arrive = hermite(stroke, np.pad(_turns(stroke) > SHARPEST, 1, constant_values=True)).transpose(1, 0, 2)
     return np.stack([start, start + leave / 3, end - arrive / 3, end], 1)
 
 
@@ -84,14 +107,14 @@ def widths(stroke, path, pen_width, swell, usual):
         return np.full(len(path.xy), pen_width * (DOT if path.dot else 1.0))
     steps = np.hypot(*np.diff(stroke, axis=0).T)
     speed = np.maximum(np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]]) / usual, 1e-3)
-    width = np.clip(_smoothed(speed ** (-swell / 2)), NARROWEST, WIDEST)
+    width = np.clip(_steadied(speed ** (-swell / 2)), NARROWEST, WIDEST)
     along = np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))
     near_end = np.minimum(along, along[-1] - along) / (TAPER_LENGTH * pen_width)
     taper = 1 - swell * (1 - TAPER) * np.maximum(0, 1 - near_end) ** 2
     return pen_width * np.interp(path.at, np.arange(len(stroke)), width) * taper
 
 
-def _smoothed(values):
+def _steadied(values):
     """A running mean of three, twice: a hand presses no faster than it can."""
     for _ in range(2):
         padded = np.pad(values, 1, mode="edge")

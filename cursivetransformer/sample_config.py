@@ -51,6 +51,7 @@ class SampleConfig:
     slope_jitter: float = setting(0.2, "standard deviation of the slope of the lines in degrees; 0 for none", "layout")
     even_slant: float = setting(0.5, "share of a word's deviation from the slant of its hand that is taken out", "layout")
     even_size: float = setting(0.5, "share of a word's deviation from the height of its hand that is taken out", "layout")
+    smooth: float = setting(1.0, "how far points that waver are moved onto the curve of their neighbours; 0 draws every point where the model put it", "layout")
 
     author: str = setting("", "whose hand, of those that the model knows; empty takes the one it has seen most of, 'unknown' nobody's in particular", "hand")
     like: str = setting("", "word whose style to follow: BANK.json#17 for the entry 17 of a bank, BANK.json#NAME for a word by that author; or an author that the model knows", "hand")

@@ -19,6 +19,7 @@ from cursivetransformer.layout import fitted, lay_out
 from cursivetransformer.manuscript import LONGEST_WORD, Break, Manuscript, Spelling
 from cursivetransformer.page import Ink
 from cursivetransformer.paper import Sheet
+from cursivetransformer.pen import smoothed
 from cursivetransformer.primer import find_primer
 from cursivetransformer.reader import find_choosing_reader
 from cursivetransformer.render import open_outputs
@@ -155,7 +156,8 @@ class Writer:
                     continue
                 if on_word:
                     on_word(LetterWord(**vars(spelt)))
-                yield Ink(part.text, hand.evened(spelt.word.points, part.text, config.even_slant, config.even_size), part.glued)
+                points = smoothed(hand.evened(spelt.word.points, part.text, config.even_slant, config.even_size), config.smooth)
+                yield Ink(part.text, points, part.glued)
 
         sheet, parts = fitted(inked(), config, hand.x_height) if config.fit else (plan.sheet, inked())
         yield from lay_out(parts, config, hand.x_height, sheet)

@@ -38,6 +38,21 @@ def test_curves_have_no_corners_but_real_ones():
         assert np.abs(np.cross(np.append(chord, 0), np.append(curve[1] - curve[0], 0))[2]) < 1e-9
 
 
+def test_what_wavers_is_smoothed_and_what_bends_or_turns_is_not():
+    angles, rng = np.linspace(0, 9, 40), np.random.default_rng(0)
+    circle = np.stack([np.cos(angles), np.sin(angles)], 1)
+    wavering = circle + rng.normal(0, 0.03, circle.shape)
+    smooth = split_strokes(pen.smoothed(join_strokes([wavering])))[0]
+    error = [np.sqrt(((stroke - circle)[2:-2] ** 2).mean()) for stroke in (wavering, smooth)]
+    assert error[1] < 0.8 * error[0]
+    assert np.abs(split_strokes(pen.smoothed(join_strokes([circle])))[0] - circle).max() < 0.001
+    zigzag = np.array([[0, 0], [1, 2], [2, 0], [3, 2], [4, 0], [5, 2.0], [6, 0]])
+    for stroke in (zigzag, circle[:4]):
+        np.testing.assert_allclose(split_strokes(pen.smoothed(join_strokes([stroke])))[0], stroke, atol=1e-6)
+    np.testing.assert_array_equal(smooth[[0, 1, -2, -1]], wavering[[0, 1, -2, -1]].astype(np.float32))
+    assert len(pen.smoothed(np.zeros((0, 3), np.float32))) == 0
+
+
 @hypothesis.given(STROKES)
 def test_flat_pieces_stay_near_the_curve(stroke):
     path, fine = pen.flatten(stroke, 0.05), pen.flatten(stroke, 0.0005)

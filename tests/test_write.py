@@ -209,7 +209,7 @@ def test_bias_makes_words_alike(writer):
 
 def test_words_are_evened_by_the_settings(writer):
     text = "hello bad trust stone " * 4
-    uneven, even = (writer.write(text, even_slant=share, even_size=share) for share in (0.0, 1.0))
+    uneven, even = (writer.write(text, even_slant=share, even_size=share, smooth=share) for share in (0.0, 1.0))
     placed = [[word.points for page in letter.pages for word in page.words] for letter in (uneven, even)]
     assert all(np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[0], uneven.words))
     assert not all(np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[1], even.words))
