@@ -5,7 +5,7 @@ those of its like, and the one that reads closest to the text is kept: with fewe
 that are surely read it is the one that the model finds likeliest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,11 +19,12 @@ SURE = 0.05  # nats: a word is surely read when the reader gives its text 95%; w
 @dataclass
 class SpeltWord:
     """A word as it was kept. word: a `generate.WrittenWord`; reading: what the reader reads, or None where none was asked;
-    versions: how many were drawn."""
+    versions: how many were drawn; instead_of: the `SpeltWord` that it was written anew for, or None."""
 
     word: object
     reading: str | None
     versions: int
+    instead_of: object = None
 
     @property
     def doubtful(self):
@@ -48,7 +49,7 @@ def write_spelt(model, tokenizer, texts, reader=None, most=1, rewrite=None, grou
     again = _spell(model, tokenizer, [rows[row] for row, _ in anew], authors[[row for row, _ in anew] or slice(0)],
                    [(first_row + row, version) for row, version in anew], reader, most, None, options)
     for index, version in rewrite.items():
-        written[index] = again[anew.index((index // group, version)) * group + index % group]
+        written[index] = replace(again[anew.index((index // group, version)) * group + index % group], instead_of=written[index])
     return written[:len(texts)]
 
 

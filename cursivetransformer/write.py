@@ -147,7 +147,9 @@ class Writer:
         """
         config, batches = plan.config, self._batches(plan, progress)
         first = next(batches)
-        hand = Hand.of([spelt.word.points for _, spelt in first if spelt], [part.text for part, spelt in first if spelt])
+        # Of the words as they were first written, so that one written anew leaves the others as they are.
+        known = [(spelt.instead_of or spelt).word for _, spelt in first if spelt]
+        hand = Hand.of([word.points for word in known], [word.text for word in known])
 
         def inked():
             for part, spelt in chain(first, chain.from_iterable(batches)):

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from itertools import count, islice
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.even import CANVAS_X_HEIGHT as X_HEIGHT
@@ -14,7 +16,7 @@ from cursivetransformer.layout import fitted, lay_out
 from cursivetransformer.manuscript import Break
 from cursivetransformer.page import Ink
 from cursivetransformer.paper import LINE_PITCH
-from cursivetransformer.sample_config import SampleConfig
+from cursivetransformer.sample_config import ALIGNMENTS, PAPERS, SampleConfig
 
 STILL = dict(word_space=1.0, word_space_jitter=0.0, slope_jitter=0.0, x_height=4.0)
 UNIT = 4 / X_HEIGHT  # millimetres of a canvas height
@@ -132,6 +134,32 @@ def test_alignment(align):
                 "justified": left == pytest.approx(20)}[align]
     if align == "justified":
         assert [right == pytest.approx(70) for _, right in edges] == [True, False, False], "not the last line of a paragraph"
+
+
+PARTS = strategies.lists(strategies.one_of(
+    strategies.builds(bar, strategies.floats(0.05, 30), strategies.floats(0.01, 0.4), strategies.text("ab.,", max_size=3), strategies.booleans()),
+    strategies.builds(Break, strategies.integers(0, 40), strategies.integers(0, 60), strategies.booleans())), max_size=30)
+
+
+@hypothesis.given(PARTS, strategies.sampled_from(PAPERS), strategies.sampled_from(ALIGNMENTS), strategies.sampled_from(["auto", "A6", "60x40"]),
+                  strategies.booleans(), strategies.integers(0, 3))
+def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, align, page, fit, seed):
+    words = [part for part in parts if isinstance(part, Ink)]
+    config = dataclasses.replace(SampleConfig(), paper=paper, align=align, page=page, margin="6", indent=3.0, seed=seed, slope_jitter=0.0)
+    if fit and words:
+        try:
+            sheet, parts = fitted(parts, config, X_HEIGHT)
+        except UserError:  # page breaks, or a very small page
+            return
+        found = list(lay_out(parts, config, X_HEIGHT, sheet))
+        assert len(found) == 1
+    else:
+        found = list(lay_out(parts, config, X_HEIGHT))
+    assert [placed.points is word.points for placed, word in zip((placed for one in found for placed in one.words), words, strict=True)] == [True] * len(words)
+    for one in found:
+        x = np.concatenate([stroke[:, 0] for stroke in one.strokes])
+        assert x.min() >= 6 - 1e-3 and x.max() <= one.width - 6 + 1e-3
+        assert all(0 < placed.y < one.height for placed in one.words)
 
 
 def test_indents():

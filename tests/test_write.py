@@ -190,6 +190,14 @@ def test_a_text_of_several_batches_is_the_same_ink_and_memory_holds_one(writer, 
     assert {6, 7} <= set(changed) and len(changed) <= 3
 
 
+def test_a_word_written_anew_leaves_all_other_ink_as_it_is(writer):
+    text = "hello bad trust stone " * 4
+    plain, anew = (writer.write(text, rewrite=rewrite, even_slant=1.0, even_size=1.0, page="A6") for rewrite in ("", "2,7:3"))
+    placed = [[word for page in letter.pages for word in page.words] for letter in (plain, anew)]
+    same = [np.array_equal(one.points, other.points) and one.scale == other.scale for one, other in zip(*placed, strict=True)]
+    assert [i for i, kept in enumerate(same) if not kept] == [1, 6]
+
+
 def test_a_style_is_followed_and_an_author_is_named(run_dir, writer, tmp_path):
     plain = writer.write("hello bad")
     like = writer.write("hello bad", like=f"{run_dir.parent / 'loops.json'}#3")
