@@ -51,6 +51,11 @@ def test_words_stand_side_by_side_on_one_baseline():
     np.testing.assert_allclose(x[1:] - ends[:-1], 2 * 4, rtol=1e-5)
 
 
+def test_a_sentence_is_followed_by_a_wider_space():
+    page, = pages([bar(1, text=text) for text in ("a", "b.", "c", 'd!"', "e", "f")], page="A3")
+    np.testing.assert_allclose(np.diff(starts(page)[:, 0]) - UNIT, [4, 5.2, 4, 5.2, 4], rtol=1e-5)
+
+
 def test_a_tail_makes_no_hole_between_words():
     """The tail of the second word hangs far under the first one, so that they stand nearer than their edges would."""
     flat = Ink("o", np.array([[0, 0, 1], [1, -0.01, 0]], np.float32))
