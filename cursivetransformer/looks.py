@@ -50,13 +50,14 @@ def _all_heads(model, tokenizer, word, author, primer):
     """(heads, n, letters): offset i was predicted from what the group before it sees."""
     device = next(model.parameters()).device
     ids = tokenizer.encode_offsets(points_to_offsets(word.points))[0]
-    prompt = torch.as_tensor(np.concatenate([prompt_of(tokenizer, primer), ids]), device=device)
-    if model.bounded:
+    before = prompt_of(tokenizer, primer)
+    prompt = torch.as_tensor(np.concatenate([before, ids]), device=device)
+    if model.bounded:  # what lies behind its context is left out
         prompt = prompt[:model.config.max_length // tokenizer.n_slots]
     text = torch.as_tensor(context_of(model, tokenizer, [[word.text]], primer), device=device)
     looks = model.looks(prompt, text, torch.tensor([author], device=device)).cpu().numpy()
     first = len(primer.text) + 1 if primer else 0
-    own = looks[:, -len(ids) - 1:-1, first:first + len(word.text) + 1]
+    own = looks[:, len(before) - 1:len(before) + len(ids) - 1, first:first + len(word.text) + 1]
     return own / np.maximum(own.sum(-1, keepdims=True), 1e-9)
 
 

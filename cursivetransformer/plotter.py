@@ -10,6 +10,7 @@ from cursivetransformer.paper import parse_size
 from cursivetransformer.pen import flatten
 
 INCH = 25.4
+PENS = {"mm": ("G1 Z0 F1000", "G0 Z5"), "inch": ("G1 Z0 F40", "G0 Z0.2")}  # down, and up by 5 mm
 HPGL_UNITS = 40          # in a millimetre (Hewlett-Packard, "The HP-GL/2 and HP RTL Reference Guide")
 HPGL_POINTS = 60         # in a command, so that lines stay short enough for old buffers
 TRIES = 2000             # words of a page that the order is improved for; more are left in the order of the nearest next one
@@ -24,7 +25,8 @@ def save_gcode(page, path, config):
         x, y = point * unit
         return f"X{x:.{digits}f} Y{y:.{digits}f}"
 
-    up, down = _commands(config.pen_up), _commands(config.pen_down)
+    usual_down, usual_up = PENS[config.gcode_units]
+    up, down = _commands(config.pen_up or usual_up), _commands(config.pen_down or usual_down)
     with open(path, "w", encoding="ascii", errors="replace", newline="\n") as file:
         lines = ["G21 ; millimetres" if config.gcode_units == "mm" else "G20 ; inches", "G90 ; absolute places", *_commands(config.gcode_start), *up]
         for stroke in placed(page, config, flip=config.origin == "bottom-left"):

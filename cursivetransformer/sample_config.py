@@ -75,8 +75,8 @@ class SampleConfig:
     gif_width: int = setting(1000, "pixels across a .gif, at most", "animation")
     fps: int = setting(20, "pictures a second of a .gif", "animation")
 
-    pen_down: str = setting("G1 Z0 F1000", "G-code that lowers the pen; several commands joined by |", "plotter")
-    pen_up: str = setting("G0 Z5", "G-code that lifts the pen", "plotter")
+    pen_down: str = setting("", "G-code that lowers the pen, several commands joined by |; empty takes G1 Z0 F1000, in inches G1 Z0 F40", "plotter")
+    pen_up: str = setting("", "G-code that lifts the pen; empty takes G0 Z5, in inches G0 Z0.2", "plotter")
     gcode_start: str = setting("", "G-code commands after the units are set and before the pen moves", "plotter")
     gcode_end: str = setting("", "G-code commands at the end", "plotter")
     feed: float = setting(1500.0, "millimetres a minute with the pen down", "plotter")

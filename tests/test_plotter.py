@@ -66,6 +66,7 @@ def test_commands_units_and_origin_are_settings(page, tmp_path):
                              pen_down="M3 S90|G1 Z0", pen_up="G0 Z5|M5")
     np.testing.assert_allclose(np.concatenate(inches) * 25.4, np.concatenate(top), atol=0.01)
     assert lines[0] == "G20 ; inches" and lines[2:4] == ["M17", "G92 E0"] and lines[-1] == "M84"
+    assert "G0 Z0.2" in gcode(page, tmp_path / "c.gcode", gcode_units="inch")[2], "not by five inches"
     assert lines.count("M3 S90") == lines.count("M5") - 1 == len(page.strokes)
 
 
