@@ -23,6 +23,11 @@ COPIES = 3
 AS_DRAWN = dict(even_slant=0.0, even_size=0.0, smooth=0.0, missing="skip")
 
 
+def grading_reader():
+    """The reader of the shipped hands that none of their words is chosen by."""
+    return load_reader(SHIPPED / "starter" / f"{GRADING}.pt")
+
+
 def spreads(inks):
     """Between copies of one word: of slant and of log height."""
     values = np.array([np.tan(style.slants(inks)), np.log(style.heights(inks))]).reshape(2, COPIES, -1)
@@ -43,7 +48,7 @@ def main():
     parser.add_argument("--like", default="")
     options = parser.parse_args()
     writer = Writer.load(options.checkpoint, respell=1, say=lambda note: None)
-    reader = load_reader(SHIPPED / "starter" / f"{GRADING}.pt")
+    reader = grading_reader()
     text = " ".join([TEXT] * COPIES)
     for author in options.authors.split(","):
         words = [one.word for one in writer.write(text, author=author, **AS_DRAWN).words]

@@ -18,6 +18,7 @@ SPACE_INDENT = 1.5         # x-heights: what a space at the beginning of a line 
 NARROWEST, WIDEST = 0.5, 2.0  # of a space between words that varies, in its mean
 CLOSER, CLOSEST = 0.7, 0.5  # share of the room between two words' ink that they are moved together by; at most, in x-heights
 SENTENCE_ENDS, SENTENCE_SPACE = tuple(".!?"), 1.3  # marks, behind which a space is so much wider
+JOIN_SPACE = 0.1           # x-heights, between parts of one word
 LOOSEST = 3.0              # a justified line is left ragged where its spaces would grow to more than this times their size
 FIT_STEPS = 14             # halvings: to a hundredth of a millimetre
 MOST_FITTED = 20_000       # words: more are not legible on any page
@@ -162,6 +163,8 @@ class _Setter:
         varied = 1 + self.config.word_space_jitter * self.rng.standard_normal(len(cluster))
         gaps = self.config.word_space * self.sheet.x_height * np.clip(varied, NARROWEST, WIDEST)
         for i, word in enumerate(cluster):
+            if word.joined:
+                gaps[i] = JOIN_SPACE * self.sheet.x_height
             if before is not None and before.text.rstrip("\"')]")[-1:] in SENTENCE_ENDS:
                 gaps[i] *= SENTENCE_SPACE
             if before is not None and before.text[-1:].isalnum() and word.text[:1].isalnum():  # a mark keeps its distance

@@ -35,10 +35,12 @@ _CLOSING, _OPENING = set(".,;:!?)]}%-'\"*"), set("([{")
 
 @dataclass(frozen=True)
 class Word:
-    """A word to write. glued: it may not be parted from the word before it by the end of a line."""
+    """A word to write. glued: it may not be parted from the word before it by the end of a line; joined: it is the rest of that word,
+    with no space between."""
 
     text: str
     glued: bool = False
+    joined: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,14 @@ class Spelling:
     """What may be written, and what becomes of the rest.
 
     alphabet: characters that the hand knows; missing: "fail", "skip" or "replace" others; longest: letters of a word, at
-    most; a longer one is broken. reflow: single line breaks are spaces.
+    most; a longer one is broken. at_once: letters that are written at once, at most; a longer word is written in parts that stand side by side.
+    reflow: single line breaks are spaces.
     """
 
     alphabet: str
     missing: str = "fail"
     longest: int = LONGEST_WORD
+    at_once: int = LONGEST_WORD
     reflow: bool = False
 
     def spell(self, word):
@@ -82,13 +86,26 @@ class Spelling:
                 return plain
         return ""
 
-    def pieces(self, word):
+    def words(self, word, glued=False):
+        """The `Word`s that a word, already spelt, is written as."""
+        found = []
+        for piece in filter(None, self._pieces(word)):
+            n = -(-len(piece) // self.at_once)
+            cuts = [len(piece) * i // n for i in range(n + 1)]
+            found += [Word(piece[start:end], start > 0 or (glued and not found), start > 0) for start, end in zip(cuts, cuts[1:])]
+        return found
+
+    def _pieces(self, word):
         """The word, or if it is too long its pieces: broken behind a hyphen or slash where it has some, else with hyphens."""
         while len(word) > self.longest:
             hyphen = "-" if "-" in self.alphabet else ""
             cut = max(word.rfind(mark, self.longest // 3, self.longest) for mark in "-/") + 1
-            yield word[:cut] if cut else word[:self.longest - len(hyphen)] + hyphen
-            word = word[cut or self.longest - len(hyphen):]
+            if cut:
+                hyphen = ""
+            else:  # pieces of about one length
+                cut = -(-len(word) // -(-len(word) // (self.longest - len(hyphen))))
+            yield word[:cut] + hyphen
+            word = word[cut:]
         yield word
 
     def _visible(self, word):
@@ -125,8 +142,7 @@ class Manuscript:
             if isinstance(part, str):
                 for char in spelling.unknown(part):
                     unknown.setdefault(char, line)
-                spelt = spelling.spell(part)
-                count += sum(1 for _ in spelling.pieces(spelt)) if spelt else 0
+                count += len(spelling.words(spelling.spell(part)))
         if unknown:
             raise UserError(self._complaint(unknown, spelling))
         if not count:
@@ -149,9 +165,7 @@ class Manuscript:
             word = spelling.spell(part)
             if not word:
                 continue
-            first, *rest = spelling.pieces(word)
-            yield Word(first, started and (glued or set(first) <= _CLOSING))
-            yield from map(Word, rest)
+            yield from spelling.words(word, started and (glued or set(word) <= _CLOSING))
             glued, started = set(word) <= _OPENING, True
 
     def _raw(self):

@@ -14,11 +14,12 @@ ABOVE = 0.6             # share of the bands that lie over the baseline
 
 @dataclass
 class Ink:
-    """A word to lay out. points: (n, 3), in canvas heights; glued: as in `manuscript.Word`."""
+    """A word to lay out. points: (n, 3), in canvas heights; glued, joined: as in `manuscript.Word`."""
 
     text: str
     points: np.ndarray
     glued: bool = False
+    joined: bool = False
 
     @cached_property
     def width(self):

@@ -29,7 +29,8 @@ from cursivetransformer.svg import ink_svg, svg_text
 
 VERSIONS = 8          # of a misread word where --respell is not given
 WORDS_AT_ONCE = 512   # that are written together: bounds the memory for a text of any length
-LETTER_WIDTH = 1.3    # x-heights, of a usual letter in a usual hand: tells which words are longer than a line before they are written
+MOST_AT_ONCE = 16     # letters that a model writes well at once: few words it learns from have more, and of longer ones it loses count
+LETTER_WIDTH = 1.7    # x-heights, of a usual letter in a wide hand: tells which words are longer than a line before they are written
 
 
 class LetterWord(SpeltWord):
@@ -138,7 +139,8 @@ class Writer:
         longest = (self.model.config.max_text - (len(primer.text) + 1 if primer else 0)) // self.group - 1
         if sheet and config.long_words == "break" and not config.fit:
             longest = min(longest, int(sheet.text_width / (LETTER_WIDTH * sheet.x_height)))
-        return Spelling(self.tokenizer.alphabet, config.missing, int(np.clip(longest, 2, LONGEST_WORD)), config.reflow)
+        longest = int(np.clip(longest, 2, LONGEST_WORD))
+        return Spelling(self.tokenizer.alphabet, config.missing, longest, min(longest, MOST_AT_ONCE), config.reflow)
 
     def pages(self, plan, on_word=None, progress=None):
         """Write what a `Plan` says; yields each `page.Page` as it is full, in memory that does not grow with the text.
@@ -159,7 +161,7 @@ class Writer:
                 if on_word:
                     on_word(LetterWord(**vars(spelt)))
                 points = smoothed(hand.evened(spelt.word.points, part.text, config.even_slant, config.even_size), config.smooth)
-                yield Ink(part.text, points, part.glued)
+                yield Ink(part.text, points, part.glued, part.joined)
 
         sheet, parts = fitted(inked(), config, hand.x_height) if config.fit else (plan.sheet, inked())
         yield from lay_out(parts, config, hand.x_height, sheet)

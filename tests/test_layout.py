@@ -56,6 +56,11 @@ def test_a_sentence_is_followed_by_a_wider_space():
     np.testing.assert_allclose(np.diff(starts(page)[:, 0]) - UNIT, [4, 5.2, 4, 5.2, 4], rtol=1e-5)
 
 
+def test_parts_of_a_word_stand_close_together():
+    page, = pages([bar(1), dataclasses.replace(bar(1), glued=True, joined=True), bar(1)], page="A3")
+    np.testing.assert_allclose(np.diff(starts(page)[:, 0]) - UNIT, [0.4, 4], rtol=1e-5)
+
+
 def test_a_tail_makes_no_hole_between_words():
     """The tail of the second word hangs far under the first one, so that they stand nearer than their edges would."""
     flat = Ink("o", np.array([[0, 0, 1], [1, -0.01, 0]], np.float32))

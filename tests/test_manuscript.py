@@ -60,8 +60,15 @@ def test_no_letter_is_lost_nor_made_up(text):
 
 def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
     short = Spelling(LATIN.alphabet, longest=10)
-    assert texts("abc abcdefghijklmn well-known/words aaaaaaaaaa", short) == ["abc", "abcdefghi-", "jklmn", "well-", "known/", "words", "aaaaaaaaaa"]
-    assert texts("abcdefg", Spelling("abcdefg", longest=3)) == ["abc", "def", "g"], "an alphabet without a hyphen"
+    assert texts("abc abcdefghijklmn well-known/words aaaaaaaaaa", short) == ["abc", "abcdefg-", "hijklmn", "well-", "known/", "words", "aaaaaaaaaa"]
+    assert texts("abcdefg", Spelling("abcdefg", longest=3)) == ["abc", "de", "fg"], "an alphabet without a hyphen"
+
+
+def test_very_long_words_are_written_in_parts_of_a_length():
+    spelling = Spelling(LATIN.alphabet, longest=12, at_once=5)
+    assert parts("abc abcdefghij", spelling) == [Word("abc"), Word("abcde"), Word("fghij", True, True)]
+    assert parts("abcdefghijklmnop !", spelling) == [Word("abcd"), Word("efgh-", True, True), Word("ijkl"), Word("mnop", True, True), Word("!", True)]
+    assert Manuscript(io.StringIO("abcdefghijklmnop !")).survey(spelling) == 5
 
 
 def test_missing_letters_are_replaced_by_their_like():
