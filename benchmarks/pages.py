@@ -21,6 +21,7 @@ from cursivetransformer.errors import run_script
 from cursivetransformer.even import Hand
 from cursivetransformer.layout import lay_out
 from cursivetransformer.page import Ink
+from cursivetransformer.pen import smoothed
 from cursivetransformer.render import ENDINGS, save_page
 
 RUNS = 3
@@ -51,17 +52,17 @@ def drawing(checkpoint):
 
     def laid_out():
         hand = Hand.of(inks, texts)
-        return list(lay_out([Ink(text, hand.evened(points, text)) for text, points in zip(texts, inks)], letter.config, hand.x_height))
+        return list(lay_out([Ink(text, smoothed(hand.evened(points, text))) for text, points in zip(texts, inks)], letter.config, hand.x_height))
 
     with tempfile.TemporaryDirectory() as folder:
-        steps = [("evened and laid out", laid_out)]
+        steps = [("evened, smoothed, laid out", laid_out)]
         page = laid_out()[0]
         steps += [(ending, lambda path=Path(folder) / f"a{ending}": save_page(page, path, dataclasses.replace(letter.config, pace=60.0)))
                   for ending in ENDINGS if ending != ".gif"]
         for name, step in steps:
             start = time.perf_counter()
             step()
-            print(f"    {name:22} {time.perf_counter() - start:6.2f} s")
+            print(f"    {name:26} {time.perf_counter() - start:6.2f} s")
 
 
 def main():
