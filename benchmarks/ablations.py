@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.options import take_options
-from cursivetransformer import attention, offset_model, optim, text_encoder
+from cursivetransformer import attention, offset_block, offset_model, optim, text_encoder
 from cursivetransformer.config import get_all_args, replace
 from cursivetransformer.errors import UserError, run_script
 from cursivetransformer.generate import write_words
@@ -30,7 +30,7 @@ from cursivetransformer.spelling import Spelling
 from cursivetransformer.texts import text_sets
 from cursivetransformer.trainer import Trainer
 
-MODEL = "cursivetransformer.offset_model."
+MODEL, BLOCK = "cursivetransformer.offset_model.", "cursivetransformer.offset_block."
 SEEDS = (0, 1)  # of the words that are written to be read
 
 
@@ -41,7 +41,7 @@ def rms_norm(x):
 def block_with(reads_text):
     """Blocks whose cross-attention stands where `reads_text(layer)` says."""
 
-    class Block(offset_model.OffsetBlock):
+    class Block(offset_block.OffsetBlock):
         def __init__(self, config, layer):
             super().__init__(config, 1 if reads_text(layer) else 0)
             self.layer = layer
@@ -64,14 +64,14 @@ def no_turn(turns):
     return torch.tensor([1.0, 0.0]).expand_as(turns).contiguous()
 
 
-class StillBlock(offset_model.OffsetBlock):
+class StillBlock(offset_block.OffsetBlock):
     """No rotary positions: what came when, a head must learn from the ink alone."""
 
     def forward(self, x, place, turns, text_turns):
         return super().forward(x, place, no_turn(turns), text_turns)
 
 
-class UncountedBlock(offset_model.OffsetBlock):
+class UncountedBlock(offset_block.OffsetBlock):
     """Cross-attention that is not turned by where pen and character stand."""
 
     def text_keys_and_values(self, text, turns):
@@ -81,12 +81,12 @@ class UncountedBlock(offset_model.OffsetBlock):
         return super().forward(x, place, turns, no_turn(text_turns))
 
 
-class GeluMLP(offset_model.MLP):
+class GeluMLP(offset_block.MLP):
     def forward(self, x):
         return self.down(F.gelu(self.up(x)))
 
 
-class StartedMLP(offset_model.MLP):
+class StartedMLP(offset_block.MLP):
     """Its output projection does not start at zero."""
 
     def __init__(self, width):
@@ -94,15 +94,15 @@ class StartedMLP(offset_model.MLP):
         torch.nn.init.normal_(self.down.weight, std=0.02)
 
 
-class IndependentSlot(offset_model.LaterSlot):
+class IndependentSlot(offset_block.LaterSlot):
     """A radius that does not know its theta."""
 
     def forward(self, hidden, before):
         return super().forward(hidden, before * 0)
 
 
-def patch(name, value):
-    return mock.patch(MODEL + name, value)
+def patch(name, value, module=MODEL):
+    return mock.patch(module + name, value)
 
 
 # Name: (what is changed, settings of train.py, patches made anew for each run).
@@ -125,10 +125,10 @@ VARIANTS = {
     "one-word": ("examples of one word", {"num_words": 1}, lambda: []),
     "augment-more": ("slant, size and rotation vary half as much again, and twice", {"shear_width": 0.6, "scale_width": 0.3, "rotation_width": 0.08}, lambda: []),
     "augment-less": ("slant, size and rotation vary half as much", {"shear_width": 0.2, "scale_width": 0.1, "rotation_width": 0.02}, lambda: []),
-    "rms-norm": ("RMSNorm written out instead of a LayerNorm without gain", {}, lambda: [patch("norm", rms_norm), mock.patch.object(attention, "norm", rms_norm)]),
-    "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP)]),
-    "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_WIDTH", 4)]),
-    "not-from-zero": ("MLPs that do not start at zero", {}, lambda: [patch("MLP", StartedMLP)]),
+    "rms-norm": ("RMSNorm written out instead of a LayerNorm without gain", {}, lambda: [patch("norm", rms_norm), patch("norm", rms_norm, BLOCK), mock.patch.object(attention, "norm", rms_norm)]),
+    "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP, BLOCK)]),
+    "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_WIDTH", 4, BLOCK)]),
+    "not-from-zero": ("MLPs that do not start at zero", {}, lambda: [patch("MLP", StartedMLP, BLOCK)]),
     "embeddings-0.5": ("embeddings drawn with deviation 0.5", {}, lambda: [patch("EMBEDDING_DEVIATION", 0.5)]),
     "no-rotary": ("no rotary positions in self-attention", {}, lambda: [patch("OffsetBlock", StillBlock)]),
     "no-paper-turns": ("cross-attention without turns by place on paper", {}, lambda: [patch("OffsetBlock", UncountedBlock)]),

@@ -9,7 +9,7 @@ import torch
 from cursivetransformer.attention import rotary_turns, turn
 from cursivetransformer.dataset import Ink
 from cursivetransformer.model import ModelConfig, make_model
-from cursivetransformer.offset_model import SquaredReLU
+from cursivetransformer.offset_block import SquaredReLU
 from cursivetransformer.packing import Examples, InkTensors, pack
 from cursivetransformer.strokes import offsets_to_points
 from cursivetransformer.tokenizer import TOKENIZERS, make_tokenizer
