@@ -67,9 +67,7 @@ def _ticks(page, config):
     usual, when = pen.usual_step(page.strokes), pen.timing(page.words, config.pace)
     pieces = []
     for stroke, times in zip(page.strokes, when.strokes):
-        path = pen.flatten(stroke)
-        swell = 0.0 if config.strokes == "line" else config.swell
-        width = pen.widths(stroke, path, config.pen_width, swell, usual)
+        path, width = pen.inked(stroke, config, usual)
         at = np.interp(path.at, np.arange(len(stroke)), times)
         first = np.arange(max(1, len(path.xy) - 1))
         second = np.minimum(first + 1, len(path.xy) - 1)

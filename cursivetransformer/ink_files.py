@@ -114,9 +114,7 @@ class XournalFile:
         usual = pen.usual_step(page.strokes)
         for word in page.words:
             for stroke in word.strokes:
-                path = pen.flatten(stroke, XOPP_FINE)
-                swell = 0.0 if self.config.strokes == "line" else self.config.swell
-                widths = pen.widths(stroke, path, self.config.pen_width, swell, usual)
+                path, widths = pen.inked(stroke, self.config, usual, XOPP_FINE)
                 # The first width is the pen's; after it comes one for each piece.
                 self._stroke(path.xy, [self.config.pen_width, *(widths[1:] + widths[:-1]) / 2], self.config.ink_color)
         self._write("</layer>\n</page>\n")

@@ -114,6 +114,12 @@ def widths(stroke, path, pen_width, swell, usual):
     return pen_width * np.interp(path.at, np.arange(len(stroke)), width) * taper
 
 
+def inked(stroke, look, usual, tolerance=FINE):
+    """The `Path` of a stroke and its (k,) widths as a look draws them. look: has `pen_width`, `swell`, and `strokes`, which with "line" are even."""
+    path = flatten(stroke, tolerance)
+    return path, widths(stroke, path, look.pen_width, 0.0 if look.strokes == "line" else look.swell, usual)
+
+
 def _steadied(values):
     """A running mean of three, twice: a hand presses no faster than it can."""
     for _ in range(2):

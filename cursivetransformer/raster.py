@@ -71,8 +71,7 @@ def _draw_outlines(axes, page, config):
     for word in page.words:
         shapes = []
         for stroke in word.strokes:
-            path = pen.flatten(stroke, OUTLINE_FINE)
-            corners = pen.outline(path, pen.widths(stroke, path, config.pen_width, config.swell, usual))
+            corners = pen.outline(*pen.inked(stroke, config, usual, OUTLINE_FINE))
             codes = np.full(len(corners) + 1, Path.LINETO)
             codes[0], codes[-1] = Path.MOVETO, Path.CLOSEPOLY
             shapes.append(Path(np.concatenate([corners, corners[:1]]), codes))

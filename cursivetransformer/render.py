@@ -53,7 +53,8 @@ class Outputs:
     """Files that pages are added to; `written` are their paths, as they are done. Use `open_outputs`."""
 
     def __init__(self, files, config, origin, stack):
-        self.config, self.pages, self.written = config, 0, []
+        self.config, self.written = config, []
+        self.pages, self.first = 0, None  # the first page waits for a second one, which decides what its file is called
         self.single = [(path, ending) for path, ending in files if ending in SINGLE]
         self.books = []
         for path, ending in files:
@@ -62,12 +63,24 @@ class Outputs:
                 book = BOUND[ending](temporary, look_of(config, ending), dataclasses.replace(origin, name=path.name))
                 self.books.append((path, stack.enter_context(_closed(book))))
 
-    def add(self, page, only=False):
-        """Write one more `page.Page`; only: there is no other."""
+    def add(self, page):
+        """One more `page.Page`."""
         self.pages += 1
+        if self.pages == 1:
+            self.first = page
+            return
+        if self.pages == 2:
+            self._write(self.first, "-001")
+        self._write(page, f"-{self.pages:03}")
+
+    def finish(self):
+        """There are no more pages."""
+        if self.pages == 1:
+            self._write(self.first, "")
+
+    def _write(self, page, number):
         for path, ending in self.single:
-            if not only:
-                path = path.with_name(f"{path.name[:-len(ending)]}-{self.pages:03}{path.name[-len(ending):]}")
+            path = path.with_name(path.name[:-len(ending)] + number + path.name[-len(ending):])
             with atomic_path(path) as temporary:
                 SINGLE[ending](page, temporary, look_of(self.config, ending))
             self.written.append(path)
@@ -98,13 +111,14 @@ def open_outputs(out, config, origin=Origin()):
     with ExitStack() as stack:
         outputs = Outputs(files, config, origin, stack)
         yield outputs
+        outputs.finish()
     outputs.written += [path for path, _ in outputs.books]
 
 
 def save_page(page, path, config):
     """Write one `page.Page` to a file, whole or not at all. Raises `UserError`."""
     with open_outputs([path], config) as outputs:
-        outputs.add(page, only=True)
+        outputs.add(page)
 
 
 def look_of(config, ending):

@@ -102,8 +102,7 @@ def _lines(word, config, _):
 def _outlines(word, config, usual):
     group = ET.Element("g")
     for stroke in word.strokes:
-        path = pen.flatten(stroke, OUTLINE_FINE)
-        corners = pen.outline(path, pen.widths(stroke, path, config.pen_width, config.swell, usual))
+        corners = pen.outline(*pen.inked(stroke, config, usual, OUTLINE_FINE))
         ET.SubElement(group, "path", d=_relative("l", corners) + "z")
     return group
 

@@ -59,7 +59,7 @@ class Letter:
         one where a file has one page. Raises `UserError`."""
         with open_outputs(paths, changed(self.config, **settings), self.origin) as outputs:
             for page in self.pages:
-                outputs.add(page, only=len(self.pages) == 1)
+                outputs.add(page)
         return outputs.written
 
     def __repr__(self):

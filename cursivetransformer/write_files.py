@@ -51,12 +51,8 @@ def write_page(config, say=print, show_progress=False):
 
     with open_outputs(config.out, config, plan.origin) as outputs, \
             tqdm(total=plan.n_words, unit="word", disable=None if show_progress else True, leave=False) as bar:
-        held = None
         for page in writer.pages(plan, count, bar.update):
-            if held is not None:
-                outputs.add(held)
-            held = page
-        outputs.add(held, only=outputs.pages == 0)
+            outputs.add(page)
     summary.files = outputs.written
     if config.attention:
         looks = dict(zip(explained, find_looks(writer.model, writer.tokenizer, list(explained.values()), plan.author, plan.primer)))

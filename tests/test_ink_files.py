@@ -25,7 +25,7 @@ def pages():
 def write(pages, path, **changed):
     with open_outputs(str(path), settings(**changed), Origin("Ada", 0.65)) as outputs:
         for page in pages:
-            outputs.add(page, only=len(pages) == 1)
+            outputs.add(page)
     assert outputs.written == [path]
     return path
 

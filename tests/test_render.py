@@ -35,7 +35,7 @@ def test_pages_are_numbered_where_a_file_has_one(pages, tmp_path, ending):
 def test_several_files_at_once(pages, tmp_path):
     out = ", ".join(str(tmp_path / name) for name in ("a.svg", "b.json", "c.animated.svg"))
     with open_outputs(out, settings()) as outputs:
-        outputs.add(pages[0], only=True)
+        outputs.add(pages[0])
     assert sorted(path.name for path in outputs.written) == sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.json", "c.animated.svg"]
     assert "animate" in (tmp_path / "c.animated.svg").read_text() and "animate" not in (tmp_path / "a.svg").read_text()
 
@@ -57,8 +57,9 @@ def test_an_end_in_the_middle_leaves_whole_files_only(pages, tmp_path, error):
     (tmp_path / "a.pdf").write_text("an older one")
     with pytest.raises(error), open_outputs(f"{tmp_path}/a.pdf,{tmp_path}/a.svg,{tmp_path}/a.json", settings()) as outputs:
         outputs.add(pages[0])
+        outputs.add(pages[1])
         raise error
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-001.svg", "a.pdf"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-001.svg", "a-002.svg", "a.pdf"]
     assert (tmp_path / "a.pdf").read_text() == "an older one" and (tmp_path / "a-001.svg").read_text().endswith("</svg>")
 
 
