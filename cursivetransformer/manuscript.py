@@ -216,7 +216,6 @@ class Manuscript:
 
     def _complaint(self, unknown, spelling):
         """One sentence about {character: line} that cannot be written."""
-        char, line = next(iter(unknown.items()))
         for char, line in unknown.items():
             kind = unicodedata.category(char)
             if kind == "Cs":
@@ -229,7 +228,7 @@ class Manuscript:
         named = ", ".join(map(repr, list(unknown)[:MOST_NAMED])) + (f" and {len(unknown) - MOST_NAMED} others" if len(unknown) > MOST_NAMED else "")
         likes = [f"{char!r} as {spelling.like(char)!r}" for char in unknown if spelling.like(char)][:MOST_NAMED]
         cure = f"--missing replace writes {', '.join(likes)}; " if likes and spelling.missing != "replace" else ""
-        return (f"the model has never seen {named} (line {unknown[next(iter(unknown))]}); {cure}leave them out with --missing skip, or record "
+        return (f"the model has never seen {named} (line {min(unknown.values())}); {cure}leave them out with --missing skip, or record "
                 f"words that have them and train again")
 
 
