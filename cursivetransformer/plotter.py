@@ -102,7 +102,7 @@ def _improved(ways, order):
             for start in range(1, len(order) - length + 1):  # the first word stays, where the eye expects the pen
                 run, rest = order[start:start + length], order[:start] + order[start + length:]
                 before = ways[rest[start - 1], run[0]] + (ways[run[-1], rest[start]] - ways[rest[start - 1], rest[start]] if start < len(rest) else 0)
-                left, right = np.array(rest), np.array(rest[1:])
+                left, right = np.array(rest), np.array(rest[1:], int)  # a rest of one has none to its right
                 cost = ways[left, run[0]]
                 cost[:-1] += ways[run[-1], right] - ways[left[:-1], right]
                 place = int(cost.argmin())

@@ -104,3 +104,9 @@ def test_ways_are_short_and_words_are_whole(page):
     shuffled = [page.words[i] for i in np.random.default_rng(0).permutation(len(page.words))]
     assert way(short_order(shuffled)) < 0.4 * way(shuffled)
     assert short_order(page.words[:2]) == page.words[:2]
+
+
+@pytest.mark.parametrize("n", range(7))
+def test_a_page_of_any_few_words_is_plotted_whole(page, n):
+    order = short_order(page.words[:n])
+    assert sorted(map(id, order)) == sorted(map(id, page.words[:n]))
