@@ -24,7 +24,7 @@ from cursivetransformer.even import Hand
 from cursivetransformer.layout import lay_out
 from cursivetransformer.page import Ink
 from cursivetransformer.pen import smoothed
-from cursivetransformer.plotter import short_order
+from cursivetransformer.plotter import short_order, way_length, ways_between
 from cursivetransformer.render import ENDINGS, save_page
 
 RUNS = 3
@@ -67,13 +67,8 @@ def drawing(checkpoint):
             step()
             print(f"    {name:26} {time.perf_counter() - start:6.2f} s")
     ink = sum(float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in page.strokes) / 1000
-    print(f"    a plotter draws {ink:.1f} m of ink; its ways between words: {ways(page.words):.1f} m as written, {ways(short_order(page.words)):.1f} m as plotted")
-
-
-def ways(words):
-    """Metres of the lifted pen between words in this order."""
-    ends = [(word.strokes[0][0], word.strokes[-1][-1]) for word in words if len(word.points)]
-    return sum(float(np.hypot(*(begin - end))) for (_, end), (begin, _) in zip(ends, ends[1:])) / 1000
+    written, plotted = (way_length(ways_between(words), list(range(len(words)))) / 1000 for words in (page.words, short_order(page.words)))
+    print(f"    a plotter draws {ink:.1f} m of ink; its ways between words: {written:.1f} m as written, {plotted:.1f} m as plotted")
 
 
 def main():

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from cursivetransformer import pen
-from cursivetransformer.svg import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 
 FINER = 3             # an inner picture is this many times as large, and averaged
 LEVELS = 16           # of ink, from none to full
@@ -18,16 +18,17 @@ BORDER = 2            # pixels around what was drawn last that are averaged agai
 
 def save_gif(page, path, config):
     """Write a `page.Page`, `gif_width` pixels wide or less, in pictures of which only what changed is kept. config: a `sample_config.SampleConfig`."""
-    frames = _frames(page, config)
+    when = pen.timing(page.words, config.pace)
+    frames = _frames(page, config, when)
     first = next(frames)
     # Known before the frames are: one for each tick of time and the last.
-    ticks = max(1, int(np.ceil(pen.timing(page.words, config.pace).end * config.fps)))
+    ticks = max(1, int(np.ceil(when.end * config.fps)))
     first.save(path, format="GIF", save_all=True, append_images=frames, loop=0, disposal=1, optimize=False,
                duration=[PAUSE] + [round(1000 / config.fps)] * (ticks - 1) + [HOLD])
 
 
-def _frames(page, config):
-    """Pictures in palette mode, from an empty page to a full one."""
+def _frames(page, config, when):
+    """Pictures in palette mode, from an empty page to a full one. when: a `pen.Timing`."""
     from PIL import Image, ImageChops, ImageDraw
 
     per_mm = min(config.gif_width / page.width, MOST_PER_MM, (MOST_PIXELS / page.width / page.height) ** 0.5)
@@ -44,7 +45,7 @@ def _frames(page, config):
     yield picture()
     ink = Image.new("L", (size[0] * FINER, size[1] * FINER))
     draw, levels = ImageDraw.Draw(ink), [round(value * (LEVELS - 1) / 255) for value in range(256)]
-    for batch in _ticks(page, config):
+    for batch in _ticks(page, config, when):
         for ends, wide in batch:
             ends, wide = [tuple(end) for end in (ends * fine).tolist()], [max(1.0, width * fine) for width in wide]
             draw.line(ends, fill=255, width=round(sum(wide) / 2))
@@ -62,10 +63,9 @@ def _frames(page, config):
         yield picture()
 
 
-def _ticks(page, config):
+def _ticks(page, config, when):
     """For every tick of time the pieces of ink ((2, 2) ends, their two widths, all in millimetres) that are written in it."""
-    usual, when = pen.usual_step(page.strokes), pen.timing(page.words, config.pace)
-    pieces = []
+    usual, pieces = pen.usual_step(page.strokes), []
     for stroke, times in zip(page.strokes, when.strokes):
         path, width = pen.inked(stroke, config, usual)
         at = np.interp(path.at, np.arange(len(stroke)), times)

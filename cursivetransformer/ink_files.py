@@ -9,7 +9,7 @@ import numpy as np
 from cursivetransformer import pen
 from cursivetransformer.bank import EntryFile
 from cursivetransformer.bank_entry import UNKNOWN_AUTHOR, Word, word_to_entry
-from cursivetransformer.svg import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 
 PT = 72 / 25.4  # points in a millimetre
 XOPP_FINE = 0.05  # millimetres that a stroke may miss the true curve by
@@ -54,7 +54,7 @@ class InkmlFile:
     """InkML (W3C Recommendation, 2011): a group of traces for each word, points in millimetres with milliseconds."""
 
     def __init__(self, path, config, origin):
-        self.config, self.origin = config, origin
+        self.config = config
         self.file = open(path, "w", encoding="utf-8", newline="\n")
         self.start, self.number = 0.0, 0
         self.file.write('<?xml version="1.0" encoding="UTF-8"?>\n<ink xmlns="http://www.w3.org/2003/InkML">\n<definitions>\n'

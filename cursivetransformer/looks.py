@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from cursivetransformer.errors import UserError
-from cursivetransformer.files import atomic_path, check_writable
+from cursivetransformer.files import check_writable
 from cursivetransformer.generate import context_of, prompt_of
+from cursivetransformer.raster import save_figure
 from cursivetransformer.strokes import points_to_offsets, split_strokes
 
 LATE = set("ijtxfz" + string.ascii_uppercase + "!?;:%=\"")  # letters whose dots and bars come later than the rest
@@ -144,5 +145,4 @@ def draw_looks(path, looks):
             at = middles[i] if middles[i] is not None else min(near)[1]
             axes.text(x + at, y + 0.3, char.replace("$", r"\$"), color="red" if i in one.slips else COLORS[i % len(COLORS)], ha="center", va="top",
                       fontsize=11, fontweight="bold" if i in one.slips else "normal")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=Path(path).suffix[1:].lower(), metadata={"Software": None} if Path(path).suffix.lower() == ".png" else None)
+    save_figure(figure, path)

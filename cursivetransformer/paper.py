@@ -14,6 +14,8 @@ AUTO_MARGIN = 2.0       # x-heights, of a page that is as small as its text
 X_HEIGHT = 2.5          # where neither x-height nor line height is given
 SMALLEST_X_HEIGHT, LARGEST_X_HEIGHT = 0.5, 100.0  # that a text is fitted with
 LINE_PITCH = 3.2        # between baselines, in x-heights
+PAPER_COLOR = "#c9d4e3"  # of its lines and dots
+PAPER_WIDTH, PAPER_DOT = 0.15, 0.5  # of a line; a dot across
 ASCENT, DESCENT = 2.2, 1.4  # x-heights that are kept free over the first baseline and under the last
 
 

@@ -16,6 +16,7 @@ from cursivetransformer.strokes import join_strokes, ragged_arange, split_stroke
 SHARP = np.radians(70)      # a turn by more than this between two steps is not smoothed
 SHARPEST = np.radians(100)  # a turn by more than this between two steps is a corner, which a curve keeps
 FINE = 0.02                 # millimetres that a flattened curve may miss the true one by
+OUTLINE_FINE = 0.03         # the same for an outline, which has many corners
 NARROWEST, WIDEST = 0.4, 1.7  # of the pen's width, however fast or slow
 TAPER = 0.45                # of the width, that a stroke thins to at its ends with full swell
 TAPER_LENGTH = 2.0          # widths of the pen, over which it does

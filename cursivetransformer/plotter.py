@@ -70,17 +70,22 @@ def short_order(words):
     words = [word for word in words if len(word.points)]
     if len(words) < 3:
         return words
-    strokes = [word.strokes for word in words]
-    begins, ends = np.array([own[0][0] for own in strokes]), np.array([own[-1][-1] for own in strokes])
-    ways = np.hypot(*(begins[None] - ends[:, None]).transpose(2, 0, 1))  # from the end of one to the beginning of another
+    ways = ways_between(words)
     order = _nearest_next(ways)
     written = list(range(len(words)))
     best = min((order, written), key=lambda route: way_length(ways, route))
     return [words[i] for i in (_improved(ways, best) if len(words) <= TRIES else best)]
 
 
+def ways_between(words):
+    """(n, n) millimetres from the end of each placed word to the beginning of each; none is without ink."""
+    strokes = [word.strokes for word in words]
+    begins, ends = np.array([own[0][0] for own in strokes]), np.array([own[-1][-1] for own in strokes])
+    return np.hypot(*(begins[None] - ends[:, None]).transpose(2, 0, 1))
+
+
 def way_length(ways, order):
-    """Of a route through words."""
+    """Millimetres of a route through words, a list of their numbers; ways: as `ways_between` has them."""
     return float(ways[order[:-1], order[1:]].sum())
 
 

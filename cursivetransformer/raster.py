@@ -3,14 +3,19 @@
 matplotlib is imported where it is used, because what draws nothing does without its slow import.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from cursivetransformer import pen
 from cursivetransformer.errors import UserError
-from cursivetransformer.svg import OUTLINE_FINE, PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.files import atomic_path
+from cursivetransformer.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 
 INK = "#1a2a5e"  # blue-black, of pictures that have no setting for it
 MOST_PIXELS, LONGEST = 4e8, 2**16 - 1  # of a picture, and of one of its sides: what matplotlib draws, in 1.6 GB
+# No version and no time in the bytes, for each kind of file.
+UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None, "Creator": "cursivetransformer", "Producer": None}}
 POINTS = 72 / 25.4  # in a millimetre
 
 
@@ -19,7 +24,7 @@ def save_png(page, path, config):
     if page.width * page.height * (config.dpi / 25.4) ** 2 > MOST_PIXELS or max(page.width, page.height) * config.dpi / 25.4 > LONGEST:
         raise UserError(f"a page of {page.width:.0f} x {page.height:.0f} mm is too large a picture at --dpi {config.dpi}; take fewer")
     figure = _figure(page, config)
-    figure.savefig(path, format="png", dpi=config.dpi, metadata={"Software": None})  # no version in the bytes
+    figure.savefig(path, format="png", dpi=config.dpi, metadata=UNDATED[".png"])
 
 
 class PdfBook:
@@ -29,7 +34,7 @@ class PdfBook:
         from matplotlib.backends.backend_pdf import PdfPages
 
         self.config = config
-        self.pages = PdfPages(path, metadata={"CreationDate": None, "Creator": "cursivetransformer", "Producer": None})
+        self.pages = PdfPages(path, metadata=UNDATED[".pdf"])
 
     def add(self, page):
         """Append a `page.Page`."""
@@ -56,7 +61,7 @@ def _figure(page, config):
         dots = np.array(page.ruling.dots(page.width, page.height)).reshape(-1, 2)
         axes.plot(*dots.T, linestyle="", marker="o", markersize=PAPER_DOT * POINTS, markeredgewidth=0, color=PAPER_COLOR)
     if config.strokes == "line":
-        draw_curves(axes, page.strokes, config.pen_width * POINTS, config.ink_color)
+        draw_strokes(axes, [pen.flatten(stroke).xy for stroke in page.strokes], config.pen_width * POINTS, config.ink_color)
     else:
         _draw_outlines(axes, page, config)
     return figure
@@ -71,18 +76,13 @@ def _draw_outlines(axes, page, config):
     for word in page.words:
         shapes = []
         for stroke in word.strokes:
-            corners = pen.outline(*pen.inked(stroke, config, usual, OUTLINE_FINE))
+            corners = pen.outline(*pen.inked(stroke, config, usual, pen.OUTLINE_FINE))
             codes = np.full(len(corners) + 1, Path.LINETO)
             codes[0], codes[-1] = Path.MOVETO, Path.CLOSEPOLY
             shapes.append(Path(np.concatenate([corners, corners[:1]]), codes))
         if shapes:
             paths.append(Path.make_compound_path(*shapes))
     axes.add_collection(PathCollection(paths, facecolors=config.ink_color, linewidths=0, transform=axes.transData))
-
-
-def draw_curves(axes, strokes, points, color):
-    """Draw the smooth curves through strokes (m, 2) onto matplotlib axes; points: the pen's width, in points."""
-    draw_strokes(axes, [pen.flatten(stroke).xy for stroke in strokes], points, color)
 
 
 def draw_strokes(axes, strokes, points, color=INK):
@@ -93,6 +93,15 @@ def draw_strokes(axes, strokes, points, color=INK):
     axes.plot(dots[:, 0], dots[:, 1], linestyle="", marker="o", markersize=pen.DOT * points, markeredgewidth=0, color=color)
     axes.add_collection(LineCollection([stroke for stroke in strokes if not _is_dot(stroke)], colors=color, linewidths=points,
                                        capstyle="round", joinstyle="round"))
+
+
+def save_figure(figure, path):
+    """Write a matplotlib figure to a .png, .svg or .pdf file: whole or not at all, the same bytes for the same figure. Raises `UserError`."""
+    import matplotlib
+
+    ending = Path(path).suffix.lower()
+    with atomic_path(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "sheet"}):
+        figure.savefig(temporary, format=ending[1:], metadata=UNDATED[ending])
 
 
 def _is_dot(stroke):

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cursivetransformer.errors import UserError
-from cursivetransformer.files import atomic_path
-from cursivetransformer.raster import draw_strokes
+from cursivetransformer.raster import draw_strokes, save_figure
 from cursivetransformer.strokes import split_strokes
 
 SPACE = 0.15                      # canvas heights between two words
@@ -20,7 +19,6 @@ DPI = 100
 def save_sheet(path, rows):
     """Write rows of (name, list of inks (n, 3) in canvas heights) to a .png or .svg file. Raises `UserError`."""
     # Here, because programs that draw no sheet do without its slow import.
-    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -44,8 +42,7 @@ def save_sheet(path, rows):
         draw_strokes(axes, [stroke + (0, y) for stroke in strokes], PEN_POINTS)
         figure.text(0.01, 1 - y / height, name.replace("$", r"\$"), fontsize=10, color="dimgrey", va="baseline")
         y += bottom
-    with atomic_path(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "sheet"}):
-        figure.savefig(temporary, format=ending[1:], metadata={"Software": None} if ending == ".png" else {"Date": None})
+    save_figure(figure, path)
 
 
 def side_by_side(inks):

@@ -9,12 +9,9 @@ import xml.etree.ElementTree as ET
 import numpy as np
 
 from cursivetransformer import pen
+from cursivetransformer.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 from cursivetransformer.strokes import split_strokes
 
-PAPER_COLOR = "#c9d4e3"
-PAPER_WIDTH = 0.15    # millimetres
-PAPER_DOT = 0.5       # millimetres across
-OUTLINE_FINE = 0.03   # millimetres: an outline has many corners, so its curves are flattened a little more
 DOT = 0.1             # millimetres: length of a dot's line, since some programs leave out lines of none, or round caps
 PAUSE = 0.5           # seconds before an animation begins
 WORD_MARGIN = 0.05    # canvas heights around a word alone
@@ -102,7 +99,7 @@ def _lines(word, config, _):
 def _outlines(word, config, usual):
     group = ET.Element("g")
     for stroke in word.strokes:
-        corners = pen.outline(*pen.inked(stroke, config, usual, OUTLINE_FINE))
+        corners = pen.outline(*pen.inked(stroke, config, usual, pen.OUTLINE_FINE))
         ET.SubElement(group, "path", d=_relative("l", corners) + "z")
     return group
 

@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 
-from cursivetransformer.authors import UNKNOWN_AUTHOR, find_author
+from cursivetransformer.authors import UNKNOWN_AUTHOR, find_author, numbers_of
 from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.even import Hand
 from cursivetransformer.ink_files import Origin
@@ -126,7 +126,7 @@ class Writer:
         if config.like and not of_author:
             primer = find_primer(config.like, self.tokenizer, self.dropped, self.model.config.max_text // 2)
         if primer and not config.author:  # in the hand of who wrote that word
-            author = self.authors.index(primer.author) + 1 if primer.author in self.authors else 0
+            author = numbers_of(self.authors).get(primer.author, 0)
         else:
             author = find_author(config.author or of_author, self.authors)
         spelling = self.spelling(config, sheet, primer)

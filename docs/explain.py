@@ -12,10 +12,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from cursivetransformer import Writer, pen
+from cursivetransformer.authors import numbers_of
 from cursivetransformer.checkpoint import SHIPPED
 from cursivetransformer.errors import run_script
 from cursivetransformer.even import Hand
 from cursivetransformer.looks import COLORS, find_looks
+from cursivetransformer.raster import save_figure
 from cursivetransformer.strokes import points_to_offsets, split_strokes
 from cursivetransformer.svg import curve_data
 
@@ -27,7 +29,7 @@ def explain(word, writer, author):
     """Print every step; returns what the picture shows."""
     letter = writer.write(f"{word} {LINE}", author=author, page="130x20", margin="5", x_height=2.5, word_space_jitter=0.0, missing="skip")
     spelt, tokenizer = letter.words[0], writer.tokenizer
-    points, number = spelt.word.points, writer.authors.index(letter.origin.author) + 1 if letter.origin.author in writer.authors else 0
+    points, number = spelt.word.points, numbers_of(writer.authors).get(letter.origin.author, 0)
     print(f"1. The text {word!r}, a space behind it, as numbers of characters: {tokenizer.encode_text(word + ' ').tolist()}")
     print(f"   They are turned into keys and values once; {letter.origin.author}'s number, {number}, goes to every position.")
     tokens = tokenizer.encode_offsets(points_to_offsets(points))[0]
@@ -93,7 +95,7 @@ def draw(path, word, letter, points, offsets, looks, placed):
     page.axhline(placed.y, color="lightgrey", lw=0.8, zorder=0)
     for axes in (tokens, curve):
         axes.set(xticks=[], yticks=[])
-    figure.savefig(path, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def main():

@@ -81,8 +81,12 @@ def test_slips_are_told(letters, slips):
 
 def test_a_picture_is_drawn(tmp_path):
     one = judged(np.repeat([0, 1, 2, 3], [8, 8, 8, 7]))
-    draw_looks(tmp_path / "a.png", [one] * 12)
+    for ending in looks.ENDINGS:
+        for name in "ab":
+            draw_looks(tmp_path / f"{name}{ending}", [one] * 12)
+        assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes(), "nothing of it is dated"
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<dc:date>" not in (tmp_path / "a.svg").read_bytes() and b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
     with pytest.raises(UserError, match="--attention a.gif"):
         check_picture("a.gif")
 

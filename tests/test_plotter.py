@@ -7,7 +7,7 @@ import pytest
 
 from cursivetransformer.errors import UserError
 from cursivetransformer.pen import flatten
-from cursivetransformer.plotter import short_order, way_length
+from cursivetransformer.plotter import short_order, way_length, ways_between
 from cursivetransformer.render import save_page
 from tests.made_up_page import made_up_pages, settings
 
@@ -96,9 +96,7 @@ def test_ways_are_short_and_words_are_whole(page):
     assert sorted(map(id, order)) == sorted(map(id, page.words)) and order[0] is page.words[0]
 
     def way(words):
-        begins, ends = (np.array([word.strokes[i][j] for word in words]) for i, j in ((0, 0), (-1, -1)))
-        ways = np.hypot(*(begins[None] - ends[:, None]).transpose(2, 0, 1))
-        return way_length(ways, list(range(len(words))))
+        return way_length(ways_between(words), list(range(len(words))))
 
     assert way(order) < 0.85 * way(page.words)
     shuffled = [page.words[i] for i in np.random.default_rng(0).permutation(len(page.words))]
