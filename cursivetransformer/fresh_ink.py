@@ -63,11 +63,18 @@ class FreshInk:
         ahead, future = self._next or (None, None)
         try:
             if ahead != number:
-                future = self._pool.submit(write_fresh, self._words, self._config, number)
-            self._next = number + 1, self._pool.submit(write_fresh, self._words, self._config, number + 1)
+                future = self._submit(number)
+            self._next = number + 1, self._submit(number + 1)
             return future.result()
         except BrokenProcessPool as error:
             raise UserError("the process that writes fresh ink was killed, perhaps for want of memory; --resume goes on from the last checkpoint") from error
+
+    def _submit(self, number):
+        future = self._pool.submit(write_fresh, self._words, self._config, number)
+        # The other process runs now and has this end of the pipe for itself. While we had it open too, a process that was ended in
+        # the middle of a result left the pool waiting for the rest for ever, and with it Python's exit.
+        self._pool._result_queue._writer.close()
+        return future
 
     def close(self):
         """End the other process, whatever it is at: nobody waits for its words any more."""

@@ -2,12 +2,18 @@
 
 import json
 import multiprocessing
+import os
+import signal
+import struct
+import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cursivetransformer import fresh_ink
 from cursivetransformer import trainer as trainers
 from cursivetransformer.bank import write_entries
 from cursivetransformer.bank_entry import word_to_entry
@@ -61,10 +67,37 @@ def test_another_process_writes_the_next_batch(bank):
         fresh.close()
 
 
+def _die_while_sending(*arguments):
+    """Run by the other process: the beginning of a result, then nothing."""
+    frame = sys._getframe()
+    while "result_queue" not in frame.f_locals:
+        frame = frame.f_back
+    os.write(frame.f_locals["result_queue"]._writer.fileno(), struct.pack("!i", 1000) + b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_dies_in_the_middle_of_its_words_is_told_and_not_waited_for(bank, monkeypatch):
+    """The pool waited for the rest for ever, and so did Python's exit."""
+    monkeypatch.setattr(fresh_ink, "write_fresh", _die_while_sending)
+    fresh, told = FreshInk(bank, SETTINGS), []
+
+    def ask():
+        try:
+            fresh.words(0)
+        except UserError as error:
+            told.append(str(error))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(60)
+    fresh.close()
+    assert not asking.is_alive() and "was killed" in told[0]
+
+
 def test_closing_does_not_wait_and_a_killed_process_is_told(bank):
     """Ctrl-C must not hang until thousands of words are written that nobody will read."""
     fresh = FreshInk(bank, SimpleNamespace(**{**vars(SETTINGS), "pen_words": 60_000}))
-    fresh._pool.submit(write_fresh, bank[:1], fresh._config, 0)
+    fresh._submit(0)
     time.sleep(1)
     start = time.monotonic()
     fresh.close()
