@@ -4,7 +4,7 @@ import dataclasses
 import io
 import pickle
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -24,7 +24,8 @@ FORMAT = 4  # counts up when older versions can no longer read what is written
 
 @dataclass
 class Checkpoint:
-    """What a file holds, as objects. training: what only resuming needs (optimizers, step, losses, random states, ids)."""
+    """What a file holds, as objects. training: what only resuming needs (optimizers, step, losses, random states, ids); of a model that was
+    adapted to a hand also reader: the state of the hand's reader, and origin: see `adapt.Hand`."""
 
     model: object
     tokenizer: object
@@ -32,6 +33,8 @@ class Checkpoint:
     training: dict
     bank_digest: str
     version: str = __version__
+    reader: dict | None = None
+    origin: dict = field(default_factory=dict)
 
 
 def save_checkpoint(path, checkpoint, half=False):
@@ -42,7 +45,7 @@ def save_checkpoint(path, checkpoint, half=False):
         "kind": KIND, "format": FORMAT, "version": c.version, "model_config": c.model.config.as_dict(),
         "weights": {name: weight.detach().cpu().to(torch.float16 if half else weight.dtype) for name, weight in c.model.state_dict().items()},
         "tokenizer": c.tokenizer.state(), "config": public_values(c.config), "bank_digest": c.bank_digest,
-        "training": c.training,
+        "training": c.training, "reader": c.reader, "origin": c.origin,
     })
 
 
@@ -100,7 +103,7 @@ def _build(content, device):
     config = Config(**{name: value for name, value in content["config"].items() if name in known})
     config.explicit = frozenset()
     return Checkpoint(model.to(device), tokenizer, config, content["training"],
-                      content["bank_digest"], content["version"])
+                      content["bank_digest"], content["version"], content.get("reader"), content.get("origin", {}))
 
 
 def export(source, out):

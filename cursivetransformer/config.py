@@ -35,10 +35,16 @@ class Config:
     shear_width: float = setting(0.4, "full width of the range of added slant (dx per dy)", "ink")
     scale_width: float = setting(0.2, "full width of the range of x and y scale around 1", "ink")
     rotation_width: float = setting(0.04, "full width of the range of rotation, in radians", "ink")
+    ink_scale: float = setting(1.0, "factor by which the bank's ink is made larger before it is learnt; a model writes in its own size", "ink")
     tokenizer: str = setting("polar", "how an offset becomes tokens", "ink", TOKENIZERS)
 
     # Hands
-    start_from: str = setting("", "checkpoint whose weights a new run begins with, like data/base.pt; its shape and its alphabet are taken too", "hands")
+    init: str = setting("", "adapt a model to the bank's hand: 'base', the one that ships, or a checkpoint; what else is not given is chosen from the bank", "hands")
+    start_from: str = setting("", "checkpoint whose weights a new run begins with, like data/base.pt; its shape, hands and characters are taken too", "hands")
+    replay: str = setting("", "bank that is trained on beside, so that a model keeps what it knew; its words are not held out", "hands")
+    own_share: float = setting(0.0, "share of examples that are of the bank's own words, where others are trained on beside; 0 draws all alike", "hands")
+    splice_words: int = setting(0, "new words that are cut and joined from the bank's own, where a run adapts a model; 0 for none", "hands")
+    splice_share: float = setting(0.0, "share of examples that are of spliced words", "hands")
     author_dropout: float = setting(0.1, "share of training examples that are given as by nobody known, for hands that are not in the bank", "hands")
     pen_words: int = setting(0, "words that the synthetic pen writes afresh, every pen_every steps, to train on beside the bank; 0 for none", "hands")
     pen_every: int = setting(500, "steps between two batches of fresh words", "hands")
@@ -56,6 +62,7 @@ class Config:
     # Training
     preset: str = setting("auto", "recipe: 'paper' as published, 'cpu', 'gpu', or 'auto', which chooses by device", "training", ("auto", "cpu", "gpu", "paper"))
     max_steps: int = setting(7000, "optimizer steps", "training")
+    patience: int = setting(0, "evaluations without a lower loss on held-out words after which a run ends; 0 goes on to max_steps", "training")
     batch_size: int = setting(16, "examples in a step", "training")
     optimizer: str = setting("muon", "'adamw' for all weights, or 'muon' for matrices beside it", "training", ("adamw", "muon"))
     learning_rate: float = setting(8e-3, "AdamW's learning rate", "training")
@@ -100,7 +107,11 @@ class ReaderSettings:
     dataset_name: str = same_setting(Config, "dataset_name")
     strict: bool = same_setting(Config, "strict")
     test_share: float = same_setting(Config, "test_share")
-    start_from: str = setting("", "folder of two readers whose weights these begin with, like data/readers/starter", "training")
+    ink_scale: float = same_setting(Config, "ink_scale")
+    init: str = setting("", "adapt readers to the bank's hand: 'base', the ones that ship, or a folder of two; what else is not given is chosen from the bank", "training")
+    start_from: str = setting("", "folder of two readers whose weights these begin with, like data/readers/starter; their characters are taken too", "training")
+    replay: str = same_setting(Config, "replay")
+    own_share: float = same_setting(Config, "own_share")
     pen_words: int = setting(0, "words that the synthetic pen writes beside those of the bank; 0 for none", "hands")
     pen_named: float = same_setting(Config, "pen_named")
     pen_faces: str = same_setting(Config, "pen_faces")
@@ -152,6 +163,9 @@ def get_reader_args(use_argparse=True, argv=None, **overrides):
         **{name: (getattr(config, name) >= 1, "1 or more") for name in ("max_steps", "batch_size")},
         "test_share": (0 < config.test_share < 1, "between 0 and 1"),
         **pen_rules(config),
+        "own_share": (0 <= config.own_share <= 1, "between 0 and 1"),
+        "ink_scale": (0.01 <= config.ink_scale <= 100, "between 0.01 and 100"),
+        "init": (not config.init or "start_from" not in config.explicit, "left out where --start_from says what to begin with"),
         "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
     })
     return config
@@ -162,6 +176,7 @@ def settings_of(cls, description, use_argparse, argv, overrides, positional=None
     given = parse_command_line(cls, argv, description, positional) if use_argparse else {}
     given.update(check_values(cls, overrides))
     config = cls(**given)
+    config.explicit = frozenset(given)
     if hasattr(config, "device"):
         config.device = resolve_device(config.device)
     return config

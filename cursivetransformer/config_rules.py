@@ -37,6 +37,11 @@ def check_config(config):
         "shear_width": (0 <= c.shear_width <= 4, "between 0 and 4"),
         "scale_width": (0 <= c.scale_width < 1, "between 0 and 1"),
         "rotation_width": (0 <= c.rotation_width <= 1, "between 0 and 1 (radians)"),
+        "ink_scale": (0.01 <= c.ink_scale <= 100, "between 0.01 and 100"),
+        "own_share": (0 <= c.own_share <= 1, "between 0 and 1"),
+        "splice_share": (0 <= c.splice_share <= 1 - c.own_share, "between 0 and what --own_share leaves of 1"),
+        "splice_words": (c.splice_words >= 0, "0 or more"),
+        "patience": (c.patience >= 0, "0 or more"),
         "learning_rate": (0 < c.learning_rate < 10, "above 0 and below 10"),
         "muon_learning_rate": (0 < c.muon_learning_rate < 10, "above 0 and below 10"),
         "weight_decay": (0 <= c.weight_decay < 10, "0 or more"),
@@ -50,6 +55,7 @@ def check_config(config):
         "read_words": (c.read_words >= 0, "0 or more"),
         "best_by": (c.best_by == "loss" or c.read_words > 0, "'loss' where --read_words is 0"),
     })
+    require(c, {"init": (not c.init or "start_from" not in c.explicit, "left out where --start_from says what to begin with")})
     sources = [name for name in ("resume", "local_checkpoint_path", "load_from_run_id") if getattr(c, name)]
     if len(sources) > 1:
         raise UserError(f"--{sources[0]} and --{sources[1]} both say what to continue; give one of them")

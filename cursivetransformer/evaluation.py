@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cursivetransformer import style
+from cursivetransformer.adapt import own_words
 from cursivetransformer.augment import downsample
 from cursivetransformer.authors import find_author
 from cursivetransformer.bank_sources import load_banks
@@ -41,6 +42,7 @@ def evaluate(config, say=print):
     words, digest = load_banks(config.dataset_name or settings.dataset_name, settings.strict, say)
     if digest != checkpoint.bank_digest:
         say("note: this is not the bank that the model learnt, so some of its held-out words may have been among the model's training words")
+    words = own_words(words, settings)
     choosing, grading = find_both_readers(config, settings, digest, say)
     model, tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
     stream = Stream(words, tokenizer, settings, say, authors=model.config.authors)
@@ -71,10 +73,10 @@ def evaluate(config, say=print):
 
 def find_both_readers(config, settings, digest, say):
     """The choosing and the grading reader that `config` names or has of the bank with this digest; settings: the model's."""
-    folder = Path(config.readers) if config.readers else find_readers(config.reader_dir, digest)
+    folder = Path(config.readers) if config.readers else find_readers(config.reader_dir, digest, settings.ink_scale)
     if folder is None:
         raise UserError(f"{config.reader_dir}/ has no readers of this bank; train them with: python train_reader.py --dataset_name "
-                        f"{config.dataset_name or settings.dataset_name}")
+                        f"{config.dataset_name or settings.dataset_name}{' --init base' * bool(settings.init)}")
     readers = [load_reader(folder / f"{name}.pt", config.device) for name in (CHOOSING, GRADING)]
     for reader in readers:
         c = reader.config

@@ -7,12 +7,14 @@ from cursivetransformer.bank import iterate_entries, parse_entries
 from cursivetransformer.bank_entry import Fault, parse_entry
 from cursivetransformer.bank_sources import find_bank
 from cursivetransformer.errors import UserError
+from cursivetransformer.strokes import resized
 
 BEST_LENGTH = 8  # letters: a word that shows a hand, and leaves a model room to remember it
 
 
-def find_primer(like, tokenizer, dropped, most_text):
-    """The `bank_entry.Word` that `like` names, with the share `dropped` of its points left out, as a model learns ink.
+def find_primer(like, tokenizer, dropped, most_text, ink_scale=1.0):
+    """The `bank_entry.Word` that `like` names, made larger by `ink_scale` and with the share `dropped` of its points left out, as a model
+    learns ink.
 
     like: FILE#17 for an entry of a bank, counted from 0 as `python -m cursivetransformer.bank check` does; FILE#NAME or FILE for the
     word by that author, or by anybody, that is nearest to eight letters, and of letters alone if there is one. Raises `UserError`.
@@ -24,7 +26,7 @@ def find_primer(like, tokenizer, dropped, most_text):
         _check(word, tokenizer, most_text, like)
     else:
         word = _of_author(path, what, tokenizer, most_text, like)
-    return dataclasses.replace(word, points=downsample(word.points, dropped))
+    return dataclasses.replace(word, points=downsample(resized(word.points, ink_scale), dropped))
 
 
 def _entry(path, number, like):

@@ -15,7 +15,7 @@ from torch import nn
 from cursivetransformer import __version__, ctc
 from cursivetransformer.checkpoint import read_content, write_content
 from cursivetransformer.errors import UserError
-from cursivetransformer.ink_image import CHANNELS, ROWS, Frame, columns, is_readable, picture
+from cursivetransformer.ink_image import CHANNELS, MARGIN, ROWS, Frame, columns, is_readable, picture
 
 KIND, FORMAT = "reader", 1
 FRAME = 2                # columns that a frame is of
@@ -74,7 +74,7 @@ class ReaderNet(nn.Module):
 @dataclass
 class ReaderConfig:
     """What a reader was made for. alphabet: the characters it knows, class 1 first; bank_digest, seed, test_share: the bank and
-    how its words were held out; n_words: training words; error: character error rate on the held-out words, or None."""
+    how its words were held out; ink_scale: by which its ink was made larger; n_words: training words; error: character error rate on the held-out words, or None."""
 
     alphabet: str
     frame: dict
@@ -86,6 +86,7 @@ class ReaderConfig:
     recipe: dict = field(default_factory=dict)
     error: float | None = None
     version: str = field(default=__version__)
+    ink_scale: float = 1.0
 
 
 class Reader:
@@ -123,6 +124,16 @@ class Reader:
                 frames, text = torch.as_tensor(log_probs)[:, None], torch.tensor([self.encode(texts[i])])
                 nats[i] = float(F.ctc_loss(frames, text, torch.tensor([len(frames)]), torch.tensor([len(texts[i])]), reduction="sum"))
         return readings, nats
+
+    def letter_places(self, inks, texts):
+        """For each of (n, 3) inks, where it is read as its text: (characters,) the x about which each character stands, canvas heights from
+        the ink's left edge; None where it cannot be read so."""
+        places = [None] * len(inks)
+        for i, log_probs in self._log_probs(inks):
+            frames = ctc.align(log_probs, self.encode(texts[i]))
+            if frames is not None:
+                places[i] = ((frames + 0.5) * FRAME - MARGIN) * self.frame.column
+        return places
 
     def _text(self, ids):
         # A space is a gap between words, so there is none at an end.
@@ -177,44 +188,54 @@ def _batches(widths):
         yield batch
 
 
-def save_reader(path, reader):
-    """Write a reader to a file, whole or not at all, its weights in half precision."""
+def reader_state(reader):
+    """A reader as plain values and tensors, its weights in half precision."""
     weights = {name: w.detach().cpu().half() if w.is_floating_point() else w.detach().cpu() for name, w in reader.net.state_dict().items()}
-    write_content(path, {"kind": KIND, "format": FORMAT, "version": reader.config.version, "config": asdict(reader.config), "weights": weights})
+    return {"config": asdict(reader.config), "weights": weights}
+
+
+def reader_from_state(state, device="cpu"):
+    """The reader that `reader_state` described."""
+    reader = Reader(ReaderConfig(**state["config"]), device)
+    reader.net.load_state_dict(state["weights"])
+    return reader
+
+
+def save_reader(path, reader):
+    """Write a reader to a file, whole or not at all."""
+    write_content(path, {"kind": KIND, "format": FORMAT, "version": reader.config.version, **reader_state(reader)})
 
 
 def load_reader(path, device="cpu"):
     """The reader in a file. Raises `UserError` in one sentence where it cannot be used."""
-    def build(content):
-        reader = Reader(ReaderConfig(**content["config"]), device)
-        reader.net.load_state_dict(content["weights"])
-        return reader
-
-    return read_content(path, KIND, FORMAT, device, "train readers with `python train_reader.py`", build)
+    return read_content(path, KIND, FORMAT, device, "train readers with `python train_reader.py`", lambda content: reader_from_state(content, device))
 
 
-def find_readers(folder, bank_digest):
-    """The subfolder of `folder` whose readers were trained last on the bank with this digest, else the shipped ones of it, or None."""
-    found = _newest_readers(folder, bank_digest)
+def find_readers(folder, bank_digest, ink_scale=1.0):
+    """The subfolder of `folder` whose readers were trained last on the bank with this digest, its ink made larger by `ink_scale`, else the
+    shipped ones of it, or None."""
+    found = _newest_readers(folder, bank_digest, ink_scale)
     return found and found[0]
 
 
-def find_choosing_reader(config, bank_digest, say, needed_by=""):
-    """The reader that may choose among versions of a word, of the bank with this digest; where there is none, None with a note to
-    `say`, or a `UserError` where a setting, `needed_by`, cannot do without.
+def find_choosing_reader(config, bank_digest, say, needed_by="", carried=None, ink_scale=1.0):
+    """The reader that may choose among versions of a word, of the bank with this digest, its ink made larger by `ink_scale`; where there is
+    none, None with a note to `say`, or a `UserError` where a setting, `needed_by`, cannot do without.
 
-    config: settings with a `reader_dir` and a `device`.
+    config: settings with a `reader_dir` and a `device`; carried: the state of the reader that a model brings along, or None.
     """
-    found = _newest_readers(config.reader_dir, bank_digest, config.device)
+    found = _newest_readers(config.reader_dir, bank_digest, ink_scale, config.device)
     if found:
         return found[1]
+    if carried:
+        return reader_from_state(carried, config.device)
     if needed_by:
         raise UserError(f"{needed_by} needs a reader of this hand, and {config.reader_dir}/ has none; `python train_reader.py` trains one")
     say(f"note: no reader of this hand in {config.reader_dir}/, so spelling is not checked; `python train_reader.py` with the same --dataset_name trains one")
     return None
 
 
-def _newest_readers(folder, bank_digest, device="cpu"):
+def _newest_readers(folder, bank_digest, ink_scale, device="cpu"):
     """What `find_readers` finds, with the choosing reader in it, which has been read to look at its bank; or None."""
     own = sorted(Path(folder).glob(f"*/{CHOOSING}.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in [*own, *SHIPPED.glob(f"*/{CHOOSING}.pt")]:
@@ -222,6 +243,6 @@ def _newest_readers(folder, bank_digest, device="cpu"):
             reader = load_reader(path, device)
         except UserError:
             continue  # not ours to judge: it may be of another version
-        if reader.config.bank_digest == bank_digest and path.with_name(f"{GRADING}.pt").is_file():
+        if (reader.config.bank_digest, reader.config.ink_scale) == (bank_digest, ink_scale) and path.with_name(f"{GRADING}.pt").is_file():
             return path.parent, reader
     return None

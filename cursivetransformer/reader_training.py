@@ -21,6 +21,9 @@ from cursivetransformer.ink_image import Frame, columns
 from cursivetransformer.optim import set_learning_rates
 from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, load_reader, save_reader
 from cursivetransformer.spelling import Spelling
+from cursivetransformer.stream import shared
+from cursivetransformer.strokes import resized
+from cursivetransformer.text_encoder import character_rows
 
 HALVES, EXAMPLES = 3, 4   # streams of random numbers of a seed, after those of `stream.py`
 READING = 1_000_000       # number of the batch of fresh words that readers learn: one that no model comes to
@@ -29,56 +32,74 @@ WIDEST = 2_000            # columns of a training word, which bounds the memory 
 WARMUP_STEPS = 50
 WEIGHT_DECAY = 0.05
 GRAD_CLIP = 1.0
+# What of the settings makes a reader another one.
+RECIPE = ("max_steps", "batch_size", "learning_rate", "pen_words", "pen_named", "pen_faces", "start_from", "replay", "own_share")
 MODEL_RATE = 0.65         # of the points dropped, as the model's ink is by default
 
 
 def train_readers(config, say=print, show_progress=False):
     """Train both readers as `config` (a `config.ReaderSettings`) says; returns the folder they were written to."""
     words, digest = load_banks(config.dataset_name, config.strict, say)
+    words = [dataclasses.replace(word, points=resized(word.points, config.ink_scale)) for word in words]
     train_ids, test_ids = split_words(words, config.test_share, config.seed)
     held_out = {words[i].text for i in test_ids}
     n_words = len(words)
     words = words + [word for word in write_fresh(words, config, READING) if word.text not in held_out] if config.pen_words else words
+    beside = [word for word in load_banks(config.replay, config.strict, say)[0] if word.text not in held_out] if config.replay else []
     halves = split_halves(words, np.append(train_ids, np.arange(n_words, len(words))), config.seed)
     folder = Path(config.out or Path(config.reader_dir) / bank_name(config.dataset_name))
     with told_as_mistakes(folder):  # before the work, not after it
         folder.mkdir(parents=True, exist_ok=True)
-    alphabet = "".join(sorted(set("".join(word.text for word in words)) | {" "}))
+    alphabet = alphabet_of(words + beside)
     say(f"{len(halves[0])} and {len(halves[1])} training words, {len(test_ids)} held out, {len(alphabet) - 1} characters")
-    recipe = {name: getattr(config, name) for name in ("max_steps", "batch_size", "learning_rate", "pen_words", "pen_named", "pen_faces", "start_from")}
     for number, (half, ids) in enumerate(zip((CHOOSING, GRADING), halves)):
-        before = _before(config, half, alphabet)
-        frame = Frame(**before.config.frame) if before else Frame.around([words[i] for i in ids])
-        chosen = [words[i] for i in ids if columns(words[i].points, frame) <= WIDEST]
-        if len(chosen) < len(ids):
-            say(f"left out {len(ids) - len(chosen)} of {len(ids)} words whose ink is far wider than the others'")
-        wanted, path = ReaderConfig(alphabet, frame.as_dict(), digest, config.seed, config.test_share, half, len(chosen), recipe), folder / f"{half}.pt"
+        before = load_reader(Path(config.start_from) / f"{half}.pt", config.device) if config.start_from else None
+        wanted, chosen = plan_reader([words[i] for i in ids], alphabet, digest, config, half, before, say)
+        path = folder / f"{half}.pt"
         if _is_there(path, wanted):
             say(f"{half} reader: trained already with these settings, {path} stays")
             continue
         start = time.monotonic()
-        torch.manual_seed(config.seed + number)  # two readers that have nothing in common but the method
-        reader = Reader(wanted, config.device)
-        if before:
-            reader.net.load_state_dict(before.net.state_dict())
-        _fit(reader, chosen, config, np.random.default_rng([config.seed, EXAMPLES, number]), show_progress)
-        told = _test(reader, [words[i] for i in test_ids])
+        # Two readers that have nothing in common but the method, and what they replay.
+        reader = train_reader(wanted, chosen, beside, config, number, before, show_progress)
+        told = test_reader(reader, [words[i] for i in test_ids])
         save_reader(path, reader)
         say(f"{half} reader, {reader.n_parameters:,} weights, {time.monotonic() - start:.0f} s: {told}")
     return folder
 
 
-def _before(config, half, alphabet):
-    """The reader that this one begins with, or None. Raises `UserError` where it does not know the same characters."""
-    if not config.start_from:
-        return None
-    reader = load_reader(Path(config.start_from) / f"{half}.pt", config.device)
-    if reader.config.alphabet != alphabet:
-        raise UserError(f"the readers in {config.start_from} know other characters than the bank has; train new ones, without --start_from")
+def alphabet_of(words):
+    """The characters of words, and the space that stands between two."""
+    return "".join(sorted(set("".join(word.text for word in words)) | {" "}))
+
+
+def plan_reader(words, alphabet, digest, config, half, before, say):
+    """The `ReaderConfig` of a reader of `words`, which begins with the reader `before` or None, and which of the words it can learn."""
+    frame = Frame(**before.config.frame) if before else Frame.around(words)
+    chosen = [word for word in words if columns(word.points, frame) <= WIDEST]
+    if len(chosen) < len(words):
+        say(f"left out {len(words) - len(chosen)} of {len(words)} words whose ink is far wider than the others'")
+    recipe = {name: getattr(config, name) for name in RECIPE}
+    alphabet = "".join(sorted(set(alphabet) | set(before.config.alphabet))) if before else alphabet
+    return ReaderConfig(alphabet, frame.as_dict(), digest, config.seed, config.test_share, half, len(chosen), recipe, ink_scale=config.ink_scale), chosen
+
+
+def train_reader(wanted, words, beside, config, number, before=None, show_progress=False):
+    """A `Reader` of `words`, which `plan_reader` chose, and of others `beside` in the shares that `config.own_share` says."""
+    torch.manual_seed(config.seed + number)
+    reader = Reader(wanted, config.device)
+    if before:
+        weights = before.net.state_dict()
+        for name in ("head.weight", "head.bias"):
+            weights[name] = character_rows(weights[name], before.config.alphabet, wanted.alphabet)
+        reader.net.load_state_dict(weights)
+    words = words + beside
+    ids = shared([np.arange(wanted.n_words), np.arange(wanted.n_words, len(words))], [config.own_share])
+    _fit(reader, [words[i] for i in ids], config, np.random.default_rng([config.seed, EXAMPLES, number]), show_progress)
     return reader
 
 
-def _test(reader, words):
+def test_reader(reader, words):
     """Measure a reader on held-out words, note its error in its config, and return a sentence about it."""
     recorded, thinned = (read_back(reader, words, rate) for rate in (0, MODEL_RATE))
     reader.config.error = recorded.character_error

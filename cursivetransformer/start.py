@@ -5,13 +5,16 @@ import time
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from cursivetransformer import config as configs
-from cursivetransformer.authors import numbers_of
+from cursivetransformer.adapt import known_hands
+from cursivetransformer.authors import author_names
 from cursivetransformer.bank_sources import bank_name
 from cursivetransformer.checkpoint import find_run, find_run_by_id, load_checkpoint
 from cursivetransformer.errors import UserError
 from cursivetransformer.model import make_model
+from cursivetransformer.text_encoder import character_rows
 from cursivetransformer.tracking import fetch_checkpoint
 
 # May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
@@ -19,13 +22,15 @@ MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run
               "load_from_run_id", "reader_dir", "read_words", "best_by", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
 # Taken from the model that a run begins with.
 SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "max_seq_length", "tokenizer")
+CHARACTER_WEIGHTS = {"text.chars.weight", "widths"}  # of a model, that have a row for each character id
 
 
-def start_from(config, authors):
-    """The settings with the shape of the model in `config.start_from`, a model with its weights that knows `authors`, its tokenizer.
+def start_from(config, words):
+    """The settings with the shape of the model in `config.start_from`, a model with its weights, and its tokenizer, both of which know
+    the authors and the characters of `words` too.
 
-    An author whom that model knew keeps the hand, another one begins as nobody known. Raises `UserError` where a setting that was
-    given contradicts the shape.
+    An author whom that model knew keeps the hand, another one begins as nobody known, and its other authors come behind. Raises
+    `UserError` where a setting that was given contradicts the shape.
     """
     source = load_checkpoint(config.start_from)
     for name in SHAPE:
@@ -33,12 +38,21 @@ def start_from(config, authors):
         if name in config.explicit and getattr(config, name) != theirs:
             raise UserError(f"--{name} {getattr(config, name)} is not what {config.start_from} was trained with ({theirs}); leave it out")
     config = configs.replace(config, **{name: getattr(source.config, name) for name in SHAPE})
-    model = make_model(dataclasses.replace(source.model.config, authors=list(authors)), source.tokenizer)
-    weights = source.model.state_dict()
-    known = numbers_of(source.model.config.authors)
+    before, shape, weights = source.tokenizer, source.model.config, source.model.state_dict()
+    tokenizer = before.extended(config.alphabet or "".join(word.text for word in words))
+    authors, known = author_names(words), known_hands(source, words, config.init)
+    authors += [name for name in known if name not in authors]
+    longest = config.num_words * (1 + max(len(word.text) for word in words))
+    shape = dataclasses.replace(shape, authors=authors, n_chars=tokenizer.n_chars, space_id=int(tokenizer.encode_text(" ")[0]),
+                                max_text=max(shape.max_text, longest))
     weights["authors.weight"] = weights["authors.weight"][torch.tensor([0] + [known.get(name, 0) for name in authors])]
+    for name in CHARACTER_WEIGHTS & weights.keys():
+        weights[name] = character_rows(weights[name], before.alphabet, tokenizer.alphabet)
+    positions = weights["text.positions.weight"]
+    weights["text.positions.weight"] = F.pad(positions, (0, 0, 0, shape.max_text - len(positions)))
+    model = make_model(shape, tokenizer)
     model.load_state_dict(weights)
-    return config, model, source.tokenizer
+    return config, model, tokenizer
 
 
 def checkpoint_to_resume(config):

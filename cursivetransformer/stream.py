@@ -17,6 +17,7 @@ from cursivetransformer.texts import judged_texts
 
 EVALUATION_ROWS = 32  # examples in a batch of an evaluation
 ROOM_DEVIATIONS = 3   # of a batch's length that a fixed room keeps free: one batch in a thousand then loses its last example
+EVENLY = 10           # times that words are repeated to be drawn in given shares
 TRAINING, EVALUATION = 1, 2  # streams of random numbers of a run's seed
 
 
@@ -54,13 +55,18 @@ class Stream:
         # Where a device has no float64, as Apple's, batches are made on the host.
         return "cpu" if self.config.device == "mps" else self.config.device
 
-    def renew(self, fresh):
-        """Train on the bank's training words and on `fresh` ones, in place of those given before. Words that are spelt with other
-        characters, that are held out, or that models are judged by are left out."""
+    def renew(self, fresh, spliced=()):
+        """Train on the bank's training words, on new ones `spliced` of them and on `fresh` ones, in place of those given before, in the
+        shares that `own_share` and `splice_share` say. Words that are spelt with other characters, that are held out, or that models are
+        judged by are left out."""
         spared = self.held_out | judged_texts()
-        fresh = [word for word in fresh if word.text not in spared]
-        words = self.words + (usable_words(fresh, self.tokenizer, self.config, lambda sentence: None) if fresh else [])
-        ids = np.append(self.train_ids, np.arange(len(self.words), len(words)))
+        words, kinds = list(self.words), [self.train_ids]
+        for more in (spliced, fresh):
+            more = [word for word in more if word.text not in spared]
+            more = usable_words(more, self.tokenizer, self.config, lambda sentence: None) if more else []
+            kinds.append(np.arange(len(words), len(words) + len(more)))
+            words += more
+        ids = shared(kinds, (self.config.own_share, self.config.splice_share))
         self.ink = InkTensors(Ink(words, self.tokenizer), self.tokenizer, self._device)
         self._pool = Pool.of(ids, hand_numbers(words)[ids], author_numbers(words, self.authors)[ids], self._device)
 
@@ -77,15 +83,18 @@ class Stream:
         return packed.to(c.device)
 
     def evaluation(self, split):
-        """At most `test_size` fixed words of the "train" or "test" words, as a list of batches.
+        """At most `test_size` fixed words of the "train" or "test" words, as a list of batches."""
+        pool = {"train": self.train_ids, "test": self.test_ids}[split]
+        rng = np.random.default_rng([self.config.seed, EVALUATION])
+        return self.batches(rng.permutation(pool)[:self.config.test_size])
+
+    def batches(self, chosen):
+        """The bank's words with these ids as a list of batches to measure a loss on.
 
         Not augmented, and all downsampled at the mean rate, so that the ink is the same however many words a model takes at
         once: they stand in rows of `num_words`, fewer where more do not fit.
         """
         c = self.config
-        pool = {"train": self.train_ids, "test": self.test_ids}[split]
-        rng = np.random.default_rng([c.seed, EVALUATION])
-        chosen = rng.permutation(pool)[:c.test_size]
         chosen = chosen[np.argsort(self._hands[chosen], kind="stable")]
         rows = arrange(chosen, self._word_tokens, c.num_words, c.max_seq_length, self._hands)
         rows = rows[np.argsort(np.where(rows == NO_WORD, 0, self._word_tokens[rows]).sum(1), kind="stable")]
@@ -131,6 +140,16 @@ def mean_nats(nats, batches):
     """The loss of batches, by a model's `nats`: nats per scored token, and per offset."""
     total = sum(float(nats(batch)) for batch in batches)
     return total / sum(int(b.n_tokens) for b in batches), total / sum(int(b.n_offsets) for b in batches)
+
+
+def shared(kinds, shares):
+    """Ids of words of several kinds, a list of arrays -> ids to draw from, repeated so often that each kind has its share of them, the last
+    one what is left; where a kind is empty the others share alike. With a first share of 0 each id comes once."""
+    shares = np.array([*shares, max(0.0, 1 - sum(shares))]) * [len(ids) > 0 for ids in kinds]
+    if not shares[0]:
+        return np.concatenate(kinds)
+    counts = np.rint(shares / shares.sum() * EVENLY * max(map(len, kinds))).astype(int)  # then each comes about as often as its like
+    return np.concatenate([np.resize(ids, n) for ids, n in zip(kinds, counts)])
 
 
 def arrange(ids, word_tokens, num_words, max_length, hands):

@@ -45,6 +45,11 @@ def polar_to_offsets(polar):
     return np.stack([r * np.cos(theta), r * np.sin(theta), pen]).T
 
 
+def resized(points, factor):
+    """(n, 3) points -> the same ink, `factor` times as large."""
+    return points * np.array([factor, factor, 1], np.float32)
+
+
 def split_strokes(points):
     """(n, 3) points -> a list of arrays (m, 2), one for each stroke."""
     ends = np.flatnonzero(points[:, 2] == 0) + 1

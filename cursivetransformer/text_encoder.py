@@ -1,5 +1,7 @@
 """Characters -> vectors that the ink attends to. Shapes: B examples, S characters, Cc width. Character id 0 is padding."""
 
+import unicodedata
+
 import torch
 from torch import nn
 
@@ -31,3 +33,15 @@ class ConvolvedTextEncoder(TextEncoder):
     def forward(self, text):
         x = super().forward(text)
         return x + self.convolution(x.transpose(1, 2)).transpose(1, 2)
+
+
+def character_rows(rows, before, after):
+    """Rows of a weight, the first and then one for each character of the alphabet `before` -> the same for the alphabet `after`.
+
+    A new character begins as the one it is made from, as an é as an e, or as its small or capital letter, else as the mean of all.
+    """
+    places, mean, found = {char: i for i, char in enumerate(before, 1)}, rows[1:].mean(0), [rows[0]]
+    for char in after:
+        likeness = next((like for like in (char, unicodedata.normalize("NFD", char)[0], char.swapcase()) if like in places), None)
+        found.append(mean if likeness is None else rows[places[likeness]])
+    return torch.stack(found)

@@ -72,6 +72,10 @@ class Tokenizer(ABC):
         """Number of character ids, the padding counted in."""
         return len(self.alphabet) + 1
 
+    def extended(self, text):
+        """A tokenizer with the same bins that knows the characters of `text` too; itself where it knows them all."""
+        return type(self)(self.alphabet + text, self.radius_edges) if set(text) - set(self.alphabet) else self
+
     def slot_mask(self):
         """(slots, vocab_size) booleans: which ids may stand in each slot; WORD and END may take the first one's place."""
         mask = np.zeros((self.n_slots, self.vocab_size), bool)

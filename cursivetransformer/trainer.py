@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 
 from cursivetransformer import config as configs
+from cursivetransformer.adapt import Hand, chosen_settings, learn_hand, own_words, replayed, spliced_words, take_nearest_hands
 from cursivetransformer.authors import author_names
 from cursivetransformer.bank_entry import mean_character_width
-from cursivetransformer.bank_sources import load_banks
-from cursivetransformer.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cursivetransformer.bank_sources import bank_name, load_banks
+from cursivetransformer.checkpoint import Checkpoint, export, load_checkpoint, save_checkpoint
 from cursivetransformer.errors import UserError
 from cursivetransformer.fresh_ink import FreshInk
 from cursivetransformer.model import ModelConfig, make_model
@@ -21,7 +22,7 @@ from cursivetransformer.optim import learning_rate_factor, make_optimizers, set_
 from cursivetransformer.preview import draw_preview, reading_error
 from cursivetransformer.processes import Processes, processes
 from cursivetransformer.progress import Meter, stop_signals
-from cursivetransformer.reader import find_choosing_reader
+from cursivetransformer.reader import find_choosing_reader, reader_from_state
 from cursivetransformer.start import checkpoint_to_resume, new_folder, resumed_config, start_from
 from cursivetransformer.stream import Stream, mean_nats
 from cursivetransformer.tokenizer import fold_text, make_tokenizer
@@ -44,19 +45,27 @@ def train(config, warn=print):
 class Trainer:
     """A training run: its model, stream of batches, optimizers, and how far it is. group: the processes that train together."""
 
-    def __init__(self, config, model, words, tokenizer, bank_digest, folder, warn, group):
-        self.config, self.bank_digest, self.folder, self.group = config, bank_digest, Path(folder), group
+    def __init__(self, config, model, words, tokenizer, bank_digest, folder, warn, group, hand=None):
+        self.config, self.bank_digest, self.folder, self.group, self.hand = config, bank_digest, Path(folder), group, hand
         self.compiled = config.compile == "on" or (config.compile == "auto" and config.device.startswith("cuda"))
         self.stream = Stream(words, tokenizer, config, warn, group.rank, group.size, fixed=self.compiled, authors=model.config.authors)
-        self.fresh = FreshInk(words, config) if config.pen_words else None
+        self.replay, self.spliced = replayed(config, words, warn), []
+        self.fresh = FreshInk(words + self.replay, config) if config.pen_words else None
         self.model = model.to(config.device)
         self.optimizers = make_optimizers(self.model, config)
-        self.step, self.best_loss, self.best_error, self.seconds = 0, math.inf, math.inf, 0.0
+        self.step, self.best_step, self.best_loss, self.best_error, self.seconds = 0, 0, math.inf, math.inf, 0.0
         self.wandb_id = self.fresh_number = None
         self.training_nats = self._compile(warn) if self.compiled else self.model.nats
         self.evaluations = {split: self.stream.evaluation(split) for split in ("train", "test")} if group.first else {}
         needed_by = "--best_by reading" if config.best_by == "reading" else ""
-        self.reader = find_choosing_reader(config, bank_digest, warn, needed_by) if group.first and config.read_words else None
+        if config.init:
+            self.hand = hand or group.share(lambda: learn_hand(config, self.stream, self.replay, bank_digest, warn))
+            self.reader = reader_from_state(self.hand.reader, config.device)
+            self.spliced = spliced_words(config, [self.stream.words[i] for i in self.stream.train_ids], self.reader)
+        else:
+            self.reader = find_choosing_reader(config, bank_digest, warn, needed_by) if group.first and config.read_words else None
+        if self.replay or self.spliced:
+            self.stream.renew(self.replay, self.spliced)
         c, t = config, tokenizer
         warn(f"{len(self.stream.train_ids)} training and {len(self.stream.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
              f"{self.model.n_parameters / 1e6:.2f} million weights on {f'{group.size} x ' if group.size > 1 else ''}{c.device}, preset {c.preset}")
@@ -66,9 +75,15 @@ class Trainer:
         """A new run, with random weights or those that `config.start_from` names."""
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         folder = group.share(lambda: new_folder(config))
+        if config.init:
+            config = chosen_settings(config, words)
+        words = own_words(words, config)
         if config.start_from:
-            config, model, tokenizer = start_from(config, author_names(words))
-            return cls(config, model, words, tokenizer, digest, folder, warn, group)
+            config, model, tokenizer = start_from(config, words)
+            trainer = cls(config, model, words, tokenizer, digest, folder, warn, group)
+            if config.init:
+                take_nearest_hands(config, trainer.model, trainer.stream)
+            return trainer
         alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
         tokenizer = make_tokenizer(config.tokenizer, alphabet)
         torch.manual_seed(config.seed)
@@ -84,7 +99,8 @@ class Trainer:
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         if digest != saved.bank_digest:
             raise UserError(f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run")
-        trainer = cls(config, saved.model, words, saved.tokenizer, digest, path.parent, warn, group)
+        hand = Hand(saved.reader, saved.origin) if config.init else None
+        trainer = cls(config, saved.model, own_words(words, config), saved.tokenizer, digest, path.parent, warn, group, hand)
         trainer._restore(saved.training)
         if trainer.step >= config.max_steps:
             raise UserError(f"{path} has been trained for its {trainer.step} steps already; give a larger --max_steps")
@@ -106,13 +122,16 @@ class Trainer:
             tracker.say(f"stopped at step {self.step}; continue with: python train.py --resume {self.folder}")
             raise SystemExit(128 + stop.signal)
         best = self.folder / "best.pt"
+        if self.hand and self.group.first:  # all that writing needs, in one small file
+            best = self.folder / f"{bank_name(self.config.dataset_name)}.pt"
+            export(self.folder / "best.pt", best)
         misread = f" and {self.best_error:.1%} of the characters misread" if self.reader else ""
         tracker.say(f"done: test loss {self.best_loss:.4f} nats per token{misread} at best; write with: python sample.py \"your text\" --checkpoint {best}")
         return best
 
     def _loop(self, tracker, stop):
         c, meter = self.config, Meter(self.config.device)
-        while self.step < c.max_steps and not self._stopping(stop):
+        while not self._finished() and not self._stopping(stop):
             self._renew()
             meter.add(*self.train_step())
             if self.step % c.print_every == 0:
@@ -123,16 +142,21 @@ class Trainer:
                 if self.group.first:
                     self._log(tracker, meter)
                 meter = Meter(c.device)
-        if self.step < c.max_steps and self.step % c.log_every and self.group.first:
+        if not self._finished() and self.step % c.log_every and self.group.first:
             self._check(meter.loss())
             self.save("last.pt")
             tracker.checkpoint(self.folder / "last.pt", force=True)
+
+    def _finished(self):
+        """Whether all steps are made, or `patience` evaluations have brought no better model."""
+        patience = self.config.patience
+        return self.step >= self.config.max_steps or bool(patience and self.step - self.best_step >= patience * self.config.log_every)
 
     def _renew(self):
         """Have the stream go on with the fresh words that belong to this step, where there are any and it does not have them yet."""
         number = self.step // self.config.pen_every
         if self.fresh and number != self.fresh_number:
-            self.stream.renew(self.fresh.words(number))
+            self.stream.renew(self.replay + self.fresh.words(number), self.spliced)
             self.fresh_number = number
 
     def _stopping(self, stop):
@@ -210,6 +234,7 @@ class Trainer:
         improved = error <= self.best_error if self.config.best_by == "reading" else test < self.best_loss
         self.best_loss, self.best_error = min(test, self.best_loss), min(error, self.best_error)
         if improved:
+            self.best_step = self.step
             self.save("best.pt")
         self.save("last.pt")
         tracker.checkpoint(self.folder / "last.pt", force=self.step == self.config.max_steps)
@@ -226,12 +251,13 @@ class Trainer:
     def save(self, name):
         """Write all that resuming needs into the run's folder; returns the path."""
         training = {
-            "step": self.step, "best_loss": self.best_loss, "best_error": self.best_error, "seconds": self.seconds, "wandb_id": self.wandb_id,
+            "step": self.step, "best_step": self.best_step, "best_loss": self.best_loss, "best_error": self.best_error, "seconds": self.seconds, "wandb_id": self.wandb_id,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random_state": torch.get_rng_state(),
             "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        save_checkpoint(self.folder / name, Checkpoint(self.model, self.stream.tokenizer, self.config, training, self.bank_digest))
+        hand = {"reader": self.hand.reader, "origin": self.hand.origin} if self.hand else {}
+        save_checkpoint(self.folder / name, Checkpoint(self.model, self.stream.tokenizer, self.config, training, self.bank_digest, **hand))
         return self.folder / name
 
     def _restore(self, training):
@@ -239,6 +265,7 @@ class Trainer:
             raise UserError(f"{self.folder} holds a model to write with, without what continuing its training needs; start a new run")
         self.step, self.best_loss, self.seconds = training["step"], training["best_loss"], training["seconds"]
         self.best_error, self.wandb_id = training.get("best_error", math.inf), training["wandb_id"]
+        self.best_step = training.get("best_step", self.step)
         for optimizer, state in zip(self.optimizers, training["optimizers"]):
             optimizer.load_state_dict(state)
         torch.set_rng_state(training["random_state"].cpu())

@@ -87,11 +87,13 @@ class Plan:
 class Writer:
     """A model that is ready to write, with the reader of its hand if there is one.
 
-    group: words that it writes in a row; dropped: the share of recorded points that it never saw.
+    group: words that it writes in a row; dropped: the share of recorded points that it never saw; ink_scale: by which recorded ink was
+    made larger for it; recorded: of a model that was adapted to hands {author: the characters of that author's bank}.
     """
 
-    def __init__(self, model, tokenizer, reader=None, group=1, dropped=0.0):
+    def __init__(self, model, tokenizer, reader=None, group=1, dropped=0.0, ink_scale=1.0, recorded=None):
         self.model, self.tokenizer, self.reader, self.group, self.dropped = model.eval(), tokenizer, reader, group, dropped
+        self.ink_scale, self.recorded = ink_scale, recorded or {}
 
     @classmethod
     def load(cls, checkpoint="", say=print, **settings):
@@ -103,8 +105,9 @@ class Writer:
         config = get_sample_args(use_argparse=False, checkpoint=str(checkpoint), **settings)
         loaded = load_checkpoint(find_checkpoint(config.checkpoint, config.run_dir, say), config.device)
         needed_by = f"--respell {config.respell}" if config.respell else ""
-        reader = None if config.respell == 1 else find_choosing_reader(config, loaded.bank_digest, say, needed_by)
-        return cls(loaded.model, loaded.tokenizer, reader, loaded.config.min_words, loaded.config.downsample_mean)
+        c = loaded.config
+        reader = None if config.respell == 1 else find_choosing_reader(config, loaded.bank_digest, say, needed_by, loaded.reader, c.ink_scale)
+        return cls(loaded.model, loaded.tokenizer, reader, c.min_words, c.downsample_mean, c.ink_scale, loaded.origin.get("recorded"))
 
     @property
     def authors(self):
@@ -124,7 +127,7 @@ class Writer:
         of_author = config.like if config.like.casefold() in map(str.casefold, self.authors) else ""
         primer = None
         if config.like and not of_author:
-            primer = find_primer(config.like, self.tokenizer, self.dropped, self.model.config.max_text // 2)
+            primer = find_primer(config.like, self.tokenizer, self.dropped, self.model.config.max_text // 2, self.ink_scale)
         if primer and not config.author:  # in the hand of who wrote that word
             author = numbers_of(self.authors).get(primer.author, 0)
         else:

@@ -24,12 +24,13 @@ HANDS_TEXT = "Dear reader, this is my hand."  # what authors write to be looked 
 @dataclass
 class Summary:
     """What became of a text that was written to files. doubtful: {number of a word, from 1: `LetterWord`} of those that may be misspelt;
-    slips: sentences about where attention slipped, if they were asked for."""
+    slips: sentences about where attention slipped, if they were asked for; borrowed: characters that the author never recorded."""
 
     n_words: int
     files: list
     doubtful: dict
     slips: list
+    borrowed: set
 
 
 def write_page(config, say=print, show_progress=False):
@@ -39,11 +40,13 @@ def write_page(config, say=print, show_progress=False):
         check_picture(config.attention)
     Sheet.from_settings(config)  # refused before the model is loaded
     writer = load_writer(config, say)
-    plan, summary = writer.plan(Manuscript.open(config.text, config.file), config), Summary(0, [], {}, [])
-    explained = {}
+    plan, summary = writer.plan(Manuscript.open(config.text, config.file), config), Summary(0, [], {}, [], set())
+    explained, recorded = {}, writer.recorded.get(plan.origin.author)
 
     def count(spelt):
         summary.n_words += 1
+        if recorded is not None:
+            summary.borrowed |= set(spelt.word.text) - set(recorded)
         if config.attention and len(explained) < MOST_EXPLAINED and len(spelt.word.points):
             explained[summary.n_words] = spelt.word
         if spelt.doubtful:

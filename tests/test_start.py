@@ -1,8 +1,10 @@
 """Beginning with the weights of another model: python -m pytest tests/test_start.py"""
 
+import numpy as np
 import pytest
 import torch
 
+from cursivetransformer.bank_entry import Word
 from cursivetransformer.checkpoint import load_checkpoint, save_checkpoint
 from cursivetransformer.config import get_all_args
 from cursivetransformer.errors import UserError
@@ -16,13 +18,19 @@ def config_for(path, **settings):
     return get_all_args(use_argparse=False, device="cpu", start_from=str(path), **settings)
 
 
+def words_by(*authors, text="ab"):
+    points = np.array([[0, 0, 1], [1, 1, 0]], np.float32)
+    return [Word(text, author, points) for author in authors]
+
+
 def test_weights_shape_and_alphabet_are_taken_and_hands_are_kept_by_name(tmp_path):
     source = small_checkpoint()
     save_checkpoint(tmp_path / "a.pt", source)
-    config, model, tokenizer = start_from(config_for(tmp_path / "a.pt"), ["Zoe", "Ada"])
-    assert (config.n_layer, config.n_embd, model.config.authors) == (2, 16, ["Zoe", "Ada"]) and tokenizer.alphabet == source.tokenizer.alphabet
+    config, model, tokenizer = start_from(config_for(tmp_path / "a.pt"), words_by("Zoe", "Zoe", "Ada"))
+    assert (config.n_layer, config.n_embd, model.config.authors[:2]) == (2, 16, ["Zoe", "Ada"]) and tokenizer.alphabet == source.tokenizer.alphabet
     theirs = source.model.authors.weight
-    assert torch.equal(model.authors.weight, theirs[[0, 0, 1]]) and not torch.equal(theirs[0], theirs[1])
+    assert torch.equal(model.authors.weight[:3], theirs[[0, 0, 1]]) and not torch.equal(theirs[0], theirs[1])
+    assert model.config.authors[2:] == source.model.config.authors[1:] and torch.equal(model.authors.weight[3:], theirs[2:])
     prompt, text = torch.tensor([[tokenizer.word_id, tokenizer.pad_id]]), torch.tensor([[2, 3]])
     torch.testing.assert_close(model.begin(prompt, text, torch.tensor([2]))[1], source.model.begin(prompt, text, torch.tensor([1]))[1])
 
@@ -30,9 +38,32 @@ def test_weights_shape_and_alphabet_are_taken_and_hands_are_kept_by_name(tmp_pat
 def test_a_setting_that_contradicts_the_shape_is_refused(tmp_path):
     save_checkpoint(tmp_path / "a.pt", small_checkpoint())
     with pytest.raises(UserError, match="--n_layer 3 is not what .* was trained with"):
-        start_from(config_for(tmp_path / "a.pt", n_layer=3), ["Ada"])
+        start_from(config_for(tmp_path / "a.pt", n_layer=3), words_by("Ada"))
     with pytest.raises(UserError, match="there is no checkpoint"):
-        start_from(config_for(tmp_path / "none.pt"), ["Ada"])
+        start_from(config_for(tmp_path / "none.pt"), words_by("Ada"))
+
+
+def test_new_characters_are_added_and_old_ones_write_as_before(tmp_path):
+    source = small_checkpoint()
+    save_checkpoint(tmp_path / "a.pt", source)
+    _, model, tokenizer = start_from(config_for(tmp_path / "a.pt"), words_by("Zoe", text="äb~"))
+    before = source.tokenizer
+    assert tokenizer.alphabet == "".join(sorted(set(before.alphabet) | set("ä~"))) and (tokenizer.radius_edges == before.radius_edges).all()
+    prompt = torch.tensor([[tokenizer.word_id, tokenizer.pad_id]])
+    logits = [m.begin(prompt, torch.tensor(t.encode_text("ab "))[None])[1] for m, t in ((model, tokenizer), (source.model, before))]
+    torch.testing.assert_close(*logits)
+    # An ä begins as an a, a character like no other as the mean of all.
+    theirs, ours = source.model.text.chars.weight, model.text.chars.weight
+    assert torch.equal(ours[tokenizer.encode_text("ä")], theirs[before.encode_text("a")])
+    torch.testing.assert_close(ours[tokenizer.encode_text("~")[0]], theirs[1:].mean(0))
+
+
+def test_texts_longer_than_the_model_has_seen_find_room(tmp_path):
+    source = small_checkpoint()
+    save_checkpoint(tmp_path / "a.pt", source)
+    _, model, tokenizer = start_from(config_for(tmp_path / "a.pt"), words_by("Zoe", text="ab" * 40))
+    assert model.config.max_text >= 2 * 81
+    assert torch.isfinite(model.begin(torch.tensor([[tokenizer.word_id, tokenizer.pad_id]]), torch.tensor(tokenizer.encode_text("ab" * 60))[None])[1]).any()
 
 
 def test_a_run_that_starts_from_another_is_ahead_of_a_new_one(small):  # noqa: F811

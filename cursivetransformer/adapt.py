@@ -1,0 +1,190 @@
+"""Adapting a model to a new hand: `python train.py --dataset_name mine.json --init base`.
+
+A few dozen words are too few to learn writing from, but enough to learn a hand by a model that can write. What is done with them follows
+from what was measured (`docs/personal.md`):
+
+    1. the ink is brought to the size and the rate of points that the model knows;
+    2. a reader of the model's hands learns the new one, which takes a minute, and tells where in each word every letter stands;
+    3. with that, new words are spliced out of the recorded ones, and those that the reader misreads are dropped;
+    4. the author begins as whichever hand of the model makes the recorded ink likeliest;
+    5. all weights are trained, on recorded, spliced and the model's own ink, until held-out words get no likelier.
+
+Knows no training loop.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cursivetransformer import config as configs
+from cursivetransformer import style
+from cursivetransformer.advice import LEAST_WORDS, advise
+from cursivetransformer.authors import numbers_of
+from cursivetransformer.bank_entry import UNKNOWN_AUTHOR
+from cursivetransformer.bank_sources import file_digest, load_banks
+from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.errors import UserError
+from cursivetransformer.reader import CHOOSING, SHIPPED as SHIPPED_READERS, find_readers, load_reader, reader_from_state, reader_state
+from cursivetransformer.reader_training import alphabet_of, plan_reader, test_reader, train_reader
+from cursivetransformer.splice import Lettered, splice
+from cursivetransformer.stream import mean_nats
+from cursivetransformer.strokes import resized, split_strokes
+
+BASE = "base"            # what --init calls the model that ships
+BASE_BANK = "starter"    # of which its hands are
+ME = "me"                # an author who gave no name
+X_HEIGHT = 0.14          # canvas heights: of the base's hands, in the middle
+DENSITY = 4.07           # points that are kept in an x-height of ink, as in the ink that the base learnt
+LEAST_HELD_OUT = 5       # words, or a fifth of a small bank
+READER_STEPS, READER_RATE, READER_SHARE = 200, 0.002, 0.5
+CHECKED = 100            # words of a hand that are enough to tell it from another
+SPLICES = 4              # seed, beside those of `reader_training.py`
+
+
+@dataclass
+class Hand:
+    """What is known of a new hand before a model learns it. reader: the state of its reader; origin: what a checkpoint tells of where its
+    model comes from. Both of plain values and tensors."""
+
+    reader: dict
+    origin: dict
+
+
+def source_path(init):
+    """The checkpoint that --init names. Raises `UserError`."""
+    return str(SHIPPED if init == BASE else Path(init))
+
+
+def chosen_settings(config, words):
+    """The settings of a run that adapts a model, with all that was not given chosen by the bank's words. Raises `UserError`."""
+    n = len(words)
+    if n < LEAST_WORDS:
+        raise UserError(f"{config.dataset_name}: {advise(words)[0][0]}; `python -m cursivetransformer.advice {config.dataset_name}` writes a list "
+                        f"of what to record for the recording page")
+    chosen = {"start_from": source_path(config.init), "replay": BASE_BANK, "augment": False, **bank_settings(config, words),
+              "downsample_mean": dropped_share(words, scale_of(words)), **recipe(n)}
+    return configs.replace(config, **{name: value for name, value in chosen.items() if name not in config.explicit})
+
+
+def reader_settings(config):
+    """The settings (a `config.ReaderSettings`) of training the two readers of a bank, with --init all that was not given chosen by it."""
+    if not config.init:
+        return config
+    words, _ = load_banks(config.dataset_name, config.strict, lambda sentence: None)
+    chosen = {"start_from": str(SHIPPED_READERS / BASE_BANK) if config.init == BASE else config.init, "replay": BASE_BANK, "own_share": READER_SHARE,
+              "max_steps": READER_STEPS, "learning_rate": READER_RATE, **bank_settings(config, words)}
+    return dataclasses.replace(config, **{name: value for name, value in chosen.items() if name not in config.explicit})
+
+
+def bank_settings(config, words):
+    """How a bank is brought to the model's size, and how many of its words are held out: settings that models and readers of it share."""
+    return {"ink_scale": scale_of(words), "test_share": min(0.2, max(config.test_share, LEAST_HELD_OUT / len(words)))}
+
+
+def scale_of(words):
+    """By which ink is made larger so that its hand is as large as the base's."""
+    own = style.x_height([word.points for word in words], [word.text for word in words])
+    return float(np.clip(round(X_HEIGHT / own, 3), 0.02, 50)) if own else 1.0
+
+
+def recipe(n):
+    """How long, how fast and on what a model is trained that adapts to `n` words: settings by name."""
+    steps = 1200
+    return {"max_steps": steps, "log_every": max(50, steps // 10), "learning_rate": 2.4e-3, "muon_learning_rate": 6e-3, "cooldown_share": 0.9,
+            "own_share": 0.3, "splice_words": 2000, "splice_share": 0.4, "patience": 4}
+
+
+def dropped_share(words, scale):
+    """The share of points to drop so that as many are left for each length of ink as in what the base learnt."""
+    length = sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for word in words for stroke in split_strokes(word.points))
+    points = sum(len(word.points) for word in words)
+    return float(np.clip(round(1 - DENSITY * scale * length / X_HEIGHT / points, 2), 0.05, 0.9))
+
+
+def own_words(words, config):
+    """The bank's words in the model's size; with --init a name for who gave none."""
+    return [dataclasses.replace(word, points=resized(word.points, config.ink_scale), author=ME if config.init and word.author == UNKNOWN_AUTHOR else word.author)
+            for word in words]
+
+
+def replayed(config, words, warn):
+    """The words of the bank `config.replay`; an author there who is called like one of `words` is another one."""
+    own = {word.author for word in words}
+    return [dataclasses.replace(word, author=namesake(word.author)) if config.init and word.author in own else word
+            for word in load_banks(config.replay, config.strict, warn)[0]] if config.replay else []
+
+
+def known_hands(source, words, adapting):
+    """{name: number in the model of the checkpoint `source`} of its authors; where a hand is adapted to, one who is called like an author
+    of `words` is another one, unless the checkpoint has learnt that author's ink already."""
+    own = {word.author for word in words} - set(source.origin.get("recorded", {})) if adapting else set()
+    return {namesake(name) if name in own else name: number for name, number in numbers_of(source.model.config.authors).items()}
+
+
+def namesake(name):
+    """What a hand of the base is called where somebody of that name is learnt."""
+    return f"{name} of the base"
+
+
+def learn_hand(config, stream, replay, digest, warn, progress=False):
+    """The `Hand` of a `Stream` of a bank: its reader, learnt from that of the model that is adapted, and where it comes from.
+
+    Where that model has no reader, one is trained from nothing. replay: words that are trained on beside; digest: of the bank.
+    """
+    settings = configs.get_reader_args(use_argparse=False, dataset_name=config.dataset_name, start_from=config.start_from, replay=config.replay, seed=config.seed,
+                                       own_share=READER_SHARE, max_steps=READER_STEPS, learning_rate=READER_RATE, ink_scale=config.ink_scale, device=config.device)
+    before = source_reader(config)
+    warn("a reader learns the hand ...")
+    words, held_out = ([stream.words[i] for i in ids] for ids in (stream.train_ids, stream.test_ids))
+    wanted, chosen = plan_reader(words, alphabet_of(words + held_out + replay), digest, settings, CHOOSING, before, warn)
+    reader = train_reader(dataclasses.replace(wanted, test_share=config.test_share), chosen, replay, settings, 0, before, progress)
+    warn(f"the reader of the hand: {test_reader(reader, held_out)}")
+    recorded = {}
+    for word in stream.words:
+        recorded.setdefault(word.author, set()).update(word.text)
+    return Hand(reader_state(reader), {
+        "base": Path(config.start_from).name, "base_digest": file_digest(Path(config.start_from)), "bank": config.dataset_name, "words": len(stream.words),
+        "recorded": {name: "".join(sorted(chars)) for name, chars in recorded.items()}})
+
+
+def source_reader(config):
+    """The choosing reader of the model that is adapted: its own, or that of its bank; None where it has none."""
+    source = load_checkpoint(config.start_from)
+    if source.reader:
+        return reader_from_state(source.reader, config.device)
+    folder = find_readers(config.reader_dir, source.bank_digest)
+    return folder and load_reader(folder / f"{CHOOSING}.pt", config.device)
+
+
+def spliced_words(config, words, reader):
+    """New words out of the training words `words`, each hand's of its own, those left out that the reader misreads."""
+    made = []
+    for number, author in enumerate(sorted({word.author for word in words})):
+        own = [word for word in words if word.author == author]
+        places = reader.letter_places([word.points for word in own], [word.text for word in own])
+        lettered = [Lettered.of(word, x) for word, x in zip(own, places) if x is not None]
+        made += splice(lettered, round(config.splice_words * len(own) / len(words)), np.random.default_rng([config.seed, SPLICES, number]))
+    return [word for word, reading in zip(made, reader.read([word.points for word in made])) if reading == word.text]
+
+
+@torch.no_grad()
+def take_nearest_hands(config, model, stream):
+    """Let every author of the bank whom the model that is adapted did not know begin as the one, or as nobody, in whose hand that author's
+    ink is likeliest. Returns {author: the name of that one}."""
+    known = known_hands(load_checkpoint(config.start_from), stream.words, config.init)
+    names, found = [UNKNOWN_AUTHOR, *model.config.authors], {}
+    old = [number for number, name in enumerate(names) if name in (UNKNOWN_AUTHOR, *known)]
+    new = sorted({int(number) for number in stream.author_numbers} - set(old))
+    weight = model.authors.weight.clone()
+    for number in new:
+        ids = stream.train_ids[stream.author_numbers[stream.train_ids] == number][:CHECKED]
+        if len(ids):
+            batches = stream.batches(ids)
+            losses = [mean_nats(lambda batch: model.nats(dataclasses.replace(batch, authors=torch.full_like(batch.authors, one))), batches)[0] for one in old]
+            nearest = old[int(np.argmin(losses))]
+            weight[number], found[names[number]] = model.authors.weight[nearest], names[nearest]
+    model.authors.weight.copy_(weight)
+    return found
