@@ -39,7 +39,13 @@ ME = "me"                # an author who gave no name
 X_HEIGHT = 0.14          # canvas heights: of the base's hands, in the middle
 DENSITY = 4.07           # points that are kept in an x-height of ink, as in the ink that the base learnt
 LEAST_HELD_OUT = 5       # words, or a fifth of a small bank
-READER_STEPS, READER_RATE, READER_SHARE = 200, 0.002, 0.5
+READER_STEPS, READER_RATE, READER_SHARE = 300, 0.003, 0.6
+# Of what is trained on and how long, between few words and many, evenly in the logarithm of their number.
+FEW_AND_MANY = (25, 100, 800, 2700)
+STEPS = (600, 1000, 1500, 2500)
+OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.7), (0.75, 0.7, 0.45, 0.2)  # the rest is what the base learnt
+SPLICE_WORDS = 8000
+EVALUATIONS, PATIENCE = 10, 5
 CHECKED = 100            # words of a hand that are enough to tell it from another
 SPLICES = 4              # seed, beside those of `reader_training.py`
 
@@ -64,7 +70,7 @@ def chosen_settings(config, words):
     if n < LEAST_WORDS:
         raise UserError(f"{config.dataset_name}: {advise(words)[0][0]}; `python -m cursivetransformer.advice {config.dataset_name}` writes a list "
                         f"of what to record for the recording page")
-    chosen = {"start_from": source_path(config.init), "replay": BASE_BANK, "augment": False, **bank_settings(config, words),
+    chosen = {"start_from": source_path(config.init), "replay": BASE_BANK, **bank_settings(config, words),
               "downsample_mean": dropped_share(words, scale_of(words)), **recipe(n)}
     return configs.replace(config, **{name: value for name, value in chosen.items() if name not in config.explicit})
 
@@ -92,9 +98,10 @@ def scale_of(words):
 
 def recipe(n):
     """How long, how fast and on what a model is trained that adapts to `n` words: settings by name."""
-    steps = 1200
-    return {"max_steps": steps, "log_every": max(50, steps // 10), "learning_rate": 2.4e-3, "muon_learning_rate": 6e-3, "cooldown_share": 0.9,
-            "own_share": 0.3, "splice_words": 2000, "splice_share": 0.4, "patience": 4}
+    steps = int(np.interp(np.log(n), np.log(FEW_AND_MANY), STEPS))
+    return {"max_steps": steps, "log_every": max(50, steps // EVALUATIONS), "patience": PATIENCE, "best_by": "reading", "learning_rate": 4e-3, "muon_learning_rate": 0.01, "cooldown_share": 0.9,
+            "own_share": round(float(np.interp(np.log(n), np.log(FEW_AND_MANY), OWN_SHARES)), 2), "splice_share": round(float(np.interp(np.log(n), np.log(FEW_AND_MANY), SPLICE_SHARES)), 2),
+            "splice_words": SPLICE_WORDS, "shear_width": 0.15, "scale_width": 0.1, "rotation_width": 0.03}
 
 
 def dropped_share(words, scale):
@@ -165,7 +172,7 @@ def spliced_words(config, words, reader):
     for number, author in enumerate(sorted({word.author for word in words})):
         own = [word for word in words if word.author == author]
         places = reader.letter_places([word.points for word in own], [word.text for word in own])
-        lettered = [Lettered.of(word, x) for word, x in zip(own, places) if x is not None]
+        lettered = [Lettered(word, x) for word, x in zip(own, places) if x is not None]
         made += splice(lettered, round(config.splice_words * len(own) / len(words)), np.random.default_rng([config.seed, SPLICES, number]))
     return [word for word, reading in zip(made, reader.read([word.points for word in made])) if reading == word.text]
 

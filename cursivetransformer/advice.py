@@ -27,6 +27,8 @@ EFFORT, PAIR_SHARE = 3, 0.5  # as in the recording page: letters that a prompt c
 ODD_HEIGHT, ODD_WIDTH, ODD_SLANT = 0.6, 0.8, 0.35
 # What nine words in ten of an even hand stay within; of a real bank they stay within 0.21 and 0.11.
 EVEN_HEIGHT, EVEN_SLANT = 0.35, 0.2
+NEXT_LIST = "next-words.txt"
+HOW_TO_LOAD = 'in collect.html "Load a list..." in the settings takes them'
 NAMED = 8              # words or characters that a sentence names
 
 
@@ -107,6 +109,17 @@ def advise(words):
     return told, next_prompts(words, more) if more > 0 else []
 
 
+def tell_advice(words, folder, say):
+    """Say what `advise` has to say of the words that a run learns, and write a list of what to record next to its folder."""
+    told, prompts = advise(words)
+    for sentence in told:
+        say(sentence)
+    if prompts:
+        path = Path(folder) / NEXT_LIST
+        write_list(path, prompts)
+        say(f"{path}: {len(prompts)} words to record next; {HOW_TO_LOAD}")
+
+
 def _listed(items, most):
     return " ".join(items[:most]) + (" ..." if len(items) > most else "")
 
@@ -129,7 +142,7 @@ def main(argv=None):
     if prompts:
         out = Path(rest[0] if rest else f"{bank_name(bank)}-next.txt")
         write_list(out, prompts)
-        print(f"{out}: {len(prompts)} words to record next; in collect.html load them under Settings, \"Your own list\"")
+        print(f"{out}: {len(prompts)} words to record next; {HOW_TO_LOAD}")
 
 
 if __name__ == "__main__":

@@ -126,13 +126,12 @@ class Reader:
         return readings, nats
 
     def letter_places(self, inks, texts):
-        """For each of (n, 3) inks, where it is read as its text: (characters,) the x about which each character stands, canvas heights from
-        the ink's left edge; None where it cannot be read so."""
+        """For each of (n, 3) inks (characters,) the x about which each character of its text stands, canvas heights from the ink's left
+        edge; None where something else is read."""
         places = [None] * len(inks)
         for i, log_probs in self._log_probs(inks):
-            frames = ctc.align(log_probs, self.encode(texts[i]))
-            if frames is not None:
-                places[i] = ((frames + 0.5) * FRAME - MARGIN) * self.frame.column
+            if self._text(ctc.greedy(log_probs)) == texts[i]:
+                places[i] = ((ctc.align(log_probs, self.encode(texts[i])) + 0.5) * FRAME - MARGIN) * self.frame.column
         return places
 
     def _text(self, ids):

@@ -1,8 +1,13 @@
-"""New words out of recorded ones: two words that share a letter are cut within it, and the beginning of one goes on as the end of the other.
+"""New words out of recorded ones: the beginning of one goes on as the end of another, so that from a hundred words come thousands.
 
-So every letter is a recorded one, with a neighbour that it had, but the words are new: from a hundred come thousands. A cut goes through
-places where both pens are at the same height, on their way in the same direction, so that the join does not show. Knows no model; where
-each letter stands it is told. Lengths are in canvas heights.
+Every letter is a recorded one, with a neighbour that it had, or that the pen was lifted before; only the words are new. Two words are cut
+
+    within a letter that both have, where both pens are at the same height on their way in the same direction, so that the join does not
+    show; or
+    between two letters where the pen was lifted, if what stood behind the cut is of one kind in both: a digit for a digit, a capital
+    for a capital; a mark may also follow a whole word.
+
+Knows no model; where each letter stands it is told. Lengths are in canvas heights.
 """
 
 from dataclasses import dataclass
@@ -10,120 +15,174 @@ from dataclasses import dataclass
 import numpy as np
 
 from cursivetransformer.bank_entry import Word
+from cursivetransformer.texts import kind_of
 
-PLAIN = frozenset("abcdeghklmnopqrsuvwyz")  # letters without a dot or cross, within which a word may be cut
-LONGEST = 12            # characters of a spliced word: as most that are recorded
-HEIGHT_STEP = 0.02      # of two pens at a cut: what costs as much as ...
+UNMARKED = frozenset("abcdeghklmnopqrsuvwyz")  # letters without a dot or cross, within which a word may be cut
+LONGEST = 12            # characters of a spliced word: few recorded ones have more
+ROUNDS = 3              # in which spliced words are spliced again
+HEIGHT_STEP = 0.02      # between two pens at a cut: what costs as much as ...
 TURN = 0.35             # ... so many radians between their ways, or ...
 PHASE = 0.25            # ... so much of the letter between their places in it
 MOST_COST = 3.0         # of a cut that is good enough
-BACKWARD = 0.5          # letter widths that a stroke starts behind what is written before it counts as a late dot or cross
+OVERHANG = 0.4          # letter widths that a stroke may reach over the border to a letter that the pen was lifted before
 EASED = 12              # points over which the second word's height comes to be its own
-TRIES = 60              # pairs of words looked at for each word that is wanted
+WITHIN = 0.6            # share of cuts that are within a letter, where one can be
+TRIES = 30              # pairs of words looked at for a word
 
 
 @dataclass
 class Lettered:
-    """A `bank_entry.Word` and the x of the borders of its characters (characters + 1,)."""
+    """A `bank_entry.Word` that can be cut. places: (characters,) the x about which each of its characters stands. Found from them:
+
+    borders: (characters + 1,) x between two characters, and past the ends; letters: {index of a character: (k,) points at which it may
+    be cut}; gaps: how many characters stand before each gap, 0 and all of them counted in.
+    """
 
     word: Word
-    borders: np.ndarray
+    places: np.ndarray
 
-    @classmethod
-    def of(cls, word, places):
-        """With borders half-way between the places (characters,) of its characters."""
-        inner = (places[1:] + places[:-1]) / 2
-        return cls(word, np.concatenate([[-np.inf], inner, [np.inf]]))
+    def __post_init__(self):
+        points, text = self.word.points, self.word.text
+        self.borders = np.concatenate([[-np.inf], (self.places[1:] + self.places[:-1]) / 2, [np.inf]])
+        self.width = np.ptp(points[:, 0]) / len(text)
+        self.stroke = np.append(0, np.cumsum(points[:-1, 2] == 0))  # (n,) the number of each point's stroke
+        parts = np.split(points[:, 0], np.flatnonzero(points[:-1, 2] == 0) + 1)
+        self.spans = np.array([(x.min(), x.max()) for x in parts])
+        self.middles = np.array([x.mean() for x in parts])
+        self.late = late_strokes(self.spans, self.middles, self.places)
+        inside = (points[:, 2] == 1) & ~self.late[self.stroke] & np.append(False, points[:-1, 2] == 1)  # no end of a stroke
+        x, borders = points[:, 0], self.borders
+        self.letters = {i: np.flatnonzero(inside & (x > borders[i]) & (x < borders[i + 1])) for i, char in enumerate(text) if char in UNMARKED}
+        self.letters = {i: points for i, points in self.letters.items() if len(points)}
+        self.gaps = [k for k in range(len(text) + 1) if self._is_gap(k)]
 
+    def _is_gap(self, k):
+        if k in (0, len(self.word.text)):
+            return True
+        left, room = self.middles < self.borders[k], OVERHANG * self.width
+        return left.any() and not left.all() and self.spans[left, 1].max() < self.borders[k] + room and self.spans[~left, 0].min() > self.borders[k] - room
 
-def splice(lettered, n, rng):
-    """Up to `n` new words, a list of `bank_entry.Word`, from a list of `Lettered` of one hand; fewer where few share letters."""
-    cuts = [_cuts(one) for one in lettered]
-    where = {}
-    for i, one in enumerate(cuts):
-        for place, candidates in one.items():
-            if len(candidates):
-                where.setdefault(lettered[i].word.text[place], []).append((i, place))
-    letters = sorted(char for char, places in where.items() if len({i for i, _ in places}) > 1)
-    made, known = [], {one.word.text for one in lettered}
-    if not letters:
-        return made
-    chances = np.array([len(where[char]) for char in letters], float) ** 0.5
-    for _ in range(TRIES * n):
-        if len(made) == n:
-            break
-        places = where[letters[rng.choice(len(letters), p=chances / chances.sum())]]
-        (a, i), (b, j) = (places[k] for k in rng.integers(len(places), size=2))
-        text = lettered[a].word.text[:i + 1] + lettered[b].word.text[j + 1:]
-        if a == b or text in known or not 2 <= len(text) <= LONGEST:
-            continue
-        points = _joined(lettered[a], cuts[a][i], lettered[b], cuts[b][j], i, j)
-        if points is not None:
-            known.add(text)
-            made.append(Word(text, lettered[a].word.author, points, {"spliced": True}))
-    return made
+    def strokes(self, chosen):
+        """The points (n, 3) of each of the strokes `chosen`, a mask, that are not late, and of those that are."""
+        return [[self.word.points[self.stroke == s] for s in np.flatnonzero(chosen & kind)] for kind in (~self.late, self.late)]
 
 
-def _cuts(one):
-    """{index of a character: (k,) points at which the word may be cut within it}."""
-    points, text, found = one.word.points, one.word.text, {}
-    late = late_strokes(points, _letter_width(one))[_stroke_of(points)]
-    inside = (points[:, 2] == 1) & ~late
-    inside[1:] &= points[:-1, 2] == 1  # neither end of a stroke
-    inside[0] = False
-    for i, char in enumerate(text):
-        if char in PLAIN and 0 < i + 1 < len(text) + 1:
-            x = points[:, 0]
-            found[i] = np.flatnonzero(inside & (x > one.borders[i]) & (x < one.borders[i + 1]))
-    return found
+def late_strokes(spans, middles, places):
+    """(strokes,) booleans: which strokes are of a character before one that is written already, as dots and crosses that come at the end.
 
-
-def _letter_width(one):
-    return np.ptp(one.word.points[:, 0]) / len(one.word.text)
-
-
-def _stroke_of(points):
-    """(n,) the number of the stroke that each point belongs to."""
-    return np.append(0, np.cumsum(points[:-1, 2] == 0))
-
-
-def late_strokes(points, letter_width):
-    """(strokes,) booleans: which strokes go back to an earlier letter, as the dots and crosses of a word do that was written on."""
-    ends = np.flatnonzero(points[:, 2] == 0) + 1
-    late, right = [], -np.inf
-    for stroke in np.split(points[:, 0], ends[:-1]):
-        late.append(stroke.mean() < right - BACKWARD * letter_width)
-        right = max(right, stroke.max()) if not late[-1] else right
+    spans: (strokes, 2) the least and largest x of each; middles: (strokes,); places: (characters,) where characters stand, which a stroke
+    has written that goes past there.
+    """
+    late, reached = [], -1
+    for (_, end), middle in zip(spans, middles):
+        late.append(np.abs(places - middle).argmin() < reached)
+        reached = reached if late[-1] else max(reached, np.searchsorted(places, end) - 1)
     return np.array(late)
 
 
-def _joined(a, a_cuts, b, b_cuts, i, j):
-    """The points of a's beginning and b's end, cut at the best of their candidates; None where none is good."""
-    p, q = a.word.points, b.word.points
-    cost = (p[a_cuts, 1][:, None] - q[b_cuts, 1]) ** 2 / HEIGHT_STEP**2
-    turn = _ways(p, a_cuts)[:, None] - _ways(q, b_cuts)
-    cost += (np.angle(np.exp(1j * turn)) / TURN) ** 2
-    cost += (_phases(a, a_cuts, i)[:, None] - _phases(b, b_cuts, j)) ** 2 / PHASE**2
-    if not cost.size or cost.min() > MOST_COST:
+def splice(lettered, n, rng):
+    """Up to `n` new words, a list of `bank_entry.Word`, out of a list of `Lettered` of one hand; fewer where few go together."""
+    known, made, pool = {one.word.text for one in lettered}, [], list(lettered)
+    for number in range(ROUNDS):
+        places, new = _Places(pool), []
+        for _ in range((n - len(made)) // (ROUNDS - number)):
+            cut = places.within if rng.random() < WITHIN else places.between
+            for _ in range(TRIES):
+                one = cut(rng)
+                if one and one.word.text not in known:
+                    known.add(one.word.text)
+                    new.append(one)
+                    break
+        made += new
+        pool = list(lettered) + made
+    return [one.word for one in made]
+
+
+class _Places:
+    """Where the words of a pool can be cut, by what goes together there."""
+
+    def __init__(self, pool):
+        self.pool, self.plain, self.letters, self.gaps, self.marks = pool, [one for one in pool if one.letters], {}, {}, []
+        for one in pool:
+            for j in one.letters:
+                self.letters.setdefault(one.word.text[j], []).append((one, j))
+            for m in one.gaps[:-1]:
+                self.gaps.setdefault(kind_of(one.word.text[m]), []).append((one, m))
+                if m and not one.word.text[m].isalnum():
+                    self.marks.append((one, m))
+
+    def within(self, rng):
+        """A `Lettered` out of two that are drawn and cut within a letter, or None where they do not go together."""
+        if not self.plain:
+            return None
+        a = _one_of(rng, self.plain)
+        i = _one_of(rng, list(a.letters))
+        b, j = _one_of(rng, self.letters[a.word.text[i]])
+        return _joined_within(a, i, b, j) if a is not b and _fits(i + len(b.word.text) - j) else None
+
+    def between(self, rng):
+        """The same of two that are cut where the pen was lifted."""
+        a = _one_of(rng, self.pool)
+        k = _one_of(rng, a.gaps[1:])
+        others = self.gaps.get(kind_of(a.word.text[k]), []) if k < len(a.word.text) else self.marks
+        if not others:
+            return None
+        b, m = _one_of(rng, others)
+        return _set_side_by_side(a, k, b, m) if a is not b and _fits(k + len(b.word.text) - m) else None
+
+
+def _one_of(rng, items):
+    return items[rng.integers(len(items))]
+
+
+def _fits(length):
+    return 2 <= length <= LONGEST
+
+
+def _joined_within(a, i, b, j):
+    """What a's characters up to i and b's from j on make, cut within both characters at the best of their points; None where none is good."""
+    p, q, at, to = a.word.points, b.word.points, a.letters[i], b.letters[j]
+    turn = _ways(p, at)[:, None] - _ways(q, to)
+    cost = (p[at, 1][:, None] - q[to, 1]) ** 2 / HEIGHT_STEP**2 + np.angle(np.exp(1j * turn)) ** 2 / TURN**2
+    cost += (_phases(a, at, i)[:, None] - _phases(b, to, j)) ** 2 / PHASE**2
+    if cost.min() > MOST_COST:
         return None
     row, column = np.unravel_index(cost.argmin(), cost.shape)
-    k, m = a_cuts[row], b_cuts[column]
-    of_p, of_q = _stroke_of(p), _stroke_of(q)
-    p_late, q_late = late_strokes(p, _letter_width(a)), late_strokes(q, _letter_width(b))
-    centre = lambda points, strokes, s: points[strokes == s, 0].mean()
-    # What was added later to the letters that stay, on both sides of the cut.
-    p_marks = [p[of_p == s] for s in range(of_p[k] + 1, len(p_late)) if p_late[s] and centre(p, of_p, s) < p[k, 0]]
-    rest = q[m + 1:].copy()
-    rest_of = of_q[m + 1:]
-    ease = np.maximum(0, 1 - np.arange(len(rest)) / EASED) * (rest_of == of_q[m])
-    rest[:, 0] += p[k, 0] - q[m, 0]
-    rest[:, 1] += ease * (p[k, 1] - q[m, 1])
-    kept = [s for s in range(of_q[m], len(q_late)) if s == of_q[m] or not q_late[s] or centre(q, of_q, s) > q[m, 0]]
-    main = [rest[rest_of == s] for s in kept if not q_late[s] or s == of_q[m]]
-    q_marks = [rest[rest_of == s] for s in kept if q_late[s] and s != of_q[m]]
-    points = np.concatenate([p[:k + 1], *main, *p_marks, *q_marks])
-    points[:, 0] -= points[:, 0].min()
-    return points.astype(np.float32)
+    k, m = at[row], to[column]
+    # What is drawn before the cut stays, and of what is drawn later the marks of the letters before it; likewise behind it.
+    _, p_marks = a.strokes((np.arange(len(a.late)) > a.stroke[k]) & (a.middles < p[k, 0]))
+    after = np.arange(len(b.late)) > b.stroke[m]
+    q_main, q_marks = b.strokes(after & (~b.late | (b.middles > q[m, 0])))
+    rest = q[m + 1:][b.stroke[m + 1:] == b.stroke[m]].copy()
+    rest[:, 1] += np.maximum(0, 1 - np.arange(len(rest)) / EASED) * (p[k, 1] - q[m, 1])
+    return _made(a, i + 1, b, j + 1, [p[:k + 1]], [rest, *q_main], p_marks, q_marks, p[k, 0] - q[m, 0])
+
+
+def _set_side_by_side(a, k, b, m):
+    """What a's first k characters and b's from m on make, at the distance that a had there, or b."""
+    a_left, b_left = a.middles < a.borders[k], b.middles < b.borders[m]
+    if m == 0:
+        b_left[:] = False
+    if k == len(a.word.text):
+        a_left[:] = True
+    right = a.spans[a_left, 1].max()
+    if k < len(a.word.text):
+        distance = a.spans[~a_left, 0].min() - right
+    else:
+        distance = b.spans[~b_left, 0].min() - b.spans[b_left, 1].max()
+    (p_main, p_marks), (q_main, q_marks) = a.strokes(a_left), b.strokes(~b_left)
+    return _made(a, k, b, m, p_main, q_main, p_marks, q_marks, right + distance - b.spans[~b_left, 0].min())
+
+
+def _made(a, k, b, m, p_main, q_main, p_marks, q_marks, moved):
+    """The `Lettered` of a's first k characters and b's from m on, each a list of parts (n, 3), late marks apart, which come last; moved: how
+    far b's go along x."""
+    shift = np.array([moved, 0, 0], np.float32)
+    points = np.concatenate([*p_main, *(part + shift for part in q_main), *p_marks, *(part + shift for part in q_marks)])
+    left = points[:, 0].min()
+    points[:, 0] -= left
+    word = Word(a.word.text[:k] + b.word.text[m:], a.word.author, points.astype(np.float32), {"spliced": True})
+    return Lettered(word, np.concatenate([a.places[:k], b.places[m:] + moved]) - left)
 
 
 def _ways(points, at):
@@ -134,5 +193,6 @@ def _ways(points, at):
 
 def _phases(one, at, i):
     """(k,) how far within character i each point lies, by x: 0 at its left border, 1 at its right one."""
-    left, right = (np.clip(x, one.word.points[:, 0].min(), one.word.points[:, 0].max()) for x in one.borders[i:i + 2])
-    return (one.word.points[at, 0] - left) / max(right - left, 1e-6)
+    x = one.word.points[:, 0]
+    left, right = np.clip(one.borders[i:i + 2], x.min(), x.max())
+    return (x[at] - left) / max(right - left, 1e-6)

@@ -57,13 +57,13 @@ def random_strings(texts, n, rng):
     and digit drawn as often as the texts hold it among its like. Fewer, where the texts leave few to make."""
     kinds = {}
     for char, count in sorted(Counter("".join(texts)).items()):
-        kinds.setdefault(_kind(char), []).append((char, count))
+        kinds.setdefault(kind_of(char), []).append((char, count))
     draws = {kind: [np.array(column) for column in zip(*counted)] for kind, counted in kinds.items()}
     strings, taken = [], set(texts)
     for pattern in rng.integers(len(texts), size=10 * n):
         string = ""
         for char in texts[pattern]:
-            chars, counts = draws[_kind(char)]
+            chars, counts = draws[kind_of(char)]
             string += str(rng.choice(chars, p=counts / counts.sum()))
         if string not in taken and len(strings) < n:
             strings.append(string)
@@ -71,6 +71,6 @@ def random_strings(texts, n, rng):
     return strings
 
 
-def _kind(char):
+def kind_of(char):
     """Characters of one kind take each other's place; a mark is a kind of its own."""
     return "digit" if char.isdigit() else char if not char.isalpha() else "capital" if char.isupper() else "small"

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from cursivetransformer import config as configs
+from cursivetransformer.advice import tell_advice
 from cursivetransformer.adapt import Hand, chosen_settings, learn_hand, own_words, replayed, spliced_words, take_nearest_hands
 from cursivetransformer.authors import author_names
 from cursivetransformer.bank_entry import mean_character_width
@@ -77,6 +78,7 @@ class Trainer:
         folder = group.share(lambda: new_folder(config))
         if config.init:
             config = chosen_settings(config, words)
+            group.share(lambda: tell_advice(words, folder, warn))
         words = own_words(words, config)
         if config.start_from:
             config, model, tokenizer = start_from(config, words)

@@ -1,0 +1,341 @@
+"""How well a hand is learnt from few words: characters misread, distance of style, time; against the number of words, and for other ways.
+
+    python -m benchmarks.personal curve DIR [--sizes 25,50,100,200,400,800,all] [--seeds 3] [--ways adapted,scratch] [--threads 1]
+    python -m benchmarks.personal ways DIR [--sizes 100]       # the same of the other ways that were tried
+    python -m benchmarks.personal table DIR [PLOT.png]         # what is there, as tables and a plot
+    python -m benchmarks.personal sheets DIR SHEET.png [--sizes 25,100,400]
+
+Bigbank stands in for a new writer, its ninth part that `train.py` holds out for the texts to write. Of the others `n` words are taken as the
+recording page would ask for them, out of a random half, so that each seed has other words. What is written is graded by the grading
+reader of the whole bank (`python train_reader.py --dataset_name bigbank`), and chosen by the reader that the n words made. DIR keeps the
+banks and runs, and a line of results.jsonl for each; what is there already is not done again.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from cursivetransformer import style, trainer
+from cursivetransformer.adapt import scale_of
+from cursivetransformer.advice import next_prompts
+from cursivetransformer.augment import downsample
+from cursivetransformer.authors import find_author
+from cursivetransformer.bank import write_entries
+from cursivetransformer.bank_entry import word_to_entry
+from cursivetransformer.bank_sources import load_banks
+from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.config import Config, get_all_args
+from cursivetransformer.dataset import split_words
+from cursivetransformer.errors import UserError, run_script
+from cursivetransformer.reader import GRADING, find_readers, load_reader, reader_from_state
+from cursivetransformer.respell import write_spelt
+from cursivetransformer.spelling import Spelling
+from cursivetransformer.strokes import resized
+from cursivetransformer.texts import ENGLISH
+
+BANK = "bigbank"
+SIZES = "25,50,100,200,400,800,all"
+HELD_OUT = 150           # held-out words that are written, beside the English ones
+BEST_OF = 8
+# Steps of training from nothing, enough for the loss on held-out words to turn: its lowest is what counts.
+SCRATCH_STEPS = {25: 600, 50: 900, 100: 1300, 200: 2000, 400: 3000, 800: 4500}
+RANK, LORA_RATE = 16, 4e-3
+
+
+class Judge:
+    """The real words that stand in for a writer, and what grades what is written in that hand."""
+
+    def __init__(self, reader_dir):
+        self.words, self.digest = load_banks(BANK)
+        train, test = split_words(self.words, Config.test_share, Config.seed)
+        self.training, held_out = [self.words[i] for i in train], [self.words[i] for i in test]
+        folder = find_readers(reader_dir, self.digest)
+        if folder is None:
+            raise UserError(f"{reader_dir}/ has no readers of {BANK}; train them with: python train_reader.py --dataset_name {BANK}")
+        self.grading = load_reader(folder / f"{GRADING}.pt")
+        alphabet = set("".join(word.text for word in self.words))
+        self.english = [word for word in ENGLISH.split() if alphabet.issuperset(word)]
+        self.held_out = held_out[:HELD_OUT]
+
+    def bank(self, folder, n, seed):
+        """The path of a bank of `n` words, or of "all", written if it is not there."""
+        path = Path(folder) / f"bank-{n}-{seed}.json.zip"
+        if not path.exists():
+            words = [self.training[i] for i in np.random.default_rng([seed, 8]).permutation(len(self.training))]
+            if n != "all":
+                half = words[:max(int(n), len(words) // 2)]
+                by_text = {word.text: word for word in half}
+                words = [by_text[text] for text in next_prompts([], int(n), [word.text for word in half])]
+            write_entries(path, [word_to_entry(word) for word in words])
+        return path
+
+    def measure(self, model, tokenizer, author, scale, dropped, reader=None, primer=None):
+        """What one version of each word, and the best of eight, is like: a dictionary of plain values."""
+        texts = self.english + [word.text for word in self.held_out]
+        real = style.measure([downsample(word.points, dropped) for word in self.held_out], [word.text for word in self.held_out])
+        found = {}
+        for most in (1, BEST_OF)[:1 + (reader is not None)]:
+            spelt = write_spelt(model.eval(), tokenizer, texts, reader if most > 1 else None, most, authors=author, primer=primer)
+            inks = [resized(one.word.points, 1 / scale) for one in spelt]
+            readings, n = self.grading.read(inks), len(self.english)
+            distances = style.distance(style.measure(inks[n:], texts[n:]), real)
+            found[str(most)] = {"english": Spelling.of(texts[:n], readings[:n]).character_error, "held_out": Spelling.of(texts[n:], readings[n:]).character_error,
+                                "style": float(np.mean(list(distances.values()))), "measures": distances}
+        return found
+
+    def of_file(self, path, reader=None):
+        """The same of the checkpoint in a file, in the hand that the bank names, chosen by the reader it brings along or that is given."""
+        loaded = load_checkpoint(path)
+        reader = reader_from_state(loaded.reader) if loaded.reader else reader
+        author = find_author(self.words[0].author, loaded.model.config.authors)
+        return self.measure(loaded.model, loaded.tokenizer, author, loaded.config.ink_scale, loaded.config.downsample_mean, reader)
+
+
+class LowRank(nn.Module):
+    """A matrix that stays, and the product of two thin ones that are learnt (Hu et al. 2021, arXiv:2106.09685)."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.down = nn.Parameter(torch.randn(RANK, weight.shape[1]) / weight.shape[1] ** 0.5)
+        self.up = nn.Parameter(torch.zeros(weight.shape[0], RANK))
+
+    def forward(self, weight):
+        return weight + self.up @ self.down
+
+
+def only_author(model, config):
+    """Optimizers that learn the embeddings of authors alone."""
+    return _adamw(model, [model.authors.weight], config)
+
+
+def low_rank(model, config):
+    """Optimizers that learn the embeddings of authors, and a low-rank change of every matrix."""
+    matrices = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    for module in matrices:
+        parametrize.register_parametrization(module, "weight", LowRank(module.weight))
+    learnt = [p for module in matrices for p in (module.parametrizations.weight[0].up, module.parametrizations.weight[0].down)]
+    return _adamw(model, [model.authors.weight, *learnt], config)
+
+
+def _adamw(model, learnt, config):
+    chosen = {id(p) for p in learnt}
+    for p in model.parameters():
+        p.requires_grad_(id(p) in chosen)
+    optimizer = torch.optim.AdamW(learnt, lr=LORA_RATE, betas=(0.9, 0.95), weight_decay=0.0)
+    for group in optimizer.param_groups:
+        group["full_lr"] = group["lr"]
+    return [optimizer]
+
+
+# Name: (what it is, settings of train.py beside --init base, what makes the optimizers or None).
+WAYS = {
+    "adapted": ("what `--init base` does", {}, None),
+    "no-splices": ("no spliced words", {"splice_words": 0, "splice_share": 0.0, "own_share": 0.8}, None),
+    "no-replay": ("no words in the hands that the base knows", {"own_share": 0.1, "splice_share": 0.9}, None),
+    "bank-alone": ("neither", {"splice_words": 0, "splice_share": 0.0, "own_share": 1.0}, None),
+    "augmented": ("slant, size and rotation vary too", {"augment": True, "shear_width": 0.15, "scale_width": 0.1, "rotation_width": 0.03}, None),
+    "pen": ("replay of fresh ink by the synthetic pen too", {"pen_words": 6000, "pen_every": 250}, None),
+    "slow": ("half the rates", {"learning_rate": 2e-3, "muon_learning_rate": 5e-3}, None),
+    "longer": ("twice the steps", {"max_steps": 1000}, None),
+    "author": ("nothing but the author's embedding is learnt", {}, only_author),
+    "low-rank": (f"matrices change by a product of rank {RANK}", {}, low_rank),
+}
+
+
+def fit(judge, options, way, n, seed):
+    """Learn `n` words in a way, and measure. Returns a dictionary of plain values."""
+    what, settings, optimizers = WAYS.get(way, ("", {}, None))
+    bank = judge.bank(options.dir, n, seed)
+    name = f"{way}-{n}-{seed}"
+    given = ["--dataset_name", str(bank), "--wandb", "off", "--run_dir", str(Path(options.dir) / "runs"), "--wandb_run_name", name, "--seed", str(seed)]
+    if way == "scratch":
+        settings = {"max_steps": SCRATCH_STEPS.get(n, Config.max_steps), "read_words": 0}
+    else:
+        given += ["--init", "base"]
+    given += [word for key, value in settings.items() for word in ([f"--{key}", str(value)] if not isinstance(value, bool) else [f"--{'' if value else 'no-'}{key}"])]
+    start = time.perf_counter()
+    with ExitStack() as stack:
+        if optimizers:
+            stack.enter_context(mock.patch.object(trainer, "make_optimizers", optimizers))
+            stack.enter_context(mock.patch.object(trainer, "export", lambda source, out: None))
+        run = trainer.Trainer.start(get_all_args(argv=given), warn=lambda sentence: None)
+        path = run.run()
+    result = {"way": way, "n": n, "seed": seed, "words": len(run.stream.words), "seconds": time.perf_counter() - start, "steps": run.step, "threads": torch.get_num_threads()}
+    if optimizers:  # what was learnt last, since its best was not kept in a form that loads
+        for module in run.model.modules():
+            if parametrize.is_parametrized(module):
+                parametrize.remove_parametrizations(module, "weight")
+        found = judge.measure(run.model, run.stream.tokenizer, 1, run.config.ink_scale, run.config.downsample_mean, run.reader)
+    else:
+        # From nothing there is no reader of so few words: it is lent the one that adapting made.
+        adapted = Path(options.dir) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
+        lent = reader_from_state(load_checkpoint(adapted).reader) if way == "scratch" and adapted.exists() else None
+        found = judge.of_file(path, lent)
+    return {**result, "found": found}
+
+
+def unlearnt(judge):
+    """What the base does without any training: {name: what is measured}; in the hand whose style is nearest, in its first, and following one
+    recorded word."""
+    loaded, scale = load_checkpoint(SHIPPED), scale_of(judge.training)
+    model, tokenizer, dropped = loaded.model, loaded.tokenizer, loaded.config.downsample_mean
+    found = {name: judge.measure(model, tokenizer, number, scale, dropped) for number, name in enumerate(["unknown", *model.config.authors])}
+    nearest = min(found, key=lambda name: found[name]["1"]["style"])
+    word = min(judge.training, key=lambda word: (not word.text.isalpha(), abs(len(word.text) - 8)))
+    primer = dataclasses.replace(word, points=downsample(resized(word.points, scale), dropped))
+    return {f"its hand nearest in style, {nearest}": found[nearest], f"its first hand, {model.config.authors[0]}": found[model.config.authors[0]],
+            "following one recorded word": judge.measure(model, tokenizer, 0, scale, dropped, primer=primer)}
+
+
+def results(folder):
+    """{(way, n, seed): result} of what is there."""
+    path = Path(folder) / "results.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return {(row["way"], row["n"], row["seed"]): row for row in rows}
+
+
+def add(folder, row):
+    """Keep a result."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with open(Path(folder) / "results.jsonl", "a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def measure_all(options, ways):
+    """Fit whatever is not there yet, small banks first."""
+    judge = Judge(options.reader_dir)
+    if "unlearnt" in ways and ("unlearnt", 0, 0) not in results(options.dir):
+        add(options.dir, {"way": "unlearnt", "n": 0, "seed": 0, "found": unlearnt(judge)})
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
+        for n in options.sizes:
+            for way in ways:
+                if way != "unlearnt" and (way, n, seed) not in results(options.dir):
+                    row = fit(judge, options, way, n, seed)
+                    add(options.dir, row)
+                    print(told(row), flush=True)
+
+
+def told(row):
+    """A line about a result."""
+    parts = [f"{most}: English {100 * one['english']:.2f}%, held out {100 * one['held_out']:.2f}%, style {one['style']:.3f}" for most, one in row["found"].items()]
+    return f"{row['way']} {row['n']} words, seed {row['seed']}, {row['steps']} steps, {row['seconds']:.0f} s; " + "; ".join(parts)
+
+
+def table(folder, plot=""):
+    """Print what is there, and draw it."""
+    rows = list(results(folder).values())
+    if not rows:
+        raise UserError(f"{folder} holds no results yet")
+    for row in rows:
+        if row["way"] == "unlearnt":
+            print("| without training | misread, English | held out | style |\n| --- | ---: | ---: | ---: |")
+            for name, found in row["found"].items():
+                one = found["1"]
+                print(f"| {name} | {100 * one['english']:.1f}% | {100 * one['held_out']:.1f}% | {one['style']:.3f} |")
+            print()
+    heads = ["words", "way", "seeds", "English, 1 version", f"best of {BEST_OF}", "held out, 1 version", f"best of {BEST_OF}", "style", "steps", "seconds"]
+    print("| " + " | ".join(heads) + " |\n| " + " | ".join(["---:", "---", *["---:"] * (len(heads) - 2)]) + " |")
+    points = {}
+    for way in [*WAYS, "scratch"]:
+        for n in sorted({row["n"] for row in rows if row["way"] == way}, key=_order):
+            same = [row for row in rows if (row["way"], row["n"]) == (way, n)]
+            cells = [n if n != "all" else f"all, {same[0]['words']}", WAYS.get(way, ("from scratch",))[0] if way != "adapted" else "adapted", len(same)]
+            for what in ("english", "held_out"):
+                for most in ("1", str(BEST_OF)):
+                    cells.append(_range([100 * row["found"][most][what] for row in same if most in row["found"]], "{:.1f}", "%"))
+            cells.append(_range([row["found"]["1"]["style"] for row in same], "{:.3f}"))
+            print("| " + " | ".join(map(str, [*cells, _range([row["steps"] for row in same], "{:.0f}"), _range([row["seconds"] for row in same], "{:.0f}")])) + " |")
+            points[way, n] = same
+    if plot:
+        draw(points, plot)
+
+
+def _order(n):
+    return float("inf") if n == "all" else n
+
+
+def _range(values, shape, unit=""):
+    """The mean, and the least and the most where there are several."""
+    if not values:
+        return ""
+    mean = shape.format(np.mean(values)) + unit
+    return mean if len(values) == 1 else f"{mean} ({shape.format(min(values))}-{shape.format(max(values))})"
+
+
+def draw(points, path):
+    """Error and distance against the number of words, adapted and from scratch."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+    kinds = [("adapted", "1", "C0o-", "adapted, one version"), ("adapted", str(BEST_OF), "C0o--", f"adapted, best of {BEST_OF}"),
+             ("scratch", "1", "C1s-", "from scratch, one version"), ("scratch", str(BEST_OF), "C1s--", f"from scratch, best of {BEST_OF}")]
+    for axis, what, factor in ((axes[0], "english", 100), (axes[1], "style", 1)):
+        for way, most, style_, label in kinds[:: 1 if what == "english" else 2]:
+            seen = [(same[0]["words"], [factor * row["found"][most][what] for row in same if most in row["found"]]) for (kind, _), same in points.items() if kind == way]
+            seen = [(n, values) for n, values in seen if values]
+            if seen:
+                axis.plot([n for n, _ in seen], [np.mean(values) for _, values in seen], style_, markersize=4, linewidth=1, label=label)
+                for n, values in seen:
+                    axis.plot([n] * len(values), values, style_[:2] + ".", markersize=2)
+        axis.set(xscale="log", xlabel="recorded words", xticks=[25, 50, 100, 200, 400, 800, 2706], xticklabels=["25", "50", "100", "200", "400", "800", "2,706"])
+        axis.minorticks_off()
+    axes[0].set(ylabel="characters misread, English, %", yscale="log")
+    axes[1].set(ylabel="distance of style", ylim=(0, None))
+    axes[0].legend(frameon=False, fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def sheets(options, path):
+    """A picture of held-out words as they were really written, and as models of so many words write them, one version each."""
+    from cursivetransformer.sheet import save_sheet
+
+    judge = Judge(options.reader_dir)
+    chosen = [word for word in judge.held_out if word.text[:1].islower() and 3 < len(word.text) < 8][:4] + [word for word in judge.held_out if not word.text.islower()][:4]
+    rows = [("real", [word.points for word in chosen])]
+    for n in options.sizes:
+        loaded = load_checkpoint(Path(options.dir) / "runs" / f"adapted-{n}-{options.first_seed}" / f"bank-{n}-{options.first_seed}.pt")
+        spelt = write_spelt(loaded.model.eval(), loaded.tokenizer, [word.text for word in chosen], None, 1, authors=1)
+        rows.append((f"{n} words", [resized(one.word.points, 1 / loaded.config.ink_scale) for one in spelt]))
+    save_sheet(path, rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=["curve", "ways", "table", "sheets"])
+    parser.add_argument("dir")
+    parser.add_argument("picture", nargs="?", default="")
+    parser.add_argument("--sizes", default=SIZES)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first_seed", type=int, default=0)
+    parser.add_argument("--ways", default="")
+    parser.add_argument("--reader_dir", default="readers")
+    parser.add_argument("--threads", type=int, default=0)
+    options = parser.parse_args()
+    options.sizes = [size if size == "all" else int(size) for size in options.sizes.split(",")]
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    ways = options.ways.split(",") if options.ways else ["unlearnt", "adapted", "scratch"] if options.task == "curve" else list(WAYS)
+    match options.task:
+        case "table":
+            table(options.dir, options.picture)
+        case "sheets":
+            sheets(options, options.picture)
+        case _:
+            measure_all(options, ways)
+
+
+if __name__ == "__main__":
+    run_script(main)
