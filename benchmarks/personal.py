@@ -36,7 +36,7 @@ from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.config import Config, get_all_args
 from cursivetransformer.dataset import split_words
 from cursivetransformer.errors import UserError, run_script
-from cursivetransformer.reader import GRADING, find_readers, load_reader, reader_from_state
+from cursivetransformer.reader import CHOOSING, GRADING, find_readers, load_reader, reader_from_state
 from cursivetransformer.respell import write_spelt
 from cursivetransformer.spelling import Spelling
 from cursivetransformer.strokes import resized
@@ -61,7 +61,7 @@ class Judge:
         folder = find_readers(reader_dir, self.digest)
         if folder is None:
             raise UserError(f"{reader_dir}/ has no readers of {BANK}; train them with: python train_reader.py --dataset_name {BANK}")
-        self.grading = load_reader(folder / f"{GRADING}.pt")
+        self.choosing, self.grading = (load_reader(folder / f"{name}.pt") for name in (CHOOSING, GRADING))
         alphabet = set("".join(word.text for word in self.words))
         self.english = [word for word in ENGLISH.split() if alphabet.issuperset(word)]
         self.held_out = held_out[:HELD_OUT]
@@ -176,11 +176,17 @@ def fit(judge, options, way, n, seed):
                 parametrize.remove_parametrizations(module, "weight")
         found = judge.measure(run.model, run.stream.tokenizer, 1, run.config.ink_scale, run.config.downsample_mean, run.reader)
     else:
-        # From nothing there is no reader of so few words: it is lent the one that adapting made.
-        adapted = Path(options.dir) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
-        lent = reader_from_state(load_checkpoint(adapted).reader) if way == "scratch" and adapted.exists() else None
-        found = judge.of_file(path, lent)
+        found = judge.of_file(path, lent_reader(judge, options, n, seed) if way == "scratch" else None)
     return {**result, "found": found}
+
+
+def lent_reader(judge, options, n, seed):
+    """The choosing reader for a model from nothing, which has none of so few words: the one that adapting to these words made, None where that
+    is not done yet; of all words their own."""
+    adapted = Path(options.dir) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
+    if n == "all":
+        return judge.choosing
+    return reader_from_state(load_checkpoint(adapted).reader) if adapted.exists() else None
 
 
 def unlearnt(judge):
