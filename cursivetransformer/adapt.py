@@ -42,7 +42,7 @@ LEAST_HELD_OUT = 5       # words, or a fifth of a small bank
 READER_STEPS, READER_RATE, READER_SHARE = 300, 0.003, 0.6
 # Of what is trained on and how long, between few words and many, evenly in the logarithm of their number.
 FEW_AND_MANY = (25, 100, 800, 2700)
-STEPS = (600, 1000, 1500, 2500)
+STEPS = (600, 800, 1400, 2500)
 OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.7), (0.75, 0.7, 0.45, 0.2)  # the rest is what the base learnt
 SPLICE_WORDS = 8000
 EVALUATIONS, PATIENCE = 10, 5

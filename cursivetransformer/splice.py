@@ -22,7 +22,8 @@ LONGEST = 12            # characters of a spliced word: few recorded ones have m
 ROUNDS = 3              # in which spliced words are spliced again
 HEIGHT_STEP = 0.02      # between two pens at a cut: what costs as much as ...
 TURN = 0.35             # ... so many radians between their ways, or ...
-PHASE = 0.25            # ... so much of the letter between their places in it
+PHASE = 0.25            # ... so much of the letter's width between their places in it, or ...
+PATH_PHASE = 0.08       # ... so much of the pen's way through it
 MOST_COST = 3.0         # of a cut that is good enough
 OVERHANG = 0.4          # letter widths that a stroke may reach over the border to a letter that the pen was lifted before
 EASED = 12              # points over which the second word's height comes to be its own
@@ -83,10 +84,12 @@ def late_strokes(spans, middles, places):
 def splice(lettered, n, rng):
     """Up to `n` new words, a list of `bank_entry.Word`, out of a list of `Lettered` of one hand; fewer where few go together."""
     known, made, pool = {one.word.text for one in lettered}, [], list(lettered)
+    if len(pool) < 2:
+        return []
     for number in range(ROUNDS):
         places, new = _Places(pool), []
         for _ in range((n - len(made)) // (ROUNDS - number)):
-            cut = places.within if rng.random() < WITHIN else places.between
+            cut = places.within if places.plain and rng.random() < WITHIN else places.between
             for _ in range(TRIES):
                 one = cut(rng)
                 if one and one.word.text not in known:
@@ -113,8 +116,6 @@ class _Places:
 
     def within(self, rng):
         """A `Lettered` out of two that are drawn and cut within a letter, or None where they do not go together."""
-        if not self.plain:
-            return None
         a = _one_of(rng, self.plain)
         i = _one_of(rng, list(a.letters))
         b, j = _one_of(rng, self.letters[a.word.text[i]])
@@ -144,7 +145,8 @@ def _joined_within(a, i, b, j):
     p, q, at, to = a.word.points, b.word.points, a.letters[i], b.letters[j]
     turn = _ways(p, at)[:, None] - _ways(q, to)
     cost = (p[at, 1][:, None] - q[to, 1]) ** 2 / HEIGHT_STEP**2 + np.angle(np.exp(1j * turn)) ** 2 / TURN**2
-    cost += (_phases(a, at, i)[:, None] - _phases(b, to, j)) ** 2 / PHASE**2
+    for phases, step in ((_phases, PHASE), (_path_phases, PATH_PHASE)):
+        cost += (phases(a, i)[:, None] - phases(b, j)) ** 2 / step**2
     if cost.min() > MOST_COST:
         return None
     row, column = np.unravel_index(cost.argmin(), cost.shape)
@@ -191,8 +193,15 @@ def _ways(points, at):
     return np.arctan2(step[:, 1], step[:, 0])
 
 
-def _phases(one, at, i):
-    """(k,) how far within character i each point lies, by x: 0 at its left border, 1 at its right one."""
+def _phases(one, i):
+    """How far within character i each point lies at which it may be cut, by x: 0 at its left border, 1 at its right one."""
     x = one.word.points[:, 0]
     left, right = np.clip(one.borders[i:i + 2], x.min(), x.max())
-    return (x[at] - left) / max(right - left, 1e-6)
+    return (x[one.letters[i]] - left) / max(right - left, 1e-6)
+
+
+def _path_phases(one, i):
+    """The same along the way of the pen, which tells the first arch of an m from the second."""
+    at = one.letters[i]
+    way = np.append(0, np.cumsum(np.hypot(*np.diff(one.word.points[at, :2], axis=0).T)))
+    return way / max(way[-1], 1e-6)
