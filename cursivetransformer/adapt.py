@@ -31,21 +31,22 @@ from cursivetransformer.reader import CHOOSING, SHIPPED as SHIPPED_READERS, find
 from cursivetransformer.reader_training import alphabet_of, plan_reader, test_reader, train_reader
 from cursivetransformer.splice import Lettered, splice
 from cursivetransformer.stream import mean_nats
-from cursivetransformer.strokes import resized, split_strokes
+from cursivetransformer.strokes import kept_counts, resized, split_strokes
 
 BASE = "base"            # what --init calls the model that ships
 BASE_BANK = "starter"    # of which its hands are
 ME = "me"                # an author who gave no name
 X_HEIGHT = 0.14          # canvas heights: of the base's hands, in the middle
 DENSITY = 4.07           # points that are kept in an x-height of ink, as in the ink that the base learnt
-LEAST_HELD_OUT = 5       # words, or a fifth of a small bank
+LEAST_HELD_OUT, HELD_OUT_SHARES = 5, (0.05, 0.2)  # words that are held out, and of a large and a small bank the share
 READER_STEPS, READER_RATE, READER_SHARE = 300, 0.003, 0.6
 # Of what is trained on and how long, between few words and many, evenly in the logarithm of their number.
 FEW_AND_MANY = (25, 100, 800, 2700)
-STEPS = (600, 800, 1400, 2500)
+STEPS = (600, 800, 1200, 1800)
 OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.7), (0.75, 0.7, 0.45, 0.2)  # the rest is what the base learnt
 SPLICE_WORDS = 8000
 EVALUATIONS, PATIENCE = 10, 5
+MOST_TOKENS = 2400       # of a word: 60 letters; what is longer is left out
 CHECKED = 100            # words of a hand that are enough to tell it from another
 SPLICES = 4              # seed, beside those of `reader_training.py`
 
@@ -72,6 +73,8 @@ def chosen_settings(config, words):
                         f"of what to record for the recording page")
     chosen = {"start_from": source_path(config.init), "replay": BASE_BANK, **bank_settings(config, words),
               "downsample_mean": dropped_share(words, scale_of(words)), **recipe(n)}
+    rate = config.downsample_mean if "downsample_mean" in config.explicit else chosen["downsample_mean"]
+    chosen["max_seq_length"] = max(config.max_seq_length, *(longest_tokens(word, rate - config.downsample_width / 2) for word in words))
     return configs.replace(config, **{name: value for name, value in chosen.items() if name not in config.explicit})
 
 
@@ -87,7 +90,7 @@ def reader_settings(config):
 
 def bank_settings(config, words):
     """How a bank is brought to the model's size, and how many of its words are held out: settings that models and readers of it share."""
-    return {"ink_scale": scale_of(words), "test_share": min(0.2, max(config.test_share, LEAST_HELD_OUT / len(words)))}
+    return {"ink_scale": scale_of(words), "test_share": float(np.clip(LEAST_HELD_OUT / len(words), *HELD_OUT_SHARES))}
 
 
 def scale_of(words):
@@ -101,7 +104,7 @@ def recipe(n):
     steps = int(np.interp(np.log(n), np.log(FEW_AND_MANY), STEPS))
     return {"max_steps": steps, "log_every": max(50, steps // EVALUATIONS), "patience": PATIENCE, "best_by": "reading", "learning_rate": 4e-3, "muon_learning_rate": 0.01, "cooldown_share": 0.9,
             "own_share": round(float(np.interp(np.log(n), np.log(FEW_AND_MANY), OWN_SHARES)), 2), "splice_share": round(float(np.interp(np.log(n), np.log(FEW_AND_MANY), SPLICE_SHARES)), 2),
-            "splice_words": SPLICE_WORDS, "shear_width": 0.15, "scale_width": 0.1, "rotation_width": 0.03}
+            "splice_words": SPLICE_WORDS, "shear_width": 0.1, "scale_width": 0.1, "rotation_width": 0.02}
 
 
 def dropped_share(words, scale):
@@ -109,6 +112,12 @@ def dropped_share(words, scale):
     length = sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for word in words for stroke in split_strokes(word.points))
     points = sum(len(word.points) for word in words)
     return float(np.clip(round(1 - DENSITY * scale * length / X_HEIGHT / points, 2), 0.05, 0.9))
+
+
+def longest_tokens(word, rate):
+    """Tokens that a word takes, two for each point that is kept, where the share `rate` of them is dropped."""
+    lengths = np.diff(np.flatnonzero(word.points[:, 2] == 0) + 1, prepend=0)
+    return int(min(1 + 2 * kept_counts(lengths, max(0.0, rate)).sum(), MOST_TOKENS))
 
 
 def own_words(words, config):

@@ -4,6 +4,7 @@ The words to record are chosen by the rule of the recording page: the prompt tha
 its length.
 """
 
+import heapq
 import string
 import sys
 from collections import Counter
@@ -52,11 +53,19 @@ def next_prompts(words, n, prompts=None):
         own_chars, own_pairs = parts[prompt]
         return (_worth(own_chars, wanted_chars, chars) + PAIR_SHARE * _worth(own_pairs, wanted_pairs, pairs)) / (len(prompt) + EFFORT)
 
-    left, chosen = [prompt for prompt in parts if prompt not in done], []
+    # What a prompt is worth only falls as others are chosen, so one that is still ahead of what the next was worth before is the best.
+    left = [(-worth(prompt), i, prompt) for i, prompt in enumerate(parts) if prompt not in done]
+    heapq.heapify(left)
+    chosen = []
     while left and len(chosen) < n:
-        chosen.append(max(left, key=worth))
-        left.remove(chosen[-1])
-        chars, pairs = chars + parts[chosen[-1]][0], pairs + parts[chosen[-1]][1]
+        _, i, prompt = heapq.heappop(left)
+        now = (-worth(prompt), i, prompt)
+        if left and now > left[0]:
+            heapq.heappush(left, now)
+            continue
+        chosen.append(prompt)
+        chars.update(parts[prompt][0])
+        pairs.update(parts[prompt][1])
     return chosen
 
 

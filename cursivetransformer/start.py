@@ -21,7 +21,7 @@ from cursivetransformer.tracking import fetch_checkpoint
 MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
               "load_from_run_id", "reader_dir", "read_words", "best_by", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
 # Taken from the model that a run begins with.
-SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "max_seq_length", "tokenizer")
+SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "tokenizer")
 CHARACTER_WEIGHTS = {"text.chars.weight", "widths"}  # of a model, that have a row for each character id
 
 
@@ -37,7 +37,7 @@ def start_from(config, words):
         theirs = getattr(source.config, name)
         if name in config.explicit and getattr(config, name) != theirs:
             raise UserError(f"--{name} {getattr(config, name)} is not what {config.start_from} was trained with ({theirs}); leave it out")
-    config = configs.replace(config, **{name: getattr(source.config, name) for name in SHAPE})
+    config = configs.replace(config, **{name: getattr(source.config, name) for name in SHAPE}, max_seq_length=_length(config, source))
     before, shape, weights = source.tokenizer, source.model.config, source.model.state_dict()
     tokenizer = before.extended(config.alphabet or "".join(word.text for word in words))
     authors, known = author_names(words), known_hands(source, words, config.init)
@@ -53,6 +53,12 @@ def start_from(config, words):
     model = make_model(shape, tokenizer)
     model.load_state_dict(weights)
     return config, model, tokenizer
+
+
+def _length(config, source):
+    """Tokens that an example may have: what the model of the checkpoint learnt, more only where its positions have no end."""
+    theirs = source.config.max_seq_length
+    return theirs if source.model.bounded else max(theirs, config.max_seq_length if "max_seq_length" in config.explicit or config.init else 0)
 
 
 def checkpoint_to_resume(config):

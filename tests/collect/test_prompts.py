@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.page import loops
+from cursivetransformer.advice import next_prompts
 from cursivetransformer.wordbank import PROMPTS, coverage, read_lines
 from tests.collect.common import STARTER, exported, same_strokes
 from tests.conftest import real_bank
@@ -75,6 +76,18 @@ def test_coverage_asks_for_what_is_rare(recorder):
     assert len(pairs) > 1.1 * max(len(pairs) for _, pairs in listed)
     assert fewest(chars) > np.mean([fewest(chars) for chars, _ in listed])
     assert different(chars) >= np.mean([different(chars) for chars, _ in listed])
+
+
+def test_advice_on_a_bank_goes_by_the_rule_of_the_page(recorder, tmp_path):
+    """What `python -m cursivetransformer.advice` lists are the prompts that the page asks for next."""
+    asked = []
+    for _ in range(12):
+        asked.append(recorder.prompt)
+        recorder.dispatch([loops()])
+        recorder.press("Enter")
+    _, recorded = exported(recorder, tmp_path / "mine.json")
+    assert asked == next_prompts([], 12)
+    assert next_prompts(recorded, 1) == [recorder.prompt]
 
 
 def test_own_lists_and_own_texts(recorder, tmp_path):
