@@ -18,6 +18,8 @@ def main():
     summary = write_page(config, show_progress=True)
     for sentence in summary.slips:
         print(sentence)
+    if summary.borrowed:
+        print(f"note: never recorded in this hand, so written in one that the model knew before: {' '.join(sorted(summary.borrowed))}")
     for number, spelt in list(summary.doubtful.items())[:MOST_NOTES]:
         if not spelt.word.finished:
             print(f"note: word {number}, {spelt.word.text!r}, did not come to its end; --rewrite {number} writes it anew")

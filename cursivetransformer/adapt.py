@@ -45,7 +45,7 @@ FEW_AND_MANY = (25, 100, 800, 2700)
 STEPS = (600, 800, 1200, 1800)
 OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.7), (0.75, 0.7, 0.45, 0.2)  # the rest is what the base learnt
 SPLICE_WORDS = 8000
-EVALUATIONS, PATIENCE = 10, 5
+EVALUATIONS, PATIENCE, READ_WORDS = 10, 5, 150
 MOST_TOKENS = 2400       # of a word: 60 letters; what is longer is left out
 CHECKED = 100            # words of a hand that are enough to tell it from another
 SPLICES = 4              # seed, beside those of `reader_training.py`
@@ -102,7 +102,7 @@ def scale_of(words):
 def recipe(n):
     """How long, how fast and on what a model is trained that adapts to `n` words: settings by name."""
     steps = int(np.interp(np.log(n), np.log(FEW_AND_MANY), STEPS))
-    return {"max_steps": steps, "log_every": max(50, steps // EVALUATIONS), "patience": PATIENCE, "best_by": "reading", "learning_rate": 4e-3, "muon_learning_rate": 0.01, "cooldown_share": 0.9,
+    return {"max_steps": steps, "log_every": max(50, steps // EVALUATIONS), "patience": PATIENCE, "best_by": "reading", "read_words": READ_WORDS, "cooldown_share": 0.9,
             "own_share": round(float(np.interp(np.log(n), np.log(FEW_AND_MANY), OWN_SHARES)), 2), "splice_share": round(float(np.interp(np.log(n), np.log(FEW_AND_MANY), SPLICE_SHARES)), 2),
             "splice_words": SPLICE_WORDS, "shear_width": 0.1, "scale_width": 0.1, "rotation_width": 0.02}
 
@@ -189,7 +189,7 @@ def spliced_words(config, words, reader):
 @torch.no_grad()
 def take_nearest_hands(config, model, stream):
     """Let every author of the bank whom the model that is adapted did not know begin as the one, or as nobody, in whose hand that author's
-    ink is likeliest. Returns {author: the name of that one}."""
+    ink is likeliest. Returns {author: the named one that is nearest}, who may write what that author never recorded."""
     known = known_hands(load_checkpoint(config.start_from), stream.words, config.init)
     names, found = [UNKNOWN_AUTHOR, *model.config.authors], {}
     old = [number for number, name in enumerate(names) if name in (UNKNOWN_AUTHOR, *known)]
@@ -200,7 +200,8 @@ def take_nearest_hands(config, model, stream):
         if len(ids):
             batches = stream.batches(ids)
             losses = [mean_nats(lambda batch: model.nats(dataclasses.replace(batch, authors=torch.full_like(batch.authors, one))), batches)[0] for one in old]
-            nearest = old[int(np.argmin(losses))]
-            weight[number], found[names[number]] = model.authors.weight[nearest], names[nearest]
+            weight[number] = model.authors.weight[old[int(np.argmin(losses))]]
+            named = [one for one in zip(losses, old) if one[1]]
+            found.update({names[number]: names[min(named)[1]]} if named else {})
     model.authors.weight.copy_(weight)
     return found

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import unicodedata
 from dataclasses import dataclass
+from itertools import groupby
 
 from anyascii import anyascii
 
@@ -58,7 +59,8 @@ class Spelling:
 
     alphabet: characters that the hand knows; missing: "fail", "skip" or "replace" others; longest: letters of a word, at
     most; a longer one is broken. at_once: letters that are written at once, at most; a longer word is written in parts that stand side by side.
-    reflow: single line breaks are spaces.
+    reflow: single line breaks are spaces. recorded: characters that the hand was learnt from, None for all; others are parts of their own,
+    since another hand writes them.
     """
 
     alphabet: str
@@ -66,6 +68,7 @@ class Spelling:
     longest: int = LONGEST_WORD
     at_once: int = LONGEST_WORD
     reflow: bool = False
+    recorded: frozenset | None = None
 
     def spell(self, word):
         """The word in characters of the alphabet; those that have no like in it are left out."""
@@ -90,10 +93,18 @@ class Spelling:
         """The `Word`s that a word, already spelt, is written as."""
         found = []
         for piece in filter(None, self._pieces(word)):
-            n = -(-len(piece) // self.at_once)
-            cuts = [len(piece) * i // n for i in range(n + 1)]
-            found += [Word(piece[start:end], start > 0 or (glued and not found), start > 0) for start, end in zip(cuts, cuts[1:])]
+            joined = False
+            for run in self._runs(piece):
+                n = -(-len(run) // self.at_once)
+                cuts = [len(run) * i // n for i in range(n + 1)]
+                for start, end in zip(cuts, cuts[1:]):
+                    found.append(Word(run[start:end], joined or (glued and not found), joined))
+                    joined = True
         return found
+
+    def _runs(self, piece):
+        """The piece in runs of characters that were all recorded, or all not."""
+        return ["".join(run) for _, run in groupby(piece, lambda char: self.recorded is None or char in self.recorded)]
 
     def _pieces(self, word):
         """The word, or if it is too long its pieces: broken behind a hyphen or slash where it has some, else with hyphens."""

@@ -84,7 +84,7 @@ class Trainer:
             config, model, tokenizer = start_from(config, words)
             trainer = cls(config, model, words, tokenizer, digest, folder, warn, group)
             if config.init:
-                take_nearest_hands(config, trainer.model, trainer.stream)
+                trainer.hand.origin["instead"] = take_nearest_hands(config, trainer.model, trainer.stream)
             return trainer
         alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
         tokenizer = make_tokenizer(config.tokenizer, alphabet)

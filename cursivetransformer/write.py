@@ -71,13 +71,15 @@ class Letter:
 
 @dataclass
 class Plan:
-    """A text that is ready to be written. primer: a `bank_entry.Word` or None; author: a number; rewrite: {index of a word: version}."""
+    """A text that is ready to be written. primer: a `bank_entry.Word` or None; author: a number; instead: of who writes what the author never
+    recorded; rewrite: {index of a word: version}."""
 
     manuscript: Manuscript
     config: SampleConfig
     sheet: Sheet
     primer: object
     author: int
+    instead: int
     spelling: Spelling
     n_words: int
     rewrite: dict
@@ -88,12 +90,13 @@ class Writer:
     """A model that is ready to write, with the reader of its hand if there is one.
 
     group: words that it writes in a row; dropped: the share of recorded points that it never saw; ink_scale: by which recorded ink was
-    made larger for it; recorded: of a model that was adapted to hands {author: the characters of that author's bank}.
+    made larger for it; recorded: of a model that was adapted to hands {author: the characters of that author's bank}; instead: {author: who
+    writes the others}.
     """
 
-    def __init__(self, model, tokenizer, reader=None, group=1, dropped=0.0, ink_scale=1.0, recorded=None):
+    def __init__(self, model, tokenizer, reader=None, group=1, dropped=0.0, ink_scale=1.0, recorded=None, instead=None):
         self.model, self.tokenizer, self.reader, self.group, self.dropped = model.eval(), tokenizer, reader, group, dropped
-        self.ink_scale, self.recorded = ink_scale, recorded or {}
+        self.ink_scale, self.recorded, self.instead = ink_scale, recorded or {}, instead or {}
 
     @classmethod
     def load(cls, checkpoint="", say=print, **settings):
@@ -107,7 +110,8 @@ class Writer:
         needed_by = f"--respell {config.respell}" if config.respell else ""
         c = loaded.config
         reader = None if config.respell == 1 else find_choosing_reader(config, loaded.bank_digest, say, needed_by, loaded.reader, c.ink_scale)
-        return cls(loaded.model, loaded.tokenizer, reader, c.min_words, c.downsample_mean, c.ink_scale, loaded.origin.get("recorded"))
+        return cls(loaded.model, loaded.tokenizer, reader, c.min_words, c.downsample_mean, c.ink_scale, loaded.origin.get("recorded"),
+                   loaded.origin.get("instead"))
 
     @property
     def authors(self):
@@ -132,18 +136,21 @@ class Writer:
             author = numbers_of(self.authors).get(primer.author, 0)
         else:
             author = find_author(config.author or of_author, self.authors)
-        spelling = self.spelling(config, sheet, primer)
+        name = self.authors[author - 1] if author else UNKNOWN_AUTHOR
+        spelling = self.spelling(config, sheet, primer, name)
         n_words = manuscript.survey(spelling)
-        return Plan(manuscript, config, sheet, primer, author, spelling, n_words, parse_rewrite(config.rewrite, n_words),
-                    Origin(self.authors[author - 1] if author else UNKNOWN_AUTHOR, self.dropped))
+        instead = numbers_of(self.authors).get(self.instead.get(name), author)
+        return Plan(manuscript, config, sheet, primer, author, instead, spelling, n_words, parse_rewrite(config.rewrite, n_words),
+                    Origin(name, self.dropped))
 
-    def spelling(self, config, sheet=None, primer=None):
-        """The `manuscript.Spelling` of this hand: what it can write, and how long a word may be."""
+    def spelling(self, config, sheet=None, primer=None, author=""):
+        """The `manuscript.Spelling` of an author's hand: what it can write, and how long a word may be."""
         longest = (self.model.config.max_text - (len(primer.text) + 1 if primer else 0)) // self.group - 1
         if sheet and config.long_words == "break" and not config.fit:
             longest = min(longest, int(sheet.text_width / (LETTER_WIDTH * sheet.x_height)))
         longest = int(np.clip(longest, 2, LONGEST_WORD))
-        return Spelling(self.tokenizer.alphabet, config.missing, longest, min(longest, MOST_AT_ONCE), config.reflow)
+        recorded = self.recorded.get(author) if author in self.instead else None
+        return Spelling(self.tokenizer.alphabet, config.missing, longest, min(longest, MOST_AT_ONCE), config.reflow, recorded and frozenset(recorded))
 
     def pages(self, plan, on_word=None, progress=None):
         """Write what a `Plan` says; yields each `page.Page` as it is full, in memory that does not grow with the text.
@@ -176,8 +183,10 @@ class Writer:
         while batch := _take(parts, most):
             texts = [part.text for part in batch if not isinstance(part, Break)]
             here = {index - start: version for index, version in plan.rewrite.items() if start <= index < start + len(texts)}
+            recorded = plan.spelling.recorded
+            authors = plan.author if recorded is None else [plan.author if recorded.issuperset(text) else plan.instead for text in texts]
             spelt = iter(write_spelt(self.model, self.tokenizer, texts, self.reader, plan.config.respell or VERSIONS, here, self.group, progress,
-                                     plan.author, start // self.group, primer=plan.primer, **sampling_options(plan.config)))
+                                     authors, start // self.group, primer=plan.primer, **sampling_options(plan.config)))
             yield [(part, None if isinstance(part, Break) else next(spelt)) for part in batch]
             start += len(texts)
 

@@ -41,12 +41,12 @@ def write_page(config, say=print, show_progress=False):
     Sheet.from_settings(config)  # refused before the model is loaded
     writer = load_writer(config, say)
     plan, summary = writer.plan(Manuscript.open(config.text, config.file), config), Summary(0, [], {}, [], set())
-    explained, recorded = {}, writer.recorded.get(plan.origin.author)
+    explained, recorded = {}, plan.spelling.recorded
 
     def count(spelt):
         summary.n_words += 1
         if recorded is not None:
-            summary.borrowed |= set(spelt.word.text) - set(recorded)
+            summary.borrowed |= set(spelt.word.text) - recorded
         if config.attention and len(explained) < MOST_EXPLAINED and len(spelt.word.points):
             explained[summary.n_words] = spelt.word
         if spelt.doubtful:

@@ -173,7 +173,7 @@ def new_hand_like(word):
 def test_a_run_ends_when_nothing_gets_better(bank, tmp_path, quick):
     run = Trainer.start(settings(bank(new_hand()), tmp_path, max_steps=500, log_every=1, patience=2, best_by="loss", learning_rate=1e-9, muon_learning_rate=1e-9), lambda sentence: None)
     run.best_loss, run.best_step = 0.0, 0
-    run.folder.mkdir(parents=True)
+    run.folder.mkdir(parents=True, exist_ok=True)
     run.save("best.pt")
     run.run()
     assert run.step == 2
