@@ -29,6 +29,6 @@ def reading_error(model, stream, reader):
     texts = [stream.words[i].text for i in ids]
     recorded = set("".join(word.text for word in stream.words))
     texts += [word for word in read_lines(WORDS)[::COMMON_STEP] if recorded.issuperset(word)][:most - len(ids)]
-    authors = np.append(stream.author_numbers[ids], [min(1, len(stream.authors))] * (len(texts) - len(ids)))
+    authors = np.append(stream.author_numbers[ids], np.full(len(texts) - len(ids), min(1, len(stream.authors))))
     words = write_spelt(model, stream.tokenizer, texts, reader, group=stream.config.min_words, authors=authors, **sampling_options(SampleConfig()))
     return Spelling.of(texts, [spelt.reading for spelt in words]).character_error

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer import adapt, style, trainer
+from cursivetransformer import adapt, style, trainer, write
 from cursivetransformer.adapt import ME, chosen_settings, namesake, own_words, replayed, scale_of, take_nearest_hands
 from cursivetransformer.bank import write_entries
 from cursivetransformer.bank_entry import word_to_entry
@@ -19,6 +19,7 @@ from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.config import get_all_args
 from cursivetransformer.errors import UserError
 from cursivetransformer.faces import load_faces
+from cursivetransformer.respell import write_spelt
 from cursivetransformer.sample_config import get_sample_args
 from cursivetransformer.start import start_from
 from cursivetransformer.stream import Stream, shared
@@ -26,6 +27,7 @@ from cursivetransformer.strokes import resized
 from cursivetransformer.synth import write_word
 from cursivetransformer.trainer import Trainer, train
 from cursivetransformer.write_files import write_page
+from cursivetransformer.write import Writer as WritesPages
 from cursivetransformer.writer import Writer
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +125,23 @@ def test_one_small_file_arrives_that_writes_in_the_new_hand_and_in_the_old_ones(
     assert old.borrowed == set()
     assert any("never recorded" in sentence for sentence in told) and any("next-words.txt" in sentence for sentence in told)
     assert len((tmp_path / "runs" / "a" / "next-words.txt").read_text().splitlines()) >= 30
+
+
+def test_what_was_never_recorded_is_written_in_the_hand_of_the_base_that_is_nearest(monkeypatch):
+    loaded = load_checkpoint(SHIPPED)
+    numbers, asked = {name: i for i, name in enumerate(loaded.model.config.authors, 1)}, []
+    hands = WritesPages(loaded.model, loaded.tokenizer, recorded={"Ada": "abcdefghijklmnop"}, instead={"Ada": "Dov"})
+
+    def written(model, tokenizer, texts, *rest, **options):
+        asked.extend(zip(texts, np.broadcast_to(rest[5], len(texts))))
+        return write_spelt(model, tokenizer, texts, *rest, **options)
+
+    monkeypatch.setattr(write, "write_spelt", written)
+    hands.write("cab #7 face", author="Ada")
+    assert asked == [("cab", numbers["Ada"]), ("#7", numbers["Dov"]), ("face", numbers["Ada"])]
+    asked.clear()
+    hands.write("face#", author="Cleo")
+    assert asked == [("face#", numbers["Cleo"])]
 
 
 def test_a_resumed_run_goes_on_as_if_nothing_had_happened(bank, tmp_path, quick):

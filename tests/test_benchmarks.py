@@ -48,3 +48,14 @@ def test_every_ablation_trains(made_up_bank, tmp_path):
     losses = {line.split("|")[1].strip(): float(line.split("|")[4]) for line in lines}
     assert all(0 < loss < 12 for loss in losses.values())
     assert len(set(losses.values())) > len(losses) / 2, "a variant that changes nothing measures nothing"
+
+
+def test_results_of_few_words_become_tables_and_a_plot(tmp_path):
+    found = lambda error: {most: {"english": error, "held_out": 2 * error, "style": 0.1, "measures": {}} for most in ("1", "8")}
+    rows = [{"way": way, "n": n, "seed": seed, "words": n, "seconds": 60.4, "steps": 5, "threads": 1, "found": found(error + 0.01 * seed)}
+            for way, n, seed, error in (("adapted", 25, 0, 0.04), ("adapted", 25, 1, 0.04), ("scratch", 25, 0, 0.5), ("author", 100, 0, 0.2))]
+    rows.append({"way": "unlearnt", "n": 0, "seed": 0, "found": {"its hand": found(0.3)}})
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = run("benchmarks.personal", "table", tmp_path, tmp_path / "plot.png")
+    assert "| 25 | adapted | 2 | 4.5% (4.0-5.0) |" in told and "| 25 | from scratch | 1 | 50.0% |" in told and "| its hand | 30.0% | 60.0% | 0.100 |" in told
+    assert (tmp_path / "plot.png").stat().st_size > 5000

@@ -64,6 +64,12 @@ def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
     assert texts("abcdefg", Spelling("abcdefg", longest=3)) == ["abc", "de", "fg"], "an alphabet without a hyphen"
 
 
+def test_characters_that_a_hand_never_recorded_are_parts_of_their_own():
+    spelling = Spelling("abc#1", recorded=frozenset("abc"))
+    assert [(word.text, word.glued, word.joined) for word in spelling.words("ab#1c")] == [("ab", False, False), ("#1", True, True), ("c", True, True)]
+    assert [word.text for word in spelling.words("abc")] == ["abc"] and [word.text for word in Spelling("abc#1").words("ab#1c")] == ["ab#1c"]
+
+
 def test_very_long_words_are_written_in_parts_of_a_length():
     spelling = Spelling(LATIN.alphabet, longest=12, at_once=5)
     assert parts("abc abcdefghij", spelling) == [Word("abc"), Word("abcde"), Word("fghij", True, True)]
