@@ -72,7 +72,7 @@ def main():
         print(f"  {kind:35} {own / sum(kinds.values()):6.1%}")
 
     trainer.stream.train_batch = clock.wrap("making the batch", trainer.stream.train_batch)
-    trainer.training_nats = clock.wrap("forward", trainer.training_nats)
+    trainer.nats.training_nats = clock.wrap("forward", trainer.nats.training_nats)
     for optimizer in trainer.optimizers:
         optimizer.step = clock.wrap(f"optimizer: {type(optimizer).__name__}", optimizer.step)
     backward = torch.Tensor.backward

@@ -27,7 +27,8 @@ from cursivetransformer.bank_entry import UNKNOWN_AUTHOR
 from cursivetransformer.bank_sources import file_digest, load_banks
 from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.errors import UserError
-from cursivetransformer.reader import CHOOSING, SHIPPED as SHIPPED_READERS, find_readers, load_reader, reader_from_state, reader_state
+from cursivetransformer.reader import CHOOSING, find_readers, load_reader, reader_from_state, reader_state
+from cursivetransformer.reader import SHIPPED as SHIPPED_READERS
 from cursivetransformer.reader_training import alphabet_of, plan_reader, test_reader, train_reader
 from cursivetransformer.splice import Lettered, splice
 from cursivetransformer.stream import mean_nats
@@ -145,7 +146,7 @@ def namesake(name):
     return f"{name} of the base"
 
 
-def learn_hand(config, stream, replay, digest, warn, progress=False):
+def learn_hand(config, stream, replay, digest, warn, progress=True):
     """The `Hand` of a `Stream` of a bank: its reader, learnt from that of the model that is adapted, and where it comes from.
 
     Where that model has no reader, one is trained from nothing. replay: words that are trained on beside; digest: of the bank.

@@ -10,19 +10,33 @@ import torch.nn.functional as F
 from cursivetransformer import config as configs
 from cursivetransformer.adapt import known_hands
 from cursivetransformer.authors import author_names
+from cursivetransformer.bank_entry import mean_character_width
 from cursivetransformer.bank_sources import bank_name
 from cursivetransformer.checkpoint import find_run, find_run_by_id, load_checkpoint
 from cursivetransformer.errors import UserError
-from cursivetransformer.model import make_model
+from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.text_encoder import character_rows
+from cursivetransformer.tokenizer import fold_text, make_tokenizer
 from cursivetransformer.tracking import fetch_checkpoint
 
 # May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
 MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
-              "load_from_run_id", "reader_dir", "read_words", "best_by", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
+              "load_from_run_id", "reader_dir", "read_words", "best_by", "patience", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
 # Taken from the model that a run begins with.
 SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "tokenizer")
+LEAST_TEXT = 64  # characters of context, however short the words of the bank are
 CHARACTER_WEIGHTS = {"text.chars.weight", "widths"}  # of a model, that have a row for each character id
+
+
+def start_anew(config, words):
+    """The settings, a model with random weights that knows the authors and the characters of `words`, or of `config.alphabet`, and its
+    tokenizer."""
+    alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
+    tokenizer = make_tokenizer(config.tokenizer, alphabet)
+    torch.manual_seed(config.seed)
+    longest = config.num_words * (1 + max(len(word.text) for word in words))
+    shape = ModelConfig.from_settings(config, tokenizer, mean_character_width(words), max(LEAST_TEXT, longest), author_names(words))
+    return config, make_model(shape, tokenizer), tokenizer
 
 
 def start_from(config, words):

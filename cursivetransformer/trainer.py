@@ -10,27 +10,23 @@ from pathlib import Path
 import torch
 
 from cursivetransformer import config as configs
-from cursivetransformer.advice import tell_advice
 from cursivetransformer.adapt import Hand, chosen_settings, learn_hand, own_words, replayed, spliced_words, take_nearest_hands
-from cursivetransformer.authors import author_names
-from cursivetransformer.bank_entry import mean_character_width
+from cursivetransformer.advice import tell_advice
 from cursivetransformer.bank_sources import bank_name, load_banks
 from cursivetransformer.checkpoint import Checkpoint, export, load_checkpoint, save_checkpoint
+from cursivetransformer.compiled import BatchNats, is_compiled
 from cursivetransformer.errors import UserError
 from cursivetransformer.fresh_ink import FreshInk
-from cursivetransformer.model import ModelConfig, make_model
 from cursivetransformer.optim import learning_rate_factor, make_optimizers, set_learning_rates
 from cursivetransformer.preview import draw_preview, reading_error
 from cursivetransformer.processes import Processes, processes
 from cursivetransformer.progress import Meter, stop_signals
 from cursivetransformer.reader import find_choosing_reader, reader_from_state
-from cursivetransformer.start import checkpoint_to_resume, new_folder, resumed_config, start_from
+from cursivetransformer.start import checkpoint_to_resume, new_folder, resumed_config, start_anew, start_from
 from cursivetransformer.stream import Stream, mean_nats
-from cursivetransformer.tokenizer import fold_text, make_tokenizer
 from cursivetransformer.tracking import Silence, Tracker
 
 STEPS_BETWEEN_WISHES = 10  # several processes ask each other whether to stop
-LEAST_TEXT = 64  # characters of context, however short the words of the bank are
 
 
 def train(config, warn=print):
@@ -48,22 +44,21 @@ class Trainer:
 
     def __init__(self, config, model, words, tokenizer, bank_digest, folder, warn, group, hand=None):
         self.config, self.bank_digest, self.folder, self.group, self.hand = config, bank_digest, Path(folder), group, hand
-        self.compiled = config.compile == "on" or (config.compile == "auto" and config.device.startswith("cuda"))
-        self.stream = Stream(words, tokenizer, config, warn, group.rank, group.size, fixed=self.compiled, authors=model.config.authors)
+        self.stream = Stream(words, tokenizer, config, warn, group.rank, group.size, fixed=is_compiled(config), authors=model.config.authors)
         self.replay, self.spliced = replayed(config, words, warn), []
         self.fresh = FreshInk(words + self.replay, config) if config.pen_words else None
         self.model = model.to(config.device)
         self.optimizers = make_optimizers(self.model, config)
         self.step, self.best_step, self.best_loss, self.best_error, self.seconds = 0, 0, math.inf, math.inf, 0.0
         self.wandb_id = self.fresh_number = None
-        self.training_nats = self._compile(warn) if self.compiled else self.model.nats
+        self.nats = BatchNats(self.model, config, warn)
         self.evaluations = {split: self.stream.evaluation(split) for split in ("train", "test")} if group.first else {}
-        needed_by = "--best_by reading" if config.best_by == "reading" else ""
         if config.init:
             self.hand = hand or group.share(lambda: learn_hand(config, self.stream, self.replay, bank_digest, warn))
             self.reader = reader_from_state(self.hand.reader, config.device)
             self.spliced = spliced_words(config, [self.stream.words[i] for i in self.stream.train_ids], self.reader)
         else:
+            needed_by = "--best_by reading" if config.best_by == "reading" else ""
             self.reader = find_choosing_reader(config, bank_digest, warn, needed_by) if group.first and config.read_words else None
         if self.replay or self.spliced:
             self.stream.renew(self.replay, self.spliced)
@@ -73,25 +68,18 @@ class Trainer:
 
     @classmethod
     def start(cls, config, warn=print, group=Processes()):
-        """A new run, with random weights or those that `config.start_from` names."""
+        """A new run: with random weights, with those that `config.start_from` names, or adapting what `config.init` names."""
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         folder = group.share(lambda: new_folder(config))
         if config.init:
             config = chosen_settings(config, words)
             group.share(lambda: tell_advice(words, folder, warn))
         words = own_words(words, config)
-        if config.start_from:
-            config, model, tokenizer = start_from(config, words)
-            trainer = cls(config, model, words, tokenizer, digest, folder, warn, group)
-            if config.init:
-                trainer.hand.origin["instead"] = take_nearest_hands(config, trainer.model, trainer.stream)
-            return trainer
-        alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
-        tokenizer = make_tokenizer(config.tokenizer, alphabet)
-        torch.manual_seed(config.seed)
-        longest = config.num_words * (1 + max(len(word.text) for word in words))
-        shape = ModelConfig.from_settings(config, tokenizer, mean_character_width(words), max(LEAST_TEXT, longest), author_names(words))
-        return cls(config, make_model(shape, tokenizer), words, tokenizer, digest, folder, warn, group)
+        config, model, tokenizer = start_from(config, words) if config.start_from else start_anew(config, words)
+        trainer = cls(config, model, words, tokenizer, digest, folder, warn, group)
+        if config.init:
+            trainer.hand.origin["instead"] = take_nearest_hands(config, trainer.model, trainer.stream)
+        return trainer
 
     @classmethod
     def resume(cls, path, config, warn=print, group=Processes()):
@@ -174,7 +162,7 @@ class Trainer:
         """One optimizer step; returns its loss and how many tokens it is of, as tensors, so that nobody waits for them."""
         packed = self.stream.train_batch(self.step)
         self.model.train()
-        nats = self._nats(self.training_nats, packed, self.stream.width)
+        nats = self.nats.training(packed, self.stream.width)
         nats.backward()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         nats, n_tokens = nats.detach(), packed.n_tokens.float()
@@ -189,32 +177,10 @@ class Trainer:
         self.step += 1
         return nats / n_tokens, n_tokens
 
-    def _nats(self, nats, packed, width=None):
-        kind = self.config.device.partition(":")[0]
-        half = self.config.precision == "bfloat16" or (self.config.precision == "auto" and kind == "cuda")
-        with torch.autocast(kind, torch.bfloat16, enabled=half):
-            return nats(packed, width)
-
-    def _compile(self, warn):
-        """The model's `nats`, compiled; where that fails at the first batch, uncompiled."""
-        compiled = torch.compile(self.model.nats, fullgraph=True, mode="reduce-overhead" if self.config.device.startswith("cuda") else None)
-
-        def first(packed, width):
-            try:
-                nats = compiled(packed, width)
-                self.training_nats = compiled
-            except Exception as error:  # a missing compiler, an old card, a bug of the compiler: none is worth a training run
-                warn(f"torch.compile failed ({str(error).strip().splitlines()[0][:150]}); training goes on without")
-                self.training_nats = self.model.nats
-                nats = self.model.nats(packed, width)
-            return nats
-
-        return first
-
     def evaluate(self, split):
         """Loss on the fixed words of a split: nats per real token, and nats per offset."""
         self.model.eval()
-        return mean_nats(lambda batch: self._nats(self.model.nats, batch), self.evaluations[split])
+        return mean_nats(self.nats, self.evaluations[split])
 
     def _log(self, tracker, meter):
         """Evaluate, record, save and draw."""

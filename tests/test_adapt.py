@@ -26,8 +26,8 @@ from cursivetransformer.stream import Stream, shared
 from cursivetransformer.strokes import resized
 from cursivetransformer.synth import write_word
 from cursivetransformer.trainer import Trainer, train
-from cursivetransformer.write_files import write_page
 from cursivetransformer.write import Writer as WritesPages
+from cursivetransformer.write_files import write_page
 from cursivetransformer.writer import Writer
 
 ROOT = Path(__file__).parent.parent

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer.checkpoint import load_checkpoint
-from cursivetransformer.config import get_reader_args
-from cursivetransformer.errors import UserError
 from cursivetransformer.bank import write_entries
 from cursivetransformer.bank_entry import Word, word_to_entry
+from cursivetransformer.checkpoint import load_checkpoint
+from cursivetransformer.config import get_reader_args
+from cursivetransformer.dataset import split_words
+from cursivetransformer.errors import UserError
 from cursivetransformer.ink_image import Frame
 from cursivetransformer.reader import CHOOSING, GRADING, Reader, ReaderConfig, find_choosing_reader, find_readers, load_reader, save_reader
 from cursivetransformer.reader_training import batches, read_back, split_halves, train_readers
-from cursivetransformer.dataset import split_words
 from tests.shapes import shape_word, shape_words
 
 DOT = np.array([[0.1, -0.1, 0]], np.float32)
