@@ -101,11 +101,11 @@ def scale_of(words):
 
 
 def recipe(n):
-    """How long, how fast and on what a model is trained that adapts to `n` words: settings by name."""
-    steps = int(np.interp(np.log(n), np.log(FEW_AND_MANY), STEPS))
-    return {"max_steps": steps, "log_every": max(50, steps // EVALUATIONS), "patience": PATIENCE, "best_by": "reading", "read_words": READ_WORDS, "cooldown_share": 0.9,
-            "own_share": round(float(np.interp(np.log(n), np.log(FEW_AND_MANY), OWN_SHARES)), 2), "splice_share": round(float(np.interp(np.log(n), np.log(FEW_AND_MANY), SPLICE_SHARES)), 2),
-            "splice_words": SPLICE_WORDS, "shear_width": 0.1, "scale_width": 0.1, "rotation_width": 0.02}
+    """How long and on what a model is trained that adapts to `n` words: settings by name."""
+    steps, own_share, splice_share = (float(np.interp(np.log(n), np.log(FEW_AND_MANY), values)) for values in (STEPS, OWN_SHARES, SPLICE_SHARES))
+    return {"max_steps": int(steps), "log_every": max(50, int(steps) // EVALUATIONS), "patience": PATIENCE, "best_by": "reading", "read_words": READ_WORDS,
+            "cooldown_share": 0.9, "own_share": round(own_share, 2), "splice_share": round(splice_share, 2), "splice_words": SPLICE_WORDS,
+            "shear_width": 0.1, "scale_width": 0.1, "rotation_width": 0.02}
 
 
 def dropped_share(words, scale):

@@ -46,7 +46,8 @@ class Stream:
         self._pool = Pool.of(self.train_ids, self._hands[self.train_ids], self.author_numbers[self.train_ids], self._device)
         self._generator = torch.Generator(self.ink.device)
         self._word_tokens = ink.token_counts(tokenizer, config.downsample_mean)
-        self.room, self.width = self._shape(ink) if fixed else (None, None)
+        self.fixed, self.room, self.width = fixed, None, None
+        self._make_room(ink, self.train_ids)
         # Of examples, cut ones, clamped radii, positions that are real, and all that are computed.
         self._counts = torch.zeros(5, dtype=torch.long, device=self.ink.device)
 
@@ -67,7 +68,9 @@ class Stream:
             kinds.append(np.arange(len(words), len(words) + len(more)))
             words += more
         ids = shared(kinds, (self.config.own_share, self.config.splice_share))
-        self.ink = InkTensors(Ink(words, self.tokenizer), self.tokenizer, self._device)
+        ink = Ink(words, self.tokenizer)
+        self._make_room(ink, ids)
+        self.ink = InkTensors(ink, self.tokenizer, self._device)
         self._pool = Pool.of(ids, hand_numbers(words)[ids], author_numbers(words, self.authors)[ids], self._device)
 
     def train_batch(self, step):
@@ -119,12 +122,18 @@ class Stream:
         self._counts[:4] += torch.stack([(packed.lengths > 0).sum(), packed.cut, packed.clamped, real])
         self._counts[4] += places
 
-    def _shape(self, ink):
-        """Room for this process's share of a batch, and the width of its longest possible example, in positions."""
+    def _make_room(self, ink, ids):
+        """Where batches have one shape, have it large enough for the words `ids` of an `Ink`. It never shrinks, since another one is
+        compiled anew."""
+        if self.fixed:
+            self.room, self.width = (max(had or 0, needed) for had, needed in zip((self.room, self.width), self._shape(ink, ids)))
+
+    def _shape(self, ink, ids):
+        """Room for this process's share of a batch of the words `ids`, and the width of its longest possible example, in positions."""
         c, slots = self.config, self.tokenizer.n_slots
         if c.batch_size % self.size:
             raise ValueError("the processes must have equal shares of a batch")
-        per_word = 1 + (self._word_tokens[self.train_ids] - 1) / slots
+        per_word = 1 + (ink.token_counts(self.tokenizer, c.downsample_mean)[ids] - 1) / slots
         mean, variance = per_word.mean(), per_word.var()
         n_words = np.arange(c.min_words, c.num_words + 1)
         examples = c.batch_size // self.size

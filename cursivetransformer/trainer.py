@@ -131,6 +131,8 @@ class Trainer:
                 self._check(meter.loss())
                 if self.group.first:
                     self._log(tracker, meter)
+                if c.patience:  # all end together
+                    self.best_step = self.group.share(lambda: self.best_step)
                 meter = Meter(c.device)
         if not self._finished() and self.step % c.log_every and self.group.first:
             self._check(meter.loss())

@@ -1,5 +1,8 @@
 """The batches of a run: python -m pytest tests/test_stream.py"""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -75,3 +78,16 @@ def test_words_are_arranged_as_full_as_rows_can_be():
     assert arrange([1, 2, 3, 4, 5, 6, 7], tokens, 3, 120, one_hand).tolist() == [[1, 2, NO_WORD], [3, 4, 5], [6, 7, NO_WORD]]
     assert arrange([3], tokens, 1, 100, one_hand).tolist() == [[3]]
     assert arrange([4, 5, 6, 7], tokens, 3, 120, {**one_hand, 5: 1, 6: 1}).tolist() == [[4, NO_WORD, NO_WORD], [5, 6, NO_WORD], [7, NO_WORD, NO_WORD]]
+
+
+def test_a_fixed_room_grows_for_longer_words_that_come_later(words):
+    """Regression: the width was that of the bank's words, and what is trained on beside may be longer."""
+    short = [replace(word, text=word.text[:3]) for word in words]
+    for word in short:
+        word.points = word.points[:20].copy()
+        word.points[-1, 2] = 0
+    one = stream(short, fixed=True)
+    before = one.width
+    one.renew([replace(word, text=4 * word.text[:3], points=np.tile(word.points, (8, 1))) for word in words[:20]])
+    long = max(int(one.train_batch(step).lengths.max()) for step in range(6))
+    assert before < long <= one.width
