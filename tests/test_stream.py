@@ -88,6 +88,6 @@ def test_a_fixed_room_grows_for_longer_words_that_come_later(words):
         word.points[-1, 2] = 0
     one = stream(short, fixed=True)
     before = one.width
-    one.renew([replace(word, text=4 * word.text[:3], points=np.tile(word.points, (8, 1))) for word in words[:20]])
+    one.renew([replace(word, text=4 * word.text[:3], points=np.resize(word.points, (800, 3))) for word in words[:20]])
     long = max(int(one.train_batch(step).lengths.max()) for step in range(6))
     assert before < long <= one.width
