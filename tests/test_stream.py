@@ -86,7 +86,7 @@ def test_a_fixed_room_grows_for_longer_words_that_come_later(words):
     for word in short:
         word.points = word.points[:20].copy()
         word.points[-1, 2] = 0
-    one = stream(short, fixed=True)
+    one = stream(short, fixed=True, own_share=0.1)
     before = one.width
     one.renew([replace(word, text=4 * word.text[:3], points=np.resize(word.points, (800, 3))) for word in words[:20]])
     long = max(int(one.train_batch(step).lengths.max()) for step in range(6))
