@@ -101,6 +101,8 @@ class Trainer:
         """Train to the last step, or to a signal. Returns the path of the best checkpoint."""
         tracker = Tracker(self.folder, self.config, self.wandb_id, self.step) if self.group.first else Silence()
         self.wandb_id = tracker.wandb_id or self.wandb_id
+        if self.hand and self.step == 0 and self.group.first:  # what the base makes of it, to compare with
+            draw_preview(self.model, self.stream, tracker.picture_path(0))
         try:
             with stop_signals() as stop:
                 self._loop(tracker, stop)

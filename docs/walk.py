@@ -24,8 +24,8 @@ from cursivetransformer.writer import Writer
 NAME, SEED = "Nora", 4321   # no seed of the writers that the base learnt
 SHOWN = 40                  # the word that is on the paper when its picture is taken
 VIEW = dict(width=1100, height=620)
-LETTER = ("Dear Ada,\n\nthis is my own hand. I wrote a hundred words into a page of my browser, and a quarter of an hour later my laptop could write the rest. "
-          "It never saw me write this sentence, nor quick brown foxes.\n\nYours, Nora")
+LETTER = ("Dear Ada,\n\nthis is my own hand. I wrote a hundred words into a page of my browser, and some minutes later my laptop wrote the rest. "
+          "It never saw me write this sentence.\n\nYours,\nNora")
 DOCS = Path(__file__).parent
 STAGES = 4                  # pictures of the sentence as it becomes one's own hand
 COLOURS = 16
@@ -67,13 +67,20 @@ def stages(run_folder):
     paths = sorted(run_folder.glob("samples-*.png"), key=lambda path: int(path.stem.split("-")[1]))
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, STAGES).round().astype(int))]
     pictures = [Image.open(path).convert("L") for path in chosen]
-    pictures = [picture.crop((0, 0, picture.width, picture.height // 2)) for picture in pictures]
+    pictures = [picture.crop((0, 0, picture.width, below_first_line(picture))) for picture in pictures]
     sheet = Image.new("L", (max(p.width for p in pictures), sum(p.height for p in pictures)), 255)
     top = 0
     for picture in pictures:
         sheet.paste(picture, (0, top))
         top += picture.height
     return sheet
+
+
+def below_first_line(picture):
+    """The row about the middle of a preview with least ink: its second line holds other words."""
+    ink = (255 - np.asarray(picture, float)).sum(1)
+    low, high = int(0.4 * picture.height), int(0.6 * picture.height)
+    return low + int(ink[low:high].argmin())
 
 
 def keep(picture, name):
@@ -93,7 +100,7 @@ def main():
         record(folder, options.words)
     if not (folder / "runs" / "mine" / "mine.pt").exists():
         run("train.py", "--dataset_name", bank, "--init", "base", "--run_dir", folder / "runs", "--wandb_run_name", "mine", "--wandb", "off")
-    run("sample.py", LETTER, "--checkpoint", folder / "runs" / "mine" / "mine.pt", "--page", "A6", "--paper", "ruled", "--dpi", 130, "--out", folder / "4-letter.png")
+    run("sample.py", LETTER, "--checkpoint", folder / "runs" / "mine" / "mine.pt", "--page", "A6", "--margin", 12, "--paper", "ruled", "--dpi", 130, "--out", folder / "4-letter.png")
     keep(Image.open(folder / "1-record.png"), "walk-1-record.png")
     keep(Image.open(folder / "2-export.png"), "walk-2-export.png")
     keep(stages(folder / "runs" / "mine"), "walk-3-adapt.png")
