@@ -310,7 +310,7 @@ def sheets(options, path):
 
     judge = Judge(options.reader_dir)
     chosen = [word for word in judge.held_out if word.text[:1].islower() and 3 < len(word.text) < 8][:4] + [word for word in judge.held_out if not word.text.islower()][:4]
-    rows = [("real", [word.points for word in chosen])]
+    rows = [("real", [word.points for word in chosen])] if options.real else []
     for n in options.sizes:
         loaded = load_checkpoint(Path(options.dir) / "runs" / f"adapted-{n}-{options.first_seed}" / f"bank-{n}-{options.first_seed}.pt")
         spelt = write_spelt(loaded.model.eval(), loaded.tokenizer, [word.text for word in chosen], None, 1, authors=1)
@@ -329,6 +329,7 @@ def main():
     parser.add_argument("--ways", default="")
     parser.add_argument("--reader_dir", default="readers")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--real", action=argparse.BooleanOptionalAction, default=True, help="with the real words on the sheet, which is not to be passed on then")
     options = parser.parse_args()
     options.sizes = [size if size == "all" else int(size) for size in options.sizes.split(",")]
     if options.threads:
