@@ -21,9 +21,10 @@ from unittest import mock
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn.utils import parametrize
 
+from benchmarks.personal_table import results, table
+from benchmarks.personal_ways import WAYS
 from cursivetransformer import style, trainer
 from cursivetransformer.adapt import scale_of
 from cursivetransformer.advice import next_prompts
@@ -48,7 +49,6 @@ HELD_OUT = 150           # held-out words that are written, beside the English o
 BEST_OF = 8
 # Steps of training from nothing, enough for the loss on held-out words to turn: its lowest is what counts.
 SCRATCH_STEPS = {25: 600, 50: 900, 100: 1300, 200: 2000, 400: 3000, 800: 4500}
-RANK, LORA_RATE = 16, 4e-3
 
 
 class Judge:
@@ -98,57 +98,6 @@ class Judge:
         reader = reader_from_state(loaded.reader) if loaded.reader else reader
         author = find_author(self.words[0].author, loaded.model.config.authors)
         return self.measure(loaded.model, loaded.tokenizer, author, loaded.config.ink_scale, loaded.config.downsample_mean, reader)
-
-
-class LowRank(nn.Module):
-    """A matrix that stays, and the product of two thin ones that are learnt (Hu et al. 2021, arXiv:2106.09685)."""
-
-    def __init__(self, weight):
-        super().__init__()
-        self.down = nn.Parameter(torch.randn(RANK, weight.shape[1]) / weight.shape[1] ** 0.5)
-        self.up = nn.Parameter(torch.zeros(weight.shape[0], RANK))
-
-    def forward(self, weight):
-        return weight + self.up @ self.down
-
-
-def only_author(model, config):
-    """Optimizers that learn the embeddings of authors alone."""
-    return _adamw(model, [model.authors.weight], config)
-
-
-def low_rank(model, config):
-    """Optimizers that learn the embeddings of authors, and a low-rank change of every matrix."""
-    matrices = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    for module in matrices:
-        parametrize.register_parametrization(module, "weight", LowRank(module.weight))
-    learnt = [p for module in matrices for p in (module.parametrizations.weight[0].up, module.parametrizations.weight[0].down)]
-    return _adamw(model, [model.authors.weight, *learnt], config)
-
-
-def _adamw(model, learnt, config):
-    chosen = {id(p) for p in learnt}
-    for p in model.parameters():
-        p.requires_grad_(id(p) in chosen)
-    optimizer = torch.optim.AdamW(learnt, lr=LORA_RATE, betas=(0.9, 0.95), weight_decay=0.0)
-    for group in optimizer.param_groups:
-        group["full_lr"] = group["lr"]
-    return [optimizer]
-
-
-# Name: (what it is, settings of train.py beside --init base, what makes the optimizers or None).
-WAYS = {
-    "adapted": ("what `--init base` does", {}, None),
-    "no-splices": ("no spliced words", {"splice_words": 0, "splice_share": 0.0, "own_share": 0.8}, None),
-    "no-replay": ("no words in the hands that the base knows", {"own_share": 0.1, "splice_share": 0.9}, None),
-    "bank-alone": ("neither", {"splice_words": 0, "splice_share": 0.0, "own_share": 1.0}, None),
-    "augmented": ("slant, size and rotation vary too", {"augment": True, "shear_width": 0.15, "scale_width": 0.1, "rotation_width": 0.03}, None),
-    "pen": ("replay of fresh ink by the synthetic pen too", {"pen_words": 6000, "pen_every": 250}, None),
-    "slow": ("half the rates", {"learning_rate": 2e-3, "muon_learning_rate": 5e-3}, None),
-    "longer": ("twice the steps", {"max_steps": 1000}, None),
-    "author": ("nothing but the author's embedding is learnt", {}, only_author),
-    "low-rank": (f"matrices change by a product of rank {RANK}", {}, low_rank),
-}
 
 
 def fit(judge, options, way, n, seed):
@@ -202,13 +151,6 @@ def unlearnt(judge):
             "following one recorded word": judge.measure(model, tokenizer, 0, scale, dropped, primer=primer)}
 
 
-def results(folder):
-    """{(way, n, seed): result} of what is there."""
-    path = Path(folder) / "results.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return {(row["way"], row["n"], row["seed"]): row for row in rows}
-
-
 def add(folder, row):
     """Keep a result."""
     Path(folder).mkdir(parents=True, exist_ok=True)
@@ -234,74 +176,6 @@ def told(row):
     """A line about a result."""
     parts = [f"{most}: English {100 * one['english']:.2f}%, held out {100 * one['held_out']:.2f}%, style {one['style']:.3f}" for most, one in row["found"].items()]
     return f"{row['way']} {row['n']} words, seed {row['seed']}, {row['steps']} steps, {row['seconds']:.0f} s; " + "; ".join(parts)
-
-
-def table(folder, plot=""):
-    """Print what is there, and draw it."""
-    rows = list(results(folder).values())
-    if not rows:
-        raise UserError(f"{folder} holds no results yet")
-    for row in rows:
-        if row["way"] == "unlearnt":
-            print("| without training | misread, English | held out | style |\n| --- | ---: | ---: | ---: |")
-            for name, found in row["found"].items():
-                one = found["1"]
-                print(f"| {name} | {100 * one['english']:.1f}% | {100 * one['held_out']:.1f}% | {one['style']:.3f} |")
-            print()
-    heads = ["words", "way", "seeds", "English, 1 version", f"best of {BEST_OF}", "held out, 1 version", f"best of {BEST_OF}", "style", "steps", "seconds"]
-    print("| " + " | ".join(heads) + " |\n| " + " | ".join(["---:", "---", *["---:"] * (len(heads) - 2)]) + " |")
-    points = {}
-    for way in [*WAYS, "scratch"]:
-        for n in sorted({row["n"] for row in rows if row["way"] == way}, key=_order):
-            same = [row for row in rows if (row["way"], row["n"]) == (way, n)]
-            cells = [n if n != "all" else f"all, {same[0]['words']}", WAYS.get(way, ("from scratch",))[0] if way != "adapted" else "adapted", len(same)]
-            for what in ("english", "held_out"):
-                for most in ("1", str(BEST_OF)):
-                    cells.append(_range([100 * row["found"][most][what] for row in same if most in row["found"]], "{:.1f}", "%"))
-            cells.append(_range([row["found"]["1"]["style"] for row in same], "{:.3f}"))
-            print("| " + " | ".join(map(str, [*cells, _range([row["steps"] for row in same], "{:.0f}"), _range([row["seconds"] for row in same], "{:.0f}")])) + " |")
-            points[way, n] = same
-    if plot:
-        draw(points, plot)
-
-
-def _order(n):
-    return float("inf") if n == "all" else n
-
-
-def _range(values, shape, unit=""):
-    """The mean, and the least and the most where there are several."""
-    if not values:
-        return ""
-    mean = shape.format(np.mean(values)) + unit
-    return mean if len(values) == 1 else f"{mean} ({shape.format(min(values))}-{shape.format(max(values))})"
-
-
-def draw(points, path):
-    """Error and distance against the number of words, adapted and from scratch."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
-    kinds = [("adapted", "1", "C0o-", "adapted, one version"), ("adapted", str(BEST_OF), "C0o--", f"adapted, best of {BEST_OF}"),
-             ("scratch", "1", "C1s-", "from scratch, one version"), ("scratch", str(BEST_OF), "C1s--", f"from scratch, best of {BEST_OF}")]
-    for axis, what, factor in ((axes[0], "english", 100), (axes[1], "style", 1)):
-        for way, most, style_, label in kinds[:: 1 if what == "english" else 2]:
-            seen = [(same[0]["words"], [factor * row["found"][most][what] for row in same if most in row["found"]]) for (kind, _), same in points.items() if kind == way]
-            seen = [(n, values) for n, values in seen if values]
-            if seen:
-                axis.plot([n for n, _ in seen], [np.mean(values) for _, values in seen], style_, markersize=4, linewidth=1, label=label)
-                for n, values in seen:
-                    axis.plot([n] * len(values), values, style_[:2] + ".", markersize=2)
-        axis.set(xscale="log", xlabel="recorded words", xticks=[25, 50, 100, 200, 400, 800, 2706], xticklabels=["25", "50", "100", "200", "400", "800", "2,706"])
-        axis.minorticks_off()
-    axes[0].set(ylabel="characters misread, English, %", yscale="log")
-    axes[1].set(ylabel="distance of style", ylim=(0, None))
-    axes[0].legend(frameon=False, fontsize=7)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
 
 
 def sheets(options, path):
@@ -337,7 +211,7 @@ def main():
     ways = options.ways.split(",") if options.ways else ["unlearnt", "adapted", "scratch"] if options.task == "curve" else list(WAYS)
     match options.task:
         case "table":
-            table(options.dir, options.picture)
+            table(options.dir, {name: what for name, (what, *_) in WAYS.items()}, BEST_OF, options.picture)
         case "sheets":
             sheets(options, options.picture)
         case _:

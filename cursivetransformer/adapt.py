@@ -72,8 +72,8 @@ def chosen_settings(config, words):
     if n < LEAST_WORDS:
         raise UserError(f"{config.dataset_name}: {advise(words)[0][0]}; `python -m cursivetransformer.advice {config.dataset_name}` writes a list "
                         f"of what to record for the recording page")
-    chosen = {"start_from": source_path(config.init), "replay": BASE_BANK, **bank_settings(config, words),
-              "downsample_mean": dropped_share(words, scale_of(words)), **recipe(n)}
+    chosen = {"start_from": source_path(config.init), "replay": BASE_BANK, **bank_settings(words), **recipe(n)}
+    chosen["downsample_mean"] = dropped_share(words, chosen["ink_scale"])
     rate = config.downsample_mean if "downsample_mean" in config.explicit else chosen["downsample_mean"]
     chosen["max_seq_length"] = max(config.max_seq_length, *(longest_tokens(word, rate - config.downsample_width / 2) for word in words))
     return configs.replace(config, **{name: value for name, value in chosen.items() if name not in config.explicit})
@@ -85,11 +85,11 @@ def reader_settings(config):
         return config
     words, _ = load_banks(config.dataset_name, config.strict, lambda sentence: None)
     chosen = {"start_from": str(SHIPPED_READERS / BASE_BANK) if config.init == BASE else config.init, "replay": BASE_BANK, "own_share": READER_SHARE,
-              "max_steps": READER_STEPS, "learning_rate": READER_RATE, **bank_settings(config, words)}
+              "max_steps": READER_STEPS, "learning_rate": READER_RATE, **bank_settings(words)}
     return dataclasses.replace(config, **{name: value for name, value in chosen.items() if name not in config.explicit})
 
 
-def bank_settings(config, words):
+def bank_settings(words):
     """How a bank is brought to the model's size, and how many of its words are held out: settings that models and readers of it share."""
     return {"ink_scale": scale_of(words), "test_share": float(np.clip(LEAST_HELD_OUT / len(words), *HELD_OUT_SHARES))}
 

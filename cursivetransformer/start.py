@@ -34,8 +34,7 @@ def start_anew(config, words):
     alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
     tokenizer = make_tokenizer(config.tokenizer, alphabet)
     torch.manual_seed(config.seed)
-    longest = config.num_words * (1 + max(len(word.text) for word in words))
-    shape = ModelConfig.from_settings(config, tokenizer, mean_character_width(words), max(LEAST_TEXT, longest), author_names(words))
+    shape = ModelConfig.from_settings(config, tokenizer, mean_character_width(words), max(LEAST_TEXT, _longest_text(config, words)), author_names(words))
     return config, make_model(shape, tokenizer), tokenizer
 
 
@@ -56,9 +55,8 @@ def start_from(config, words):
     tokenizer = before.extended(config.alphabet or "".join(word.text for word in words))
     authors, known = author_names(words), known_hands(source, words, config.init)
     authors += [name for name in known if name not in authors]
-    longest = config.num_words * (1 + max(len(word.text) for word in words))
     shape = dataclasses.replace(shape, authors=authors, n_chars=tokenizer.n_chars, space_id=int(tokenizer.encode_text(" ")[0]),
-                                max_text=max(shape.max_text, longest))
+                                max_text=max(shape.max_text, _longest_text(config, words)))
     weights["authors.weight"] = weights["authors.weight"][torch.tensor([0] + [known.get(name, 0) for name in authors])]
     for name in CHARACTER_WEIGHTS & weights.keys():
         weights[name] = character_rows(weights[name], before.alphabet, tokenizer.alphabet)
@@ -67,6 +65,11 @@ def start_from(config, words):
     model = make_model(shape, tokenizer)
     model.load_state_dict(weights)
     return config, model, tokenizer
+
+
+def _longest_text(config, words):
+    """Characters of context, at most, of an example of `words`, a space after each."""
+    return config.num_words * (1 + max(len(word.text) for word in words))
 
 
 def _length(config, source):
