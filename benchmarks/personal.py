@@ -24,7 +24,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from benchmarks.personal_table import results, table
-from benchmarks.personal_ways import WAYS
+from benchmarks.personal_ways import ONLY_SOME, WAYS
 from cursivetransformer import style, trainer
 from cursivetransformer.adapt import scale_of
 from cursivetransformer.advice import next_prompts
@@ -37,6 +37,7 @@ from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.config import Config, get_all_args
 from cursivetransformer.dataset import split_words
 from cursivetransformer.errors import UserError, run_script
+from cursivetransformer.evaluation import as_written
 from cursivetransformer.reader import CHOOSING, GRADING, find_readers, load_reader, reader_from_state
 from cursivetransformer.respell import write_spelt
 from cursivetransformer.spelling import Spelling
@@ -81,7 +82,8 @@ class Judge:
     def measure(self, model, tokenizer, author, scale, dropped, reader=None, primer=None):
         """What one version of each word, and the best of eight, is like: a dictionary of plain values."""
         texts = self.english + [word.text for word in self.held_out]
-        real = style.measure([downsample(word.points, dropped) for word in self.held_out], [word.text for word in self.held_out])
+        plain = [resized(as_written(resized(word.points, scale), tokenizer, dropped), 1 / scale) for word in self.held_out]
+        real = style.measure(plain, [word.text for word in self.held_out])
         found = {}
         for most in (1, BEST_OF)[:1 + (reader is not None)]:
             spelt = write_spelt(model.eval(), tokenizer, texts, reader if most > 1 else None, most, authors=author, primer=primer)
@@ -102,7 +104,7 @@ class Judge:
 
 def fit(judge, options, way, n, seed):
     """Learn `n` words in a way, and measure. Returns a dictionary of plain values."""
-    what, settings, optimizers = WAYS.get(way, ("", {}, None))
+    _, settings, parts = WAYS.get(way, ("", {}, {}))
     bank = judge.bank(options.dir, n, seed)
     name = f"{way}-{n}-{seed}"
     given = ["--dataset_name", str(bank), "--wandb", "off", "--run_dir", str(Path(options.dir) / "runs"), "--wandb_run_name", name, "--seed", str(seed)]
@@ -113,13 +115,14 @@ def fit(judge, options, way, n, seed):
     given += [word for key, value in settings.items() for word in ([f"--{key}", str(value)] if not isinstance(value, bool) else [f"--{'' if value else 'no-'}{key}"])]
     start = time.perf_counter()
     with ExitStack() as stack:
-        if optimizers:
-            stack.enter_context(mock.patch.object(trainer, "make_optimizers", optimizers))
+        for part, instead in parts.items():
+            stack.enter_context(mock.patch(f"cursivetransformer.{part}", instead))
+        if ONLY_SOME in parts:
             stack.enter_context(mock.patch.object(trainer, "export", lambda source, out: None))
         run = trainer.Trainer.start(get_all_args(argv=given), warn=lambda sentence: None)
         path = run.run()
     result = {"way": way, "n": n, "seed": seed, "words": len(run.stream.words), "seconds": time.perf_counter() - start, "steps": run.step, "threads": torch.get_num_threads()}
-    if optimizers:  # what was learnt last, since its best was not kept in a form that loads
+    if ONLY_SOME in parts:  # what was learnt last, since its best was not kept in a form that loads
         for module in run.model.modules():
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")

@@ -1,10 +1,19 @@
-"""The ways of learning a hand that `benchmarks.personal` compares: settings of `train.py --init base`, and which weights are learnt."""
+"""The ways of learning a hand that `benchmarks.personal` compares: settings of `train.py --init base`, and what is put in place of its parts."""
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from cursivetransformer import adapt, style
+from cursivetransformer.faces import load_faces
+from cursivetransformer.maker_config import WordbankSettings
+from cursivetransformer.synth import write_word
+from cursivetransformer.wordbank import make_prompts
+from cursivetransformer.writer import Writer
+
 RANK, LORA_RATE = 16, 4e-3
+CANDIDATES, FITTED, SEEN, FITTED_WORDS = 150, 4, 25, 3000  # synthetic writers, those that are likest, words each is judged by, words of theirs
 
 
 class LowRank(nn.Module):
@@ -43,16 +52,42 @@ def _adamw(model, learnt, config):
     return [optimizer]
 
 
-# Name: (what it is, settings of train.py beside --init base, what makes the optimizers or None).
+def fitted_writers(words):
+    """The synthetic writers whose ink is nearest in style to the recorded `words`, with the size and slant measured from these, named as their
+    author: which of the faces, joins, loops and widths is nearest is found by trying."""
+    inks, texts = [word.points for word in words], [word.text for word in words]
+    real, slant, x_height, found = style.measure(inks, texts), float(np.tan(np.nanmedian(style.slants(inks)))), style.x_height(inks, texts), []
+    for seed in range(CANDIDATES):
+        writer, rng = Writer(words[0].author, seed, load_faces("own")), np.random.default_rng(seed)
+        writer.habits.slant, writer.habits.x_height = slant, x_height
+        spelt = [text for text in texts[:SEEN] if all(writer.glyph(char) for char in text)]
+        near = style.distance(style.measure([write_word(writer, text, rng).points for text in spelt], spelt), real)
+        found.append((np.mean(list(near.values())), seed, writer))
+    return [writer for _, _, writer in sorted(found, key=lambda one: one[:2])[:FITTED]]
+
+
+def replayed_and_fitted(config, words, warn):
+    """The base's words, and as many by synthetic writers that are fitted to the hand, in its name."""
+    rng, writers = np.random.default_rng(config.seed), fitted_writers(words)
+    texts = make_prompts(WordbankSettings(size=FITTED_WORDS, least=0, pairs=0), rng)
+    return _replayed(config, words, warn) + [write_word(writers[i % FITTED], text, rng) for i, text in enumerate(texts)]
+
+
+_replayed = adapt.replayed  # what is put in its place calls it
+ONLY_SOME = "trainer.make_optimizers"  # where it is replaced, what is learnt is no model that loads: it is measured as it is
+# Name: (what it is, settings of train.py beside --init base, {module.name: what is put in its place}).
 WAYS = {
-    "adapted": ("what `--init base` does", {}, None),
-    "no-splices": ("no spliced words", {"splice_words": 0, "splice_share": 0.0, "own_share": 0.8}, None),
-    "no-replay": ("no words in the hands that the base knows", {"own_share": 0.1, "splice_share": 0.9}, None),
-    "bank-alone": ("neither", {"splice_words": 0, "splice_share": 0.0, "own_share": 1.0}, None),
-    "augmented": ("slant, size and rotation vary too", {"augment": True, "shear_width": 0.15, "scale_width": 0.1, "rotation_width": 0.03}, None),
-    "pen": ("replay of fresh ink by the synthetic pen too", {"pen_words": 6000, "pen_every": 250}, None),
-    "slow": ("half the rates", {"learning_rate": 2e-3, "muon_learning_rate": 5e-3}, None),
-    "longer": ("twice the steps", {"max_steps": 1000}, None),
-    "author": ("nothing but the author's embedding is learnt", {}, only_author),
-    "low-rank": (f"matrices change by a product of rank {RANK}", {}, low_rank),
+    "adapted": ("what `--init base` does", {}, {}),
+    "any-splices": ("spliced words are any that come, none of them put together to say what people write", {}, {"adapt.ASSEMBLED": 0.0}),
+    "no-splices": ("no spliced words", {"splice_words": 0, "splice_share": 0.0, "own_share": 0.8}, {}),
+    "no-replay": ("no words in the hands that the base knows", {"own_share": 0.1, "splice_share": 0.9}, {}),
+    "bank-alone": ("neither", {"splice_words": 0, "splice_share": 0.0, "own_share": 1.0}, {}),
+    "plain": ("slant, size and rotation do not vary", {"augment": False}, {}),
+    "augmented": ("they vary twice as much", {"shear_width": 0.2, "scale_width": 0.2, "rotation_width": 0.04}, {}),
+    "fitted": ("beside the hands of the base words by synthetic writers fitted to the hand", {}, {"trainer.replayed": replayed_and_fitted}),
+    "pen": ("beside them fresh ink by the synthetic pen in many hands", {"pen_words": 6000, "pen_every": 250}, {}),
+    "slow": ("half the rates", {"learning_rate": 4e-3, "muon_learning_rate": 1e-2}, {}),
+    "longer": ("twice the steps", {"max_steps": 1600}, {}),
+    "author": ("nothing but the author's embedding is learnt", {}, {ONLY_SOME: only_author}),
+    "low-rank": (f"matrices change by a product of rank {RANK}", {}, {ONLY_SOME: low_rank}),
 }

@@ -22,17 +22,21 @@ import torch
 from cursivetransformer import config as configs
 from cursivetransformer import style
 from cursivetransformer.advice import LEAST_WORDS, advise
+from cursivetransformer.assemble import assemble
 from cursivetransformer.authors import numbers_of
 from cursivetransformer.bank_entry import UNKNOWN_AUTHOR
 from cursivetransformer.bank_sources import file_digest, load_banks
 from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.errors import UserError
+from cursivetransformer.maker_config import WordbankSettings
 from cursivetransformer.reader import CHOOSING, find_readers, load_reader, reader_from_state, reader_state
 from cursivetransformer.reader import SHIPPED as SHIPPED_READERS
 from cursivetransformer.reader_training import alphabet_of, plan_reader, test_reader, train_reader
 from cursivetransformer.splice import Lettered, splice
 from cursivetransformer.stream import mean_nats
 from cursivetransformer.strokes import kept_counts, resized, split_strokes
+from cursivetransformer.texts import judged_texts
+from cursivetransformer.wordbank import make_prompts
 
 BASE = "base"            # what --init calls the model that ships
 BASE_BANK = "starter"    # of which its hands are
@@ -43,9 +47,13 @@ LEAST_HELD_OUT, HELD_OUT_SHARES = 5, (0.05, 0.2)  # words that are held out, and
 READER_STEPS, READER_RATE, READER_SHARE = 300, 0.003, 0.6
 # Of what is trained on and how long, between few words and many, evenly in the logarithm of their number.
 FEW_AND_MANY = (25, 100, 800, 2700)
-STEPS = (600, 800, 1200, 1800)
-OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.7), (0.75, 0.7, 0.45, 0.2)  # the rest is what the base learnt
+STEPS = (600, 800, 1300, 2500)
+OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.8), (0.75, 0.7, 0.45, 0.12)  # the rest is what the base learnt
 SPLICE_WORDS = 8000
+ASSEMBLED = 0.5          # share of them that are to say what people write
+TRIES, AT_ONCE = 4, 500  # texts tried for each of such words, where few can be put together; texts at once
+# How the reader looks at words that were put together of many pieces: as they are, more and less slanted, wider and narrower.
+LOOKS = (((1, 0), (0, 1)), ((1, -0.15), (0, 1)), ((1, 0.15), (0, 1)), ((1.12, 0), (0, 1)), ((0.88, 0), (0, 1)))
 EVALUATIONS, PATIENCE, READ_WORDS = 10, 5, 150
 MOST_TOKENS = 2400       # of a word: 60 letters; what is longer is left out
 CHECKED = 100            # words of a hand that are enough to tell it from another
@@ -177,14 +185,36 @@ def source_reader(config):
 
 
 def spliced_words(config, words, reader):
-    """New words out of the training words `words`, each hand's of its own, those left out that the reader misreads."""
+    """New words out of the training words `words`, each hand's of its own: any that come of them, and as many as can be put together of words
+    that people write; those left out that the reader misreads."""
     made = []
     for number, author in enumerate(sorted({word.author for word in words})):
         own = [word for word in words if word.author == author]
         places = reader.letter_places([word.points for word in own], [word.text for word in own])
         lettered = [Lettered(word, x) for word, x in zip(own, places) if x is not None]
-        made += splice(lettered, round(config.splice_words * len(own) / len(words)), np.random.default_rng([config.seed, SPLICES, number]))
-    return [word for word, reading in zip(made, reader.read([word.points for word in made])) if reading == word.text]
+        rng, wanted = np.random.default_rng([config.seed, SPLICES, number]), round(config.splice_words * len(own) / len(words))
+        made += _well_read(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), reader, LOOKS[:1])
+        made += assembled_words(lettered, round(wanted * ASSEMBLED), reader, rng)
+    return made
+
+
+def assembled_words(lettered, n, reader, rng):
+    """Up to `n` words of everyday texts out of a list of `splice.Lettered`, which the reader reads well however it looks at them."""
+    judged, made, left = judged_texts(), [], TRIES * n
+    while len(made) < n and left:
+        size = min(AT_ONCE, left)
+        texts = make_prompts(WordbankSettings(size=size, random=0.1, numbers=0.05, least=0, pairs=0), rng)
+        made += _well_read(assemble(lettered, [text for text in texts if text not in judged], rng), reader, LOOKS)
+        left -= size
+    return made[:n]
+
+
+def _well_read(words, reader, looks):
+    """Those of `words` that the reader reads as what they should say with each of `looks`, (2, 2) matrices by which ink is distorted."""
+    for look in looks:
+        readings = reader.read([np.column_stack([word.points[:, :2] @ np.array(look).T, word.points[:, 2]]) for word in words])
+        words = [word for word, reading in zip(words, readings) if reading == word.text]
+    return words
 
 
 @torch.no_grad()

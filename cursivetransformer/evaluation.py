@@ -50,7 +50,7 @@ def evaluate(config, say=print):
     training = [stream.words[i] for i in stream.train_ids]
 
     say("reading the recorded ink ...")
-    plain = [_as_written(word.points, tokenizer, settings.downsample_mean) for word in real]
+    plain = [as_written(word.points, tokenizer, settings.downsample_mean) for word in real]
     texts = [word.text for word in real]
     recorded, rewritten = read_back(grading, real), Spelling.of(texts, grading.read(plain))
     report = {
@@ -97,7 +97,7 @@ def _loss(model, stream):
     return {"nats_per_token": per_token, "nats_per_offset": per_offset, "bits_per_offset": per_offset / math.log(2)}
 
 
-def _as_written(points, tokenizer, rate):
+def as_written(points, tokenizer, rate):
     """Recorded ink as a model could at best write it: thinned, and its offsets rounded to the tokenizer's bins."""
     ids, _ = tokenizer.encode_offsets(points_to_offsets(downsample(points, rate)))
     return offsets_to_points(tokenizer.decode_words(np.append(tokenizer.word_id, ids.ravel()))[0])
@@ -136,7 +136,7 @@ def _style(written, real, plain, training, tokenizer, settings):
     held_out = style.measure(plain, [word.text for word in real])
     generated = style.measure([entry["versions"][fewest]["points"] for entry in ours], [entry["text"] for entry in ours])
     others = [training[i] for i in np.linspace(0, len(training) - 1, min(len(real), len(training))).astype(int)]  # of all times of recording
-    other = style.measure([_as_written(word.points, tokenizer, settings.downsample_mean) for word in others], [word.text for word in others])
+    other = style.measure([as_written(word.points, tokenizer, settings.downsample_mean) for word in others], [word.text for word in others])
     return {"generated": style.distance(generated, held_out), "other real words": style.distance(other, held_out)}
 
 

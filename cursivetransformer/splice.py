@@ -1,11 +1,12 @@
 """New words out of recorded ones: the beginning of one goes on as the end of another, so that from a hundred words come thousands.
 
-Every letter is a recorded one, with a neighbour that it had, or that the pen was lifted before; only the words are new. Two words are cut
+Every letter is a recorded one; only the words are new. Two words are cut
 
     within a letter that both have, where both pens are at the same height on their way in the same direction, so that the join does not
     show; or
     between two letters where the pen was lifted, if what stood behind the cut is of one kind in both: a digit for a digit, a capital
-    for a capital; a mark may also follow a whole word.
+    for a capital; a mark may also follow a whole word; or
+    on the stroke from one letter to the next, where the pens go alike there, for neighbours that were never recorded (`assemble.py`).
 
 Knows no model; where each letter stands it is told. Lengths are in canvas heights.
 """
@@ -26,6 +27,7 @@ PHASE = 0.25            # ... so much of the letter's width between their places
 PATH_PHASE = 0.08       # ... so much of the pen's way through it
 MOST_COST = 3.0         # of a cut that is good enough
 OVERHANG = 0.4          # letter widths that a stroke may reach over the border to a letter that the pen was lifted before
+NEAR = 0.35             # letter widths about a border within which the stroke from one letter to the next may be cut
 EASED = 12              # points over which the second word's height comes to be its own
 WITHIN = 0.6            # share of cuts that are within a letter, where one can be
 TRIES = 30              # pairs of words looked at for a word
@@ -51,9 +53,9 @@ class Lettered:
         self.spans = np.array([(x.min(), x.max()) for x in parts])
         self.middles = np.array([x.mean() for x in parts])
         self.late = late_strokes(self.spans, self.middles, self.places)
-        inside = (points[:, 2] == 1) & ~self.late[self.stroke] & np.append(False, points[:-1, 2] == 1)  # no end of a stroke
+        self.inside = (points[:, 2] == 1) & ~self.late[self.stroke] & np.append(False, points[:-1, 2] == 1)  # no end of a stroke
         x, borders = points[:, 0], self.borders
-        self.letters = {i: np.flatnonzero(inside & (x > borders[i]) & (x < borders[i + 1])) for i, char in enumerate(text) if char in UNMARKED}
+        self.letters = {i: np.flatnonzero(self.inside & (x > borders[i]) & (x < borders[i + 1])) for i, char in enumerate(text) if char in UNMARKED}
         self.letters = {i: points for i, points in self.letters.items() if len(points)}
         self.gaps = [k for k in range(len(text) + 1) if self._is_gap(k)]
 
@@ -62,6 +64,10 @@ class Lettered:
             return True
         left, room = self.middles < self.borders[k], OVERHANG * self.width
         return left.any() and not left.all() and self.spans[left, 1].max() < self.borders[k] + room and self.spans[~left, 0].min() > self.borders[k] - room
+
+    def ligature(self, k):
+        """The points (n,) at which the stroke over the border k may be cut."""
+        return np.flatnonzero(self.inside & (abs(self.word.points[:, 0] - self.borders[k]) < NEAR * self.width))
 
     def strokes(self, chosen):
         """The points (n, 3) of each of the strokes `chosen`, a mask, that are not late, and of those that are."""
@@ -119,7 +125,7 @@ class _Places:
         a = _one_of(rng, self.plain)
         i = _one_of(rng, list(a.letters))
         b, j = _one_of(rng, self.letters[a.word.text[i]])
-        return _joined_within(a, i, b, j) if a is not b and _fits(i + len(b.word.text) - j) else None
+        return joined_within(a, i, b, j) if a is not b and _fits(i + len(b.word.text) - j) else None
 
     def between(self, rng):
         """The same of two that are cut where the pen was lifted."""
@@ -129,7 +135,7 @@ class _Places:
         if not others:
             return None
         b, m = _one_of(rng, others)
-        return _set_side_by_side(a, k, b, m) if a is not b and _fits(k + len(b.word.text) - m) else None
+        return set_side_by_side(a, k, b, m) if a is not b and _fits(k + len(b.word.text) - m) else None
 
 
 def _one_of(rng, items):
@@ -140,27 +146,47 @@ def _fits(length):
     return 2 <= length <= LONGEST
 
 
-def _joined_within(a, i, b, j):
+def joined_within(a, i, b, j):
     """What a's characters up to i and b's from j on make, cut within both characters at the best of their points; None where none is good."""
-    p, q, at, to = a.word.points, b.word.points, a.letters[i], b.letters[j]
+    return _joined(a, a.letters[i], i + 1, b, b.letters[j], j + 1, [(_phases(a, i), _phases(b, j), PHASE), (_path_phases(a, i), _path_phases(b, j), PATH_PHASE)])
+
+
+def joined_on_the_way(a, k, b, m):
+    """What a's first k characters and b's from m on make, cut on the strokes that lead over both borders; None where they do not go together."""
+    at, to = a.ligature(k), b.ligature(m)
+    return _joined(a, at, k, b, to, m, [((a.word.points[at, 0] - a.borders[k]) / a.width, (b.word.points[to, 0] - b.borders[m]) / b.width, PHASE)])
+
+
+def _joined(a, at, k, b, to, m, phases):
+    """a's first k characters, up to the best of its points `at`, and b's from m on, from the best of `to`; None where none is good.
+
+    phases: (k of at, k of to, step) of what should be alike at the cut, and how much of it costs as much as a `HEIGHT_STEP`.
+    """
+    p, q = a.word.points, b.word.points
     turn = _ways(p, at)[:, None] - _ways(q, to)
     cost = (p[at, 1][:, None] - q[to, 1]) ** 2 / HEIGHT_STEP**2 + np.angle(np.exp(1j * turn)) ** 2 / TURN**2
-    for phases, step in ((_phases, PHASE), (_path_phases, PATH_PHASE)):
-        cost += (phases(a, i)[:, None] - phases(b, j)) ** 2 / step**2
-    if cost.min() > MOST_COST:
+    for one, other, step in phases:
+        cost += (one[:, None] - other) ** 2 / step**2
+    if not cost.size or cost.min() > MOST_COST:
         return None
     row, column = np.unravel_index(cost.argmin(), cost.shape)
-    k, m = at[row], to[column]
+    last, first = at[row], to[column]
     # What is drawn before the cut stays, and of what is drawn later the marks of the letters before it; likewise behind it.
-    _, p_marks = a.strokes((np.arange(len(a.late)) > a.stroke[k]) & (a.middles < p[k, 0]))
-    after = np.arange(len(b.late)) > b.stroke[m]
-    q_main, q_marks = b.strokes(after & (~b.late | (b.middles > q[m, 0])))
-    rest = q[m + 1:][b.stroke[m + 1:] == b.stroke[m]].copy()
-    rest[:, 1] += np.maximum(0, 1 - np.arange(len(rest)) / EASED) * (p[k, 1] - q[m, 1])
-    return _made(a, i + 1, b, j + 1, [p[:k + 1]], [rest, *q_main], p_marks, q_marks, p[k, 0] - q[m, 0])
+    main, marks = begun(a, last)
+    after = np.arange(len(b.late)) > b.stroke[first]
+    q_main, q_marks = b.strokes(after & (~b.late | (b.middles > q[first, 0])))
+    rest = q[first + 1:][b.stroke[first + 1:] == b.stroke[first]].copy()
+    rest[:, 1] += np.maximum(0, 1 - np.arange(len(rest)) / EASED) * (p[last, 1] - q[first, 1])
+    return _made(a, k, b, m, [main], [rest, *q_main], marks, q_marks, p[last, 0] - q[first, 0])
 
 
-def _set_side_by_side(a, k, b, m):
+def begun(one, last):
+    """The points of a `Lettered` up to `last`, and the marks that are drawn later over them."""
+    _, marks = one.strokes((np.arange(len(one.late)) > one.stroke[last]) & (one.middles < one.word.points[last, 0]))
+    return one.word.points[:last + 1], marks
+
+
+def set_side_by_side(a, k, b, m):
     """What a's first k characters and b's from m on make, at the distance that a had there, or b."""
     a_left, b_left = a.middles < a.borders[k], b.middles < b.borders[m]
     if m == 0:
@@ -180,11 +206,17 @@ def _made(a, k, b, m, p_main, q_main, p_marks, q_marks, moved):
     """The `Lettered` of a's first k characters and b's from m on, each a list of parts (n, 3), late marks apart, which come last; moved: how
     far b's go along x."""
     shift = np.array([moved, 0, 0], np.float32)
-    points = np.concatenate([*p_main, *(part + shift for part in q_main), *p_marks, *(part + shift for part in q_marks)])
+    parts = [*p_main, *(part + shift for part in q_main), *p_marks, *(part + shift for part in q_marks)]
+    return made_of(parts, a.word.text[:k] + b.word.text[m:], a.word.author, np.concatenate([a.places[:k], b.places[m:] + moved]))
+
+
+def made_of(parts, text, author, places):
+    """The `Lettered` of parts (n, 3) in the order in which they are drawn, brought to the left edge."""
+    points = np.concatenate(parts).astype(np.float32)
     left = points[:, 0].min()
     points[:, 0] -= left
-    word = Word(a.word.text[:k] + b.word.text[m:], a.word.author, points.astype(np.float32), {"spliced": True})
-    return Lettered(word, np.concatenate([a.places[:k], b.places[m:] + moved]) - left)
+    points[-1, 2] = 0
+    return Lettered(Word(text, author, points, {"spliced": True}), places - left)
 
 
 def _ways(points, at):
