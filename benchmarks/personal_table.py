@@ -27,7 +27,7 @@ def table(folder, ways, best_of, plot=""):
                 one = found["1"]
                 print(f"| {name} | {100 * one['english']:.1f}% | {100 * one['held_out']:.1f}% | {one['style']:.3f} |")
             print()
-    heads = ["words", "way", "seeds", "English, 1 version", f"best of {best_of}", "held out, 1 version", f"best of {best_of}", "style", "steps", "seconds"]
+    heads = ["words", "way", "seeds", "English, 1 version", f"best of {best_of}", "held out, 1 version", f"best of {best_of}", "style", "steps", "core seconds"]
     print("| " + " | ".join(heads) + " |\n| " + " | ".join(["---:", "---", *["---:"] * (len(heads) - 2)]) + " |")
     points = {}
     for way in [*ways, "scratch"]:
@@ -38,7 +38,7 @@ def table(folder, ways, best_of, plot=""):
                 for most in ("1", str(best_of)):
                     cells.append(_range([100 * row["found"][most][what] for row in same if most in row["found"]], "{:.1f}", "%"))
             cells.append(_range([row["found"]["1"]["style"] for row in same], "{:.3f}"))
-            print("| " + " | ".join(map(str, [*cells, _range([row["steps"] for row in same], "{:.0f}"), _range([row["seconds"] for row in same], "{:.0f}")])) + " |")
+            print("| " + " | ".join(map(str, [*cells, _range([row["steps"] for row in same], "{:.0f}"), _range([row["core_seconds"] for row in same if "core_seconds" in row], "{:.0f}")])) + " |")
             points[way, n] = same
     if plot:
         draw(points, best_of, plot)
