@@ -5,8 +5,9 @@
     python -m benchmarks.personal table DIR [PLOT.png]         # what is there, as tables and a plot
     python -m benchmarks.personal sheets DIR SHEET.png [--sizes 25,100,400]
 
-Bigbank stands in for a new writer, its ninth part that `train.py` holds out for the texts to write. Of the others `n` words are taken as the
-recording page would ask for them, out of a random half, so that each seed has other words. What is written is graded by the grading
+Bigbank stands in for a new writer, its ninth part that `train.py` holds out for the texts to write. Of the others `n` words are taken by the
+rule of the recording page, for the characters and pairs of letters that its prompts hold, out of a random half, so that each seed has other
+words. What is written is graded by the grading
 reader of the whole bank (`python train_reader.py --dataset_name bigbank`), and chosen by the reader that the n words made. DIR keeps the
 banks and runs, and a line of results.jsonl for each; what is there already is not done again.
 """
@@ -26,7 +27,7 @@ from torch.nn.utils import parametrize
 from benchmarks.personal_table import results, table
 from benchmarks.personal_ways import ONLY_SOME, WAYS
 from cursivetransformer import style, trainer
-from cursivetransformer.adapt import scale_of
+from cursivetransformer.adapt import EVALUATIONS, scale_of
 from cursivetransformer.advice import next_prompts
 from cursivetransformer.augment import downsample
 from cursivetransformer.authors import find_author
@@ -42,6 +43,7 @@ from cursivetransformer.reader import CHOOSING, GRADING, find_readers, load_read
 from cursivetransformer.respell import write_spelt
 from cursivetransformer.spelling import Spelling
 from cursivetransformer.strokes import resized
+from cursivetransformer.wordbank import PROMPTS, read_lines
 from cursivetransformer.texts import ENGLISH
 
 BANK = "bigbank"
@@ -49,7 +51,7 @@ SIZES = "25,50,100,200,400,800,all"
 HELD_OUT = 150           # held-out words that are written, beside the English ones
 BEST_OF = 8
 # Steps of training from nothing, enough for the loss on held-out words to turn: its lowest is what counts.
-SCRATCH_STEPS = {25: 600, 50: 900, 100: 1300, 200: 2000, 400: 3000, 800: 4500}
+SCRATCH_STEPS = {25: 300, 50: 400, 100: 700, 200: 1200, 400: 2000, 800: 3000}
 
 
 class Judge:
@@ -75,7 +77,7 @@ class Judge:
             if n != "all":
                 half = words[:max(int(n), len(words) // 2)]
                 by_text = {word.text: word for word in half}
-                words = [by_text[text] for text in next_prompts([], int(n), [word.text for word in half])]
+                words = [by_text[text] for text in next_prompts([], int(n), list(by_text), read_lines(PROMPTS))]
             write_entries(path, [word_to_entry(word) for word in words])
         return path
 
@@ -109,7 +111,8 @@ def fit(judge, options, way, n, seed):
     name = f"{way}-{n}-{seed}"
     given = ["--dataset_name", str(bank), "--wandb", "off", "--run_dir", str(Path(options.dir) / "runs"), "--wandb_run_name", name, "--seed", str(seed)]
     if way == "scratch":
-        settings = {"max_steps": SCRATCH_STEPS.get(n, Config.max_steps), "read_words": 0}
+        steps = SCRATCH_STEPS.get(n, Config.max_steps)
+        settings = {"max_steps": steps, "log_every": min(Config.log_every, steps // EVALUATIONS), "read_words": 0}
     else:
         given += ["--init", "base"]
     given += [word for key, value in settings.items() for word in ([f"--{key}", str(value)] if not isinstance(value, bool) else [f"--{'' if value else 'no-'}{key}"])]

@@ -5,7 +5,8 @@ from what was measured (`docs/personal.md`):
 
     1. the ink is brought to the size and the rate of points that the model knows;
     2. a reader of the model's hands learns the new one, which takes a minute, and tells where in each word every letter stands;
-    3. with that, new words are spliced out of the recorded ones, and those that the reader misreads are dropped;
+    3. with that, new words are put together out of the recorded ones, some of any kind, some that people write, and those that the reader
+       misreads are dropped;
     4. the author begins as whichever hand of the model makes the recorded ink likeliest;
     5. all weights are trained, on recorded, spliced and the model's own ink, until held-out words get no likelier.
 
@@ -27,6 +28,7 @@ from cursivetransformer.authors import numbers_of
 from cursivetransformer.bank_entry import UNKNOWN_AUTHOR
 from cursivetransformer.bank_sources import file_digest, load_banks
 from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.distort import waver
 from cursivetransformer.errors import UserError
 from cursivetransformer.maker_config import WordbankSettings
 from cursivetransformer.reader import CHOOSING, find_readers, load_reader, reader_from_state, reader_state
@@ -54,7 +56,9 @@ ASSEMBLED = 0.5          # share of them that are to say what people write
 TRIES, AT_ONCE = 4, 500  # texts tried for each of such words, where few can be put together; texts at once
 # How the reader looks at words that were put together of many pieces: as they are, more and less slanted, wider and narrower.
 LOOKS = (((1, 0), (0, 1)), ((1, -0.15), (0, 1)), ((1, 0.15), (0, 1)), ((1.12, 0), (0, 1)), ((0.88, 0), (0, 1)))
-EVALUATIONS, PATIENCE, READ_WORDS = 10, 5, 150
+WAVER = 0.2              # how steep the waves are by which such words are bent, so that no letter comes twice in the same form
+EVALUATIONS, READ_WORDS = 10, 150
+BEST_FROM = 0.7          # of the steps: while the rate is high, a good reading is luck
 MOST_TOKENS = 2400       # of a word: 60 letters; what is longer is left out
 CHECKED = 100            # words of a hand that are enough to tell it from another
 SPLICES = 4              # seed, beside those of `reader_training.py`
@@ -111,7 +115,7 @@ def scale_of(words):
 def recipe(n):
     """How long and on what a model is trained that adapts to `n` words: settings by name."""
     steps, own_share, splice_share = (float(np.interp(np.log(n), np.log(FEW_AND_MANY), values)) for values in (STEPS, OWN_SHARES, SPLICE_SHARES))
-    return {"max_steps": int(steps), "log_every": max(50, int(steps) // EVALUATIONS), "patience": PATIENCE, "best_by": "reading", "read_words": READ_WORDS,
+    return {"max_steps": int(steps), "log_every": max(50, int(steps) // EVALUATIONS), "best_by": "reading", "best_from": BEST_FROM, "read_words": READ_WORDS,
             "cooldown_share": 0.9, "own_share": round(own_share, 2), "splice_share": round(splice_share, 2), "splice_words": SPLICE_WORDS,
             "shear_width": 0.1, "scale_width": 0.1, "rotation_width": 0.02}
 
@@ -193,8 +197,9 @@ def spliced_words(config, words, reader):
         places = reader.letter_places([word.points for word in own], [word.text for word in own])
         lettered = [Lettered(word, x) for word, x in zip(own, places) if x is not None]
         rng, wanted = np.random.default_rng([config.seed, SPLICES, number]), round(config.splice_words * len(own) / len(words))
-        made += _well_read(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), reader, LOOKS[:1])
-        made += assembled_words(lettered, round(wanted * ASSEMBLED), reader, rng)
+        own = _well_read(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), reader, LOOKS[:1])
+        own += assembled_words(lettered, round(wanted * ASSEMBLED), reader, rng)
+        made += [dataclasses.replace(word, points=np.column_stack([waver(word.points[:, :2], rng, WAVER), word.points[:, 2]]).astype(np.float32)) for word in own]
     return made
 
 

@@ -42,10 +42,13 @@ def lacking(words, wanted=None):
     return [char for char in ordered if char != " " and not counts[char]], [char for char in ordered if 0 < counts[char] < THIN]
 
 
-def next_prompts(words, n, prompts=None):
-    """`n` of the prompts (default: those that ship) that are best recorded next, best first, given the texts of `words`."""
+def next_prompts(words, n, prompts=None, wanted=None):
+    """`n` of the prompts (default: those that ship) that are best recorded next, best first, given the texts of `words`.
+
+    wanted: texts whose characters and pairs of letters are to be recorded (default: the prompts).
+    """
     prompts = read_lines(PROMPTS) if prompts is None else prompts
-    wanted_chars, wanted_pairs = coverage(prompts)
+    wanted_chars, wanted_pairs = coverage(prompts if wanted is None else wanted)
     chars, pairs = coverage([word.text for word in words])
     done, parts = {word.text for word in words}, {prompt: coverage([prompt]) for prompt in prompts}
 

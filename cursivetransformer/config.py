@@ -90,6 +90,7 @@ class Config:
     reader_dir: str = setting("readers", "folder that the readers of a bank are in, one folder for each bank", "reading")
     read_words: int = setting(48, "held-out words that are written, and read by the bank's choosing reader, every log_every steps; 0 for none", "reading")
     best_by: str = setting("loss", "what makes best.pt: the lowest 'loss' on held-out words, or the fewest errors in 'reading'", "reading", ("loss", "reading"))
+    best_from: float = setting(0.0, "share of the steps before which no model competes for best.pt, which is the newest one until then", "reading")
 
     # Tracking
     wandb: str = setting("auto", "Weights & Biases: 'auto' is online when a key or login is there and else off", "tracking", ("auto", "online", "offline", "off"))

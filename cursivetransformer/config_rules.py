@@ -53,6 +53,7 @@ def check_config(config):
         "author_dropout": (0 <= c.author_dropout <= 1, "between 0 and 1"),
         **pen_rules(c),
         "read_words": (c.read_words >= 0, "0 or more"),
+        "best_from": (0 <= c.best_from <= 1, "between 0 and 1"),
         "best_by": (c.best_by == "loss" or c.read_words > 0, "'loss' where --read_words is 0"),
     })
     require(c, {"init": (not c.init or "start_from" not in c.explicit, "left out where --start_from says what to begin with")})

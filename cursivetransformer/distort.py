@@ -24,16 +24,21 @@ def distort(points, rng):
     if rng.random() < THINNED_SHARE:
         points = thin(points, rng)
     points = rejoin(points, rng)
-    xy = points[:, :2].astype(np.float64)
-    for _ in range(WAVES):
-        number = rng.uniform(*WAVE_NUMBERS)
-        steepness, phase = rng.normal(0, WAVE_STEEPNESS, 2) * rng.random(), rng.uniform(0, 2 * np.pi, 2)
-        xy = xy + steepness / number * np.sin(number * xy[:, :1] + phase)
+    xy = waver(points[:, :2].astype(np.float64), rng, WAVE_STEEPNESS)
     xy = xy @ draw_transforms(rng, 1, SHEAR, SCALE, ROTATION)[0]
     xy += (0, rng.normal(0, LIFT))
     xy += rng.choice(TREMORS) * rng.normal(size=xy.shape)
     xy[:, 0] -= xy[:, 0].min()
     return np.column_stack([xy, points[:, 2]]).astype(np.float32)
+
+
+def waver(xy, rng, steepness):
+    """(n, 2) places -> the same bent along x by `WAVES` waves, each as steep as is drawn, up to the deviation `steepness`."""
+    for _ in range(WAVES):
+        number = rng.uniform(*WAVE_NUMBERS)
+        slopes, phase = rng.normal(0, steepness, 2) * rng.random(), rng.uniform(0, 2 * np.pi, 2)
+        xy = xy + slopes / number * np.sin(number * xy[:, :1] + phase)
+    return xy
 
 
 def thin(points, rng):

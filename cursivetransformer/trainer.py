@@ -202,6 +202,8 @@ class Trainer:
         tracker.say(line)
         self.seconds += training_seconds
         error = metrics.get("reading_error", math.inf)
+        if self.best_step < self.config.best_from * self.config.max_steps:  # what was kept so far does not compete
+            self.best_loss, self.best_error = math.inf, math.inf
         # Of two equal errors the later one, which has been trained for longer.
         improved = error <= self.best_error if self.config.best_by == "reading" else test < self.best_loss
         self.best_loss, self.best_error = min(test, self.best_loss), min(error, self.best_error)

@@ -35,6 +35,7 @@ def test_the_next_prompts_bring_what_lacks():
     assert counts["k"] >= 3 and counts["x"] >= 3
     assert coverage(next_prompts([], 60))[0].keys() >= set(string.ascii_lowercase)
     assert next_prompts(words_of("ab", "ba"), 5, ["ab", "ba"]) == []
+    assert next_prompts([], 1, ["xyz", "the"], ["then", "other"]) == ["the"]
 
 
 def test_words_unlike_the_others_are_named_and_an_uneven_hand_is_told():

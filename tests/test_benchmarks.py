@@ -52,7 +52,7 @@ def test_every_ablation_trains(made_up_bank, tmp_path):
 
 def test_results_of_few_words_become_tables_and_a_plot(tmp_path):
     found = lambda error: {most: {"english": error, "held_out": 2 * error, "style": 0.1, "measures": {}} for most in ("1", "8")}
-    rows = [{"way": way, "n": n, "seed": seed, "words": n, "seconds": 60.4, "steps": 5, "threads": 1, "found": found(error + 0.01 * seed)}
+    rows = [{"way": way, "n": n, "seed": seed, "words": n, "core_seconds": 60.4, "steps": 5, "threads": 1, "found": found(error + 0.01 * seed)}
             for way, n, seed, error in (("adapted", 25, 0, 0.04), ("adapted", 25, 1, 0.04), ("scratch", 25, 0, 0.5), ("author", 100, 0, 0.2))]
     rows.append({"way": "unlearnt", "n": 0, "seed": 0, "found": {"its hand": found(0.3)}})
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -86,6 +86,15 @@ def test_training_learns_and_writes_all_its_files(made_up_bank, tmp_path, kind):
     assert losses[1] < losses[0] < 6.2, "below the loss of guessing, ln 523 = 6.26"
 
 
+@pytest.mark.parametrize("best_from, kept", [(0.0, 1), (0.5, 3), (0.6, 3), (1.0, 4)])
+def test_the_best_is_the_newest_model_until_models_compete(small, best_from, kept):
+    run = Trainer.start(small(max_steps=4, log_every=1, best_from=best_from), lambda sentence: None)
+    losses = {"train": [1.0] * 4, "test": [1.0, 5.0, 3.0, 4.0]}
+    run.evaluate = lambda split: (losses[split][run.step - 1], 1.0)
+    best = load_checkpoint(run.run()).training
+    assert best["step"] == best["best_step"] == kept and best["best_loss"] == losses["test"][kept - 1]
+
+
 def test_training_goes_on_where_compiling_fails(small, monkeypatch):
     def broken(function, **options):
         def raises(*inputs):
