@@ -43,8 +43,8 @@ from cursivetransformer.reader import CHOOSING, GRADING, find_readers, load_read
 from cursivetransformer.respell import write_spelt
 from cursivetransformer.spelling import Spelling
 from cursivetransformer.strokes import resized
-from cursivetransformer.wordbank import PROMPTS, read_lines
 from cursivetransformer.texts import ENGLISH
+from cursivetransformer.wordbank import PROMPTS, read_lines
 
 BANK = "bigbank"
 SIZES = "25,50,100,200,400,800,all"
