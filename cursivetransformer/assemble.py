@@ -52,16 +52,16 @@ class _Pieces:
         """A `Lettered` whose first k characters are those of `made`, and the next is the text's too; None where nothing goes on so."""
         if k - 1 in made.letters:
             for one, m in self._drawn(self.pairs.get(text[k - 1:k + 1], []), text, k, rng):
-                if one is not made and (longer := joined_within(made, k - 1, one, m - 1)):
+                if longer := joined_within(made, k - 1, one, m - 1):
                     return longer
         # As in any splice: a like one takes the place of a character, and a mark may follow a whole word.
         fits = kind_of(made.word.text[k]) == kind_of(text[k]) if k < len(made.word.text) else not text[k].isalnum()
         if k in made.gaps and fits:
             for one, m in self._drawn(self.apart.get(text[k], []), text, k, rng):
-                if one is not made and (m or k < len(made.word.text)):
+                if m or k < len(made.word.text):  # else nothing tells how far apart they stand
                     return set_side_by_side(made, k, one, m)
         for one, m in self._drawn(self.joined.get(text[k], []), text, k, rng):
-            if one is not made and (longer := joined_on_the_way(made, k, one, m)):
+            if longer := joined_on_the_way(made, k, one, m):
                 return longer
         return None
 
@@ -73,7 +73,7 @@ class _Pieces:
             return _up_to(made, k)
         for i in rng.permutation(len(ends))[:TRIES]:
             one, m = ends[i]
-            if one is not made and (ended := _swapped(made, k - 1, one, m)):
+            if ended := _swapped(made, k - 1, one, m):
                 return _up_to(ended, k)
         return None
 
