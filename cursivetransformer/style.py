@@ -18,7 +18,7 @@ from cursivetransformer.strokes import split_strokes
 SPACING = 0.012  # canvas heights between two points: finer than what is dropped when ink is thinned would show the dropping
 STEEP = 0.5      # |dx / dy| of a segment that tells the slant: about 27 degrees around the upright
 TALL, CROSSED, DOTTED, LOW = 2.0, 1.75, 1.5, 1.0  # x-heights that a character reaches above the baseline in most hands
-TALLNESS = {**dict.fromkeys(string.ascii_uppercase + string.digits + "bdfhkl", TALL), "t": CROSSED, "i": DOTTED, "j": DOTTED,
+TALLNESS = {**dict.fromkeys(string.ascii_uppercase + string.digits + "bdfhkl" + "\"'()[]{}!?&%#$@/\\|*^", TALL), "t": CROSSED, "i": DOTTED, "j": DOTTED,
             **dict.fromkeys("acegmnopqrsuvwxyz", LOW)}
 A_FEW = 3        # words without tall letters that are enough to tell the x-height by
 MEASURES = ("slant", "height", "stroke length", "curvature", "pen lifts")
