@@ -92,10 +92,13 @@ def test_the_x_height_is_found_whatever_the_words(real_words):
     assert x_height([words[0].points], ["..."]) is None
 
 
-def test_quotes_and_parentheses_make_no_low_word_a_tall_letter_less():
+def test_a_low_word_in_quotes_or_parentheses_is_no_low_word():
     """Regression: words like "sun" with its quotes counted as low ones, as high as their quotes, and where a bank had few low words its hand
     was taken for half as large again as it is."""
-    writer, rng = Writer("Ada", 3, load_faces("own")), np.random.default_rng(0)
+    from cursivetransformer.faces import load_faces
+    from cursivetransformer.synth import make_writers, write_word
+
+    writer, rng = make_writers(load_faces("own"), 1)[0], np.random.default_rng(0)
     for form in ('"%s"', "(%s)", "%s!", "'%s,'", "%s."):
         texts = [form % text for text in ("raven", "cosmos", "avenues", "runner", "monsoon")]
         assert x_height([write_word(writer, text, rng).points for text in texts], texts) == pytest.approx(writer.habits.x_height, rel=0.25), form
