@@ -8,7 +8,8 @@ from what was measured (`docs/personal.md`):
     3. with that, new words are put together out of the recorded ones, some of any kind, some that people write, and those that the reader
        misreads are dropped;
     4. the author begins as whichever hand of the model makes the recorded ink likeliest;
-    5. all weights are trained, on recorded, spliced and the model's own ink, until held-out words get no likelier.
+    5. all weights are trained, on recorded, spliced and the model's own ink, as long as suits the number of words; of the last models the one
+       is kept that writes best, as the reader reads it, held-out words first.
 
 Knows no training loop.
 """
