@@ -198,9 +198,8 @@ def spliced_words(config, words, reader):
         places = reader.letter_places([word.points for word in own], [word.text for word in own])
         lettered = [Lettered(word, x) for word, x in zip(own, places) if x is not None]
         rng, wanted = np.random.default_rng([config.seed, SPLICES, number]), round(config.splice_words * len(own) / len(words))
-        own = _well_read(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), reader, LOOKS[:1])
-        own += assembled_words(lettered, round(wanted * ASSEMBLED), reader, rng)
-        made += [dataclasses.replace(word, points=np.column_stack([waver(word.points[:, :2], rng, WAVER), word.points[:, 2]]).astype(np.float32)) for word in own]
+        made += _well_read(_bent(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), rng), reader, LOOKS[:1])
+        made += assembled_words(lettered, round(wanted * ASSEMBLED), reader, rng)
     return made
 
 
@@ -210,9 +209,15 @@ def assembled_words(lettered, n, reader, rng):
     while len(made) < n and left:
         size = min(AT_ONCE, left)
         texts = make_prompts(WordbankSettings(size=size, random=0.1, numbers=0.05, least=0, pairs=0), rng)
-        made += _well_read(assemble(lettered, [text for text in texts if text not in judged], rng), reader, LOOKS)
+        made += _well_read(_bent(assemble(lettered, [text for text in texts if text not in judged], rng), rng), reader, LOOKS)
         left -= size
     return made[:n]
+
+
+def _bent(words, rng):
+    """The same words, each bent by waves of its own."""
+    xys = [waver(word.points[:, :2], rng, WAVER) for word in words]
+    return [dataclasses.replace(word, points=np.column_stack([xy - [xy[:, 0].min(), 0], word.points[:, 2]]).astype(np.float32)) for word, xy in zip(words, xys)]
 
 
 def _well_read(words, reader, looks):
