@@ -78,8 +78,8 @@ ONLY_SOME = "trainer.make_optimizers"  # where it is replaced, what is learnt is
 # Name: (what it is, settings of train.py beside --init base, {module.name: what is put in its place}).
 WAYS = {
     "adapted": ("what `--init base` does", {}, {}),
-    "any-splices": ("spliced words are any that come, none of them put together to say what people write", {}, {"adapt.ASSEMBLED": 0.0}),
-    "straight": ("what is spliced is not bent", {}, {"adapt.WAVER": 0.0}),
+    "any-splices": ("spliced words are any that come, none of them put together to say what people write", {}, {"new_words.ASSEMBLED": 0.0}),
+    "straight": ("what is spliced is not bent", {}, {"new_words.WAVER": 0.0}),
     "early": ("the best of all ten models is kept, not of the last four", {"best_from": 0.0}, {}),
     "no-splices": ("no spliced words", {"splice_words": 0, "splice_share": 0.0, "own_share": 0.8}, {}),
     "no-replay": ("no words in the hands that the base knows", {"own_share": 0.1, "splice_share": 0.9}, {}),

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 
 from cursivetransformer import config as configs
-from cursivetransformer.adapt import Hand, chosen_settings, learn_hand, own_words, replayed, spliced_words, take_nearest_hands
+from cursivetransformer.adapt import Hand, chosen_settings, learn_hand, own_words, replayed, take_nearest_hands
 from cursivetransformer.advice import tell_advice
 from cursivetransformer.bank_sources import bank_name, load_banks
 from cursivetransformer.checkpoint import Checkpoint, export, load_checkpoint, save_checkpoint
 from cursivetransformer.compiled import BatchNats, is_compiled
 from cursivetransformer.errors import UserError
 from cursivetransformer.fresh_ink import FreshInk
+from cursivetransformer.new_words import spliced_words
 from cursivetransformer.optim import learning_rate_factor, make_optimizers, set_learning_rates
 from cursivetransformer.preview import draw_preview, reading_error
 from cursivetransformer.processes import Processes, processes

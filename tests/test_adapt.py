@@ -1,7 +1,6 @@
 """Adapting a model to a new hand: python -m pytest tests/test_adapt.py"""
 
 import json
-import string
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,17 +19,13 @@ from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.config import get_all_args
 from cursivetransformer.errors import UserError
 from cursivetransformer.faces import load_faces
-from cursivetransformer.reader import SHIPPED as SHIPPED_READERS
-from cursivetransformer.reader import load_reader
 from cursivetransformer.respell import write_spelt
 from cursivetransformer.sample_config import get_sample_args
 from cursivetransformer.start import start_from
 from cursivetransformer.stream import Stream, shared
 from cursivetransformer.strokes import resized
 from cursivetransformer.synth import write_word
-from cursivetransformer.texts import judged_texts
 from cursivetransformer.trainer import Trainer, train
-from cursivetransformer.wordbank import WORDS, read_lines
 from cursivetransformer.write import Writer as WritesPages
 from cursivetransformer.write_files import write_page
 from cursivetransformer.writer import Writer
@@ -201,17 +196,6 @@ def test_a_run_ends_when_nothing_gets_better(bank, tmp_path, quick):
     run.save("best.pt")
     run.run()
     assert run.step == 2
-
-
-def test_spliced_words_are_read_as_their_texts_and_half_of_them_are_everyday_ones_that_no_model_is_judged_by():
-    words = [word for word in load_banks("starter")[0] if word.author == "Ada"]
-    reader, everyday = load_reader(SHIPPED_READERS / "starter" / "choosing.pt"), set(read_lines(WORDS))
-    made = adapt.spliced_words(get_all_args(use_argparse=False, splice_words=60), words, reader)
-    texts = [word.text for word in made]
-    assert 40 <= len(made) <= 60 and {word.author for word in made} == {"Ada"} and not judged_texts() & set(texts)
-    assert reader.read([word.points for word in made]) == texts
-    english = [text.strip(string.punctuation).lower() in everyday for text in texts]
-    assert np.mean(english[:20]) < 0.2 and np.mean(english[-20:]) > 0.6
 
 
 def test_words_are_drawn_in_their_shares():

@@ -1,0 +1,44 @@
+"""New words in a hand out of recorded ones: python -m pytest tests/test_new_words.py"""
+
+import string
+
+import numpy as np
+import pytest
+
+from cursivetransformer.bank_sources import load_banks
+from cursivetransformer.config import get_all_args
+from cursivetransformer.new_words import spliced_words
+from cursivetransformer.reader import SHIPPED, load_reader
+from cursivetransformer.texts import judged_texts
+from cursivetransformer.wordbank import WORDS, read_lines
+
+N = 60
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return load_reader(SHIPPED / "starter" / "choosing.pt")
+
+
+def test_spliced_words_are_read_as_their_texts_and_half_of_them_are_everyday_ones_that_no_model_is_judged_by(reader):
+    words = [word for word in load_banks("starter")[0] if word.author == "Ada"]
+    everyday = set(read_lines(WORDS))
+    made = spliced_words(get_all_args(use_argparse=False, splice_words=N), words, reader)
+    texts = [word.text for word in made]
+    assert 0.6 * N <= len(made) <= N and {word.author for word in made} == {"Ada"} and not judged_texts() & set(texts)
+    assert reader.read([word.points for word in made]) == texts
+    english = [text.strip(string.punctuation).lower() in everyday for text in texts]
+    assert np.mean(english[:20]) < 0.2 and np.mean(english[-20:]) > 0.6
+
+
+def test_each_hand_has_new_words_of_its_own_in_its_share(reader):
+    bank = load_banks("starter")[0]
+    words = [word for word in bank if word.author == "Ada"][:80] + [word for word in bank if word.author == "Ben"][:40]
+    made = spliced_words(get_all_args(use_argparse=False, splice_words=N), words, reader)
+    ada, ben = (sum(word.author == name for word in made) for name in ("Ada", "Ben"))
+    assert ada + ben == len(made) and ben >= 8 and 1.3 < ada / ben < 3.5
+    assert all(word.points[:, 0].min() == 0 for word in made)
+
+
+def test_no_words_make_none(reader):
+    assert spliced_words(get_all_args(use_argparse=False, splice_words=N), [], reader) == []
