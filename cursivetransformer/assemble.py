@@ -9,9 +9,8 @@ Knows no model; the cuts and joins are those of `splice.py`.
 import numpy as np
 
 from cursivetransformer.splice import begun, joined_on_the_way, joined_within, made_of, set_side_by_side
-from cursivetransformer.texts import kind_of
 
-TRIES = 8  # pieces looked at for each way of going on
+STARTS, TRIES = 3, 8  # pieces looked at to begin with, and for each way of going on
 
 
 def assemble(lettered, texts, rng):
@@ -30,16 +29,22 @@ class _Pieces:
             for k, char in enumerate(text):
                 if k - 1 in one.letters:
                     self.pairs.setdefault(text[k - 1:k + 1], []).append((one, k))
-                (self.apart if k in one.gaps else self.joined).setdefault(char, []).append((one, k))
+                if k in one.gaps:
+                    self.apart.setdefault(char, []).append((one, k))
+                elif text[k - 1:k + 1].isalpha():
+                    self.joined.setdefault(char, []).append((one, k))
                 if k + 1 in one.gaps:
                     self.ends.setdefault(char, []).append((one, k))
 
     def assembled(self, text, rng):
         """The `Lettered` of a text, or None where no pieces go together."""
-        starts = self._drawn(self.apart.get(text[0], []), text, 0, rng)
-        if not starts:
-            return None
-        made = _from(*starts[0])
+        for one, k in self._drawn(self.apart.get(text[0], []), text, 0, rng)[:STARTS]:
+            if made := self._grown(_from(one, k), text, rng):
+                return made
+        return None
+
+    def _grown(self, made, text, rng):
+        """The `Lettered` of a text that begins as `made` does, or None."""
         k = _alike(made, 0, text, 0)
         while k < len(text):
             made = self._longer(made, k, text, rng)
@@ -54,13 +59,15 @@ class _Pieces:
             for one, m in self._drawn(self.pairs.get(text[k - 1:k + 1], []), text, k, rng):
                 if longer := joined_within(made, k - 1, one, m - 1):
                     return longer
-        # As in any splice: a like one takes the place of a character, and a mark may follow a whole word.
-        fits = kind_of(made.word.text[k]) == kind_of(text[k]) if k < len(made.word.text) else not text[k].isalnum()
-        if k in made.gaps and fits:
+        if not text[k].isalnum():  # a mark follows a whole word
+            made = self._ended(made, k, rng)
+        elif not made.word.text[k:k + 1].isalnum():  # that nothing or a mark stood behind it does not tell where a letter would
+            return None
+        if made and k in made.gaps:
             for one, m in self._drawn(self.apart.get(text[k], []), text, k, rng):
                 if m or k < len(made.word.text):  # else nothing tells how far apart they stand
                     return set_side_by_side(made, k, one, m)
-        for one, m in self._drawn(self.joined.get(text[k], []), text, k, rng):
+        for one, m in self._drawn(self.joined.get(text[k], []), text, k, rng) if made else []:
             if longer := joined_on_the_way(made, k, one, m):
                 return longer
         return None
@@ -111,9 +118,12 @@ def _from(one, k):
 
 
 def _up_to(one, k):
-    """The first k characters of a `Lettered`; None where they cannot be cut off."""
-    if k == len(one.word.text):
+    """The first k characters of a `Lettered`; None where they cannot be cut off, as a stop under a closing quote."""
+    text = one.word.text
+    if k == len(text):
         return one
+    if not text[k - 1].isalnum() and not text[k].isalnum():
+        return None
     if k in one.gaps:
         main, marks = one.strokes(one.middles < one.borders[k])
     else:
@@ -122,4 +132,4 @@ def _up_to(one, k):
             return None
         points, marks = begun(one, at[abs(one.word.points[at, 0] - one.borders[k]).argmin()])
         main = [np.concatenate([points[:-1], points[-1:] * [1, 1, 0]])]
-    return made_of([*main, *marks], one.word.text[:k], one.word.author, one.places[:k])
+    return made_of([*main, *marks], text[:k], one.word.author, one.places[:k])

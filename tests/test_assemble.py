@@ -30,14 +30,22 @@ def test_a_text_is_cut_off_behind_its_last_letter_where_no_recorded_word_ends_wi
     assert np.ptp(made[0].points[:, 0]) == pytest.approx(3 * LETTER, abs=0.36 * LETTER)
 
 
-def test_where_the_pen_was_lifted_capitals_stand_before_small_letters_as_recorded_and_marks_follow_words():
-    recorded = [apart("Ab"), apart("Cd"), apart("x."), apart("BB")]
+def test_where_the_pen_was_lifted_any_letter_may_stand_where_one_stood_and_marks_follow_words():
+    recorded = [apart("Ab"), apart("Cd"), apart("x."), apart('z."'), apart("BB")]
     made = assemble(recorded, ["Cb.", "Ad", "AA", "Bd", "bA", "5"], np.random.default_rng(0))
-    # A capital before a small letter was never recorded of B, nor was one behind a small letter: no like one could be replaced.
-    assert [word.text for word in made] == ["Cb.", "Ad"]
+    assert {"Ad", "AA", "Bd"} <= {word.text for word in made} <= {"Cb.", "Ad", "AA", "Bd"}  # nothing ever stood behind a b, nor was a 5 recorded
     for word in made:
         tops = [round(-stroke[-1, 1] / 0.001) for stroke in split_strokes(word.points)]
         assert "".join(map(chr, tops)) == word.text
+
+
+def test_a_mark_follows_a_word_that_ends_as_words_end():
+    made = assemble([joined("bane"), joined("land"), apart("x.")], ["lane.", "bad.", "ban."], np.random.default_rng(0))
+    assert {word.text for word in made} >= {"lane.", "bad."}
+    for word in made:
+        letters, stop = split_strokes(word.points)
+        assert letters[:, 0].max() < stop[:, 0].min()
+        assert np.ptp(letters[:, 0]) == pytest.approx((len(word.text) - 1) * LETTER, abs=0.4 * LETTER)
 
 
 def test_dots_that_come_last_stay_with_their_letters():
