@@ -27,6 +27,7 @@ PHASE = 0.25            # ... so much of the letter's width between their places
 PATH_PHASE = 0.08       # ... so much of the pen's way through it
 MOST_COST = 3.0         # of a cut that is good enough
 OVERHANG = 0.4          # letter widths that a stroke may reach over the border to a letter that the pen was lifted before
+NOT_WRITTEN = 0.75      # of the way from the border to the middle of that letter, which a stroke goes that has not written it
 NEAR = 0.35             # letter widths about a border within which the stroke from one letter to the next may be cut
 EASED = 12              # points over which the second word's height comes to be its own
 WITHIN = 0.6            # share of cuts that are within a letter, where one can be
@@ -62,8 +63,11 @@ class Lettered:
     def _is_gap(self, k):
         if k in (0, len(self.word.text)):
             return True
-        left, room = self.middles < self.borders[k], OVERHANG * self.width
-        return left.any() and not left.all() and self.spans[left, 1].max() < self.borders[k] + room and self.spans[~left, 0].min() > self.borders[k] - room
+        border, room = self.borders[k], OVERHANG * self.width
+        left = self.middles < border
+        # A stroke that reaches the middle of the letter behind has written that too, as the stem of an i that is dotted next.
+        reach = min(room, NOT_WRITTEN * (self.places[k] - border))
+        return left.any() and not left.all() and self.spans[left, 1].max() < border + reach and self.spans[~left, 0].min() > border - room
 
     def ligature(self, k):
         """The points (n,) at which the stroke over the border k may be cut."""

@@ -78,6 +78,14 @@ def test_the_second_stroke_of_a_letter_is_not_late_but_a_dot_is_once_the_word_we
     assert late_strokes(spans, spans.mean(1), places).tolist() == [False, False, False, True]
 
 
+def test_a_letter_that_is_dotted_at_once_is_not_behind_a_gap():
+    """Regression: the stem of an i hung on the letter before, the dot and the rest came next, and the border was taken for a gap."""
+    stroke = lambda *x: np.column_stack([np.array(x), np.zeros(len(x))])
+    points = join_strokes([stroke(0.0, 0.3, 0.67), stroke(0.645, 0.667), stroke(0.68, 1.2)])
+    one = Lettered(Word("yin", "Ada", points), np.array([0.56, 0.673, 0.9]))
+    assert one.gaps == [0, 2, 3]
+
+
 def test_there_may_be_nothing_to_splice():
     assert splice([joined("ab")], 5, np.random.default_rng(0)) == [] and splice([], 5, np.random.default_rng(0)) == []
 
