@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 
+from cursivetransformer import style
 from cursivetransformer.assemble import assemble
 from cursivetransformer.distort import waver
 from cursivetransformer.maker_config import WordbankSettings
@@ -24,33 +25,55 @@ SPLICES = 4              # seed, beside those of `reader_training.py`
 
 def spliced_words(config, words, reader):
     """New words out of the training words `words`, each hand's of its own: any that come of them, and as many as can be put together of words
-    that people write; those left out that the reader misreads."""
+    that people write; those left out that the reader misreads.
+
+    They are cut upright, since one letter of a slanted hand stands above the next.
+    """
     made = []
     for number, author in enumerate(sorted({word.author for word in words})):
         own = [word for word in words if word.author == author]
-        places = reader.letter_places([word.points for word in own], [word.text for word in own])
-        lettered = [Lettered(word, x) for word, x in zip(own, places) if x is not None]
+        slant = hand_slant(own)
+        upright = [_slanted(word, -slant) for word in own]
+        places = reader.letter_places([word.points for word in upright], [word.text for word in own])
+        lettered = [Lettered(word, x) for word, x in zip(upright, places) if x is not None]
         rng, wanted = np.random.default_rng([config.seed, SPLICES, number]), round(config.splice_words * len(own) / len(words))
-        made += _well_read(_bent(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), rng), reader, LOOKS[:1])
-        made += assembled_words(lettered, round(wanted * ASSEMBLED), reader, rng)
+        made += _well_read(_written(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), slant, rng), reader, LOOKS[:1])
+        made += assembled_words(lettered, round(wanted * ASSEMBLED), slant, reader, rng)
     return made
 
 
-def assembled_words(lettered, n, reader, rng):
-    """Up to `n` words of everyday texts out of a list of `splice.Lettered`, which the reader reads well however it looks at them."""
+def assembled_words(lettered, n, slant, reader, rng):
+    """Up to `n` words of everyday texts out of a list of upright `splice.Lettered`, slanted again (dx per dy), which the reader reads well
+    however it looks at them."""
     judged, made, left = judged_texts(), [], TRIES * n
     while len(made) < n and left:
         size = min(AT_ONCE, left)
         texts = make_prompts(WordbankSettings(size=size, random=0.1, numbers=0.05, least=0, pairs=0), rng)
-        made += _well_read(_bent(assemble(lettered, [text for text in texts if text not in judged], rng), rng), reader, LOOKS)
+        made += _well_read(_written(assemble(lettered, [text for text in texts if text not in judged], rng), slant, rng), reader, LOOKS)
         left -= size
     return made[:n]
 
 
-def _bent(words, rng):
-    """The same words, each bent by waves of its own."""
-    xys = [waver(word.points[:, :2], rng, WAVER) for word in words]
-    return [dataclasses.replace(word, points=np.column_stack([xy - [xy[:, 0].min(), 0], word.points[:, 2]]).astype(np.float32)) for word, xy in zip(words, xys)]
+def hand_slant(words):
+    """The slant to the right of a hand, dx per dy: the middle of its words'; 0 where none tells."""
+    slants = style.slants([word.points for word in words])
+    return float(np.tan(np.nanmedian(slants))) if np.isfinite(slants).any() else 0.0
+
+
+def _slanted(word, slant):
+    """A word more slanted to the right, dx per dy; y grows downward."""
+    return _moved(word, word.points[:, :2] - slant * word.points[:, 1:2] * [1, 0])
+
+
+def _written(words, slant, rng):
+    """Upright words as the hand would write them: slanted, and each bent by waves of its own."""
+    slanted = [_slanted(word, slant) for word in words]
+    return [_moved(word, waver(word.points[:, :2], rng, WAVER)) for word in slanted]
+
+
+def _moved(word, xy):
+    """A word with its points at other places (n, 2), brought to the left edge."""
+    return dataclasses.replace(word, points=np.column_stack([xy - [xy[:, 0].min(), 0], word.points[:, 2]]).astype(np.float32))
 
 
 def _well_read(words, reader, looks):

@@ -1,13 +1,15 @@
 """New words in a hand out of recorded ones: python -m pytest tests/test_new_words.py"""
 
 import string
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from cursivetransformer.augment import transform
 from cursivetransformer.bank_sources import load_banks
 from cursivetransformer.config import get_all_args
-from cursivetransformer.new_words import spliced_words
+from cursivetransformer.new_words import hand_slant, spliced_words
 from cursivetransformer.reader import SHIPPED, load_reader
 from cursivetransformer.texts import judged_texts
 from cursivetransformer.wordbank import WORDS, read_lines
@@ -38,6 +40,18 @@ def test_each_hand_has_new_words_of_its_own_in_its_share(reader):
     ada, ben = (sum(word.author == name for word in made) for name in ("Ada", "Ben"))
     assert ada + ben == len(made) and ben >= 8 and 1.3 < ada / ben < 3.5
     assert all(word.points[:, 0].min() == 0 for word in made)
+
+
+def test_a_slanted_hand_is_cut_as_well_as_an_upright_one(reader):
+    words = [word for word in load_banks("starter")[0] if word.author == "Ada"][:80]
+    upright = -hand_slant(words)
+    made = {}
+    for slant in (upright, upright + 0.65):
+        slanted = [replace(word, points=transform(word.points, np.array([[1, 0], [-slant, 1]], np.float32))) for word in words]
+        assert hand_slant(slanted) == pytest.approx(slant - upright, abs=0.15)
+        made[slant] = spliced_words(get_all_args(use_argparse=False, splice_words=N), slanted, reader)
+        assert hand_slant(made[slant]) == pytest.approx(slant - upright, abs=0.2)
+    assert len(made[upright + 0.65]) > 0.75 * len(made[upright])
 
 
 def test_no_words_make_none(reader):
