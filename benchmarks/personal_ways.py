@@ -56,7 +56,7 @@ def fitted_writers(words):
     """The synthetic writers whose ink is nearest in style to the recorded `words`, with the size and slant measured from these, named as their
     author: which of the faces, joins, loops and widths is nearest is found by trying."""
     inks, texts = [word.points for word in words], [word.text for word in words]
-    real, slant, x_height, found = style.measure(inks, texts), float(np.tan(np.nanmedian(style.slants(inks)))), style.x_height(inks, texts), []
+    real, slant, x_height, found = style.measure(inks, texts), style.hand_slant(inks), style.x_height(inks, texts), []
     for seed in range(CANDIDATES):
         writer, rng = Writer(words[0].author, seed, load_faces("own")), np.random.default_rng(seed)
         writer.habits.slant, writer.habits.x_height = slant, x_height

@@ -38,7 +38,7 @@ class _Pieces:
 
     def assembled(self, text, rng):
         """The `Lettered` of a text, or None where no pieces go together."""
-        for one, k in self._drawn(self.apart.get(text[0], []), text, 0, rng)[:STARTS]:
+        for one, k in _drawn(self.apart.get(text[0], []), text, 0, rng)[:STARTS]:
             if made := self._grown(_from(one, k), text, rng):
                 return made
         return None
@@ -56,7 +56,7 @@ class _Pieces:
     def _longer(self, made, k, text, rng):
         """A `Lettered` whose first k characters are those of `made`, and the next is the text's too; None where nothing goes on so."""
         if k - 1 in made.letters:
-            for one, m in self._drawn(self.pairs.get(text[k - 1:k + 1], []), text, k, rng):
+            for one, m in _drawn(self.pairs.get(text[k - 1:k + 1], []), text, k, rng):
                 if longer := joined_within(made, k - 1, one, m - 1):
                     return longer
         if not text[k].isalnum():  # a mark follows a whole word
@@ -64,10 +64,10 @@ class _Pieces:
         elif not made.word.text[k:k + 1].isalnum():  # that nothing or a mark stood behind it does not tell where a letter would
             return None
         if made and k in made.gaps:
-            for one, m in self._drawn(self.apart.get(text[k], []), text, k, rng):
+            for one, m in _drawn(self.apart.get(text[k], []), text, k, rng):
                 if m or k < len(made.word.text):  # else nothing tells how far apart they stand
                     return set_side_by_side(made, k, one, m)
-        for one, m in self._drawn(self.joined.get(text[k], []), text, k, rng) if made else []:
+        for one, m in _drawn(self.joined.get(text[k], []), text, k, rng) if made else []:
             if longer := joined_on_the_way(made, k, one, m):
                 return longer
         return None
@@ -84,14 +84,15 @@ class _Pieces:
                 return _up_to(ended, k)
         return None
 
-    def _drawn(self, found, text, k, rng):
-        """Up to `TRIES` of the places found, (a `Lettered`, m), in an order drawn so that those come first whose text goes on from m as
-        `text` does from k for long."""
-        if not found:
-            return []
-        alike = np.array([_alike(one, m, text, k) for one, m in found], float)
-        drawn = rng.choice(len(found), size=min(TRIES, len(found)), replace=False, p=alike / alike.sum())
-        return [found[i] for i in drawn]
+
+def _drawn(found, text, k, rng):
+    """Up to `TRIES` of the places found, (a `Lettered`, m), in an order drawn so that those come first whose text goes on from m as
+    `text` does from k for long."""
+    if not found:
+        return []
+    alike = np.array([_alike(one, m, text, k) for one, m in found], float)
+    drawn = rng.choice(len(found), size=min(TRIES, len(found)), replace=False, p=alike / alike.sum())
+    return [found[i] for i in drawn]
 
 
 def _swapped(made, k, one, m):

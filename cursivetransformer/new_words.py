@@ -9,6 +9,7 @@ import numpy as np
 
 from cursivetransformer import style
 from cursivetransformer.assemble import assemble
+from cursivetransformer.augment import transform
 from cursivetransformer.distort import waver
 from cursivetransformer.maker_config import WordbankSettings
 from cursivetransformer.splice import Lettered, splice
@@ -18,7 +19,7 @@ from cursivetransformer.wordbank import make_prompts
 ASSEMBLED = 0.5          # share of the new words that are to say what people write
 TRIES, AT_ONCE = 4, 500  # texts tried for each of such words, where few can be put together; texts at once
 # How the reader looks at words that were put together of many pieces, as matrices: as they are, more and less slanted, wider and narrower.
-LOOKS = (((1, 0), (0, 1)), ((1, -0.15), (0, 1)), ((1, 0.15), (0, 1)), ((1.12, 0), (0, 1)), ((0.88, 0), (0, 1)))
+LOOKS = (((1, 0), (0, 1)), ((1, 0), (-0.15, 1)), ((1, 0), (0.15, 1)), ((1.12, 0), (0, 1)), ((0.88, 0), (0, 1)))
 WAVER = 0.2              # deviation of the slopes of the waves by which new words are bent, so that no letter comes twice in the same form
 SPLICES = 4              # seed, beside those of `reader_training.py`
 
@@ -32,7 +33,7 @@ def spliced_words(config, words, reader):
     made = []
     for number, author in enumerate(sorted({word.author for word in words})):
         own = [word for word in words if word.author == author]
-        slant = hand_slant(own)
+        slant = style.hand_slant([word.points for word in own])
         upright = [_slanted(word, -slant) for word in own]
         places = reader.letter_places([word.points for word in upright], [word.text for word in own])
         lettered = [Lettered(word, x) for word, x in zip(upright, places) if x is not None]
@@ -54,31 +55,21 @@ def assembled_words(lettered, n, slant, reader, rng):
     return made[:n]
 
 
-def hand_slant(words):
-    """The slant to the right of a hand, dx per dy: the middle of its words'; 0 where none tells."""
-    slants = style.slants([word.points for word in words])
-    return float(np.tan(np.nanmedian(slants))) if np.isfinite(slants).any() else 0.0
-
-
 def _slanted(word, slant):
     """A word more slanted to the right, dx per dy; y grows downward."""
-    return _moved(word, word.points[:, :2] - slant * word.points[:, 1:2] * [1, 0])
+    return dataclasses.replace(word, points=transform(word.points, np.array([[1, 0], [-slant, 1]])))
 
 
 def _written(words, slant, rng):
     """Upright words as the hand would write them: slanted, and each bent by waves of its own."""
     slanted = [_slanted(word, slant) for word in words]
-    return [_moved(word, waver(word.points[:, :2], rng, WAVER)) for word in slanted]
-
-
-def _moved(word, xy):
-    """A word with its points at other places (n, 2), brought to the left edge."""
-    return dataclasses.replace(word, points=np.column_stack([xy - [xy[:, 0].min(), 0], word.points[:, 2]]).astype(np.float32))
+    bent = [waver(word.points[:, :2], rng, WAVER) for word in slanted]
+    return [dataclasses.replace(word, points=np.column_stack([xy - [xy[:, 0].min(), 0], word.points[:, 2]]).astype(np.float32)) for word, xy in zip(slanted, bent)]
 
 
 def _well_read(words, reader, looks):
     """Those of `words` that the reader reads as what they should say with each of `looks`, (2, 2) matrices by which ink is distorted."""
     for look in looks:
-        readings = reader.read([np.column_stack([word.points[:, :2] @ np.array(look).T, word.points[:, 2]]) for word in words])
+        readings = reader.read([transform(word.points, np.array(look)) for word in words])
         words = [word for word, reading in zip(words, readings) if reading == word.text]
     return words

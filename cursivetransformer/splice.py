@@ -193,10 +193,6 @@ def begun(one, last):
 def set_side_by_side(a, k, b, m):
     """What a's first k characters and b's from m on make, at the distance that a had there, or b."""
     a_left, b_left = a.middles < a.borders[k], b.middles < b.borders[m]
-    if m == 0:
-        b_left[:] = False
-    if k == len(a.word.text):
-        a_left[:] = True
     right = a.spans[a_left, 1].max()
     if k < len(a.word.text):
         distance = a.spans[~a_left, 0].min() - right

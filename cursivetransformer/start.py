@@ -21,7 +21,7 @@ from cursivetransformer.tracking import fetch_checkpoint
 
 # May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
 MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
-              "load_from_run_id", "reader_dir", "read_words", "best_by", "patience", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
+              "load_from_run_id", "reader_dir", "read_words", "best_by", "best_from", "patience", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
 # Taken from the model that a run begins with.
 SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "tokenizer")
 LEAST_TEXT = 64  # characters of context, however short the words of the bank are

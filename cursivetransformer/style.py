@@ -76,6 +76,12 @@ def slants(inks):
     return np.array(found)
 
 
+def hand_slant(inks):
+    """The slant to the right of a hand, dx per dy: the middle of its inks'; 0 where none tells."""
+    found = slants(inks)
+    return float(np.tan(np.nanmedian(found))) if np.isfinite(found).any() else 0.0
+
+
 def heights(inks):
     """(n,) how far each ink reaches from its top to its bottom, canvas heights, NaN of none."""
     return np.array([np.ptp(points[:, 1]) if len(points) and np.ptp(points[:, 1]) else np.nan for points in inks])

@@ -6,15 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cursivetransformer import style
 from cursivetransformer.augment import transform
 from cursivetransformer.bank_sources import load_banks
 from cursivetransformer.config import get_all_args
-from cursivetransformer.new_words import hand_slant, spliced_words
+from cursivetransformer.new_words import spliced_words
 from cursivetransformer.reader import SHIPPED, load_reader
 from cursivetransformer.texts import judged_texts
 from cursivetransformer.wordbank import WORDS, read_lines
 
 N = 60
+
+
+def hand_slant(words):
+    return style.hand_slant([word.points for word in words])
 
 
 @pytest.fixture(scope="module")
