@@ -49,11 +49,11 @@ def _order(n):
 
 
 def _range(values, shape, unit=""):
-    """The mean, and the least and the most where there are several."""
+    """The mean, and the least and the most where these differ."""
     if not values:
         return ""
-    mean = shape.format(np.mean(values)) + unit
-    return mean if len(values) == 1 else f"{mean} ({shape.format(min(values))}-{shape.format(max(values))})"
+    mean, least, most = (shape.format(value) for value in (np.mean(values), min(values), max(values)))
+    return f"{mean}{unit}" if least == most else f"{mean}{unit} ({least}-{most})"
 
 
 def draw(points, best_of, path):

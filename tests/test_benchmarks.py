@@ -57,5 +57,5 @@ def test_results_of_few_words_become_tables_and_a_plot(tmp_path):
     rows.append({"way": "unlearnt", "n": 0, "seed": 0, "found": {"its hand": found(0.3)}})
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     told = run("benchmarks.personal", "table", tmp_path, tmp_path / "plot.png")
-    assert "| 25 | adapted | 2 | 4.5% (4.0-5.0) |" in told and "| 25 | from scratch | 1 | 50.0% |" in told and "| its hand | 30.0% | 60.0% | 0.100 |" in told
+    assert "| 25 | adapted | 2 | 4.5% (4.0-5.0) |" in told and "| 5 | 60 |" in told and "| 25 | from scratch | 1 | 50.0% |" in told and "| its hand | 30.0% | 60.0% | 0.100 |" in told
     assert (tmp_path / "plot.png").stat().st_size > 5000
