@@ -75,8 +75,11 @@ def draw(points, best_of, path):
                 for n, values in seen:
                     axis.plot([n] * len(values), values, style_[:2] + ".", markersize=2)
         axis.set(xscale="log", xlabel="recorded words", xticks=[25, 50, 100, 200, 400, 800, 2706], xticklabels=["25", "50", "100", "200", "400", "800", "2,706"])
-        axis.minorticks_off()
     axes[0].set(ylabel="characters misread, English, %", yscale="log")
+    ticks = [tick for tick in (0.1, 0.3, 1, 3, 10, 30, 100) if axes[0].get_ylim()[0] <= tick <= axes[0].get_ylim()[1]]
+    axes[0].set(yticks=ticks, yticklabels=[f"{tick:g}" for tick in ticks])
+    for axis in axes:
+        axis.minorticks_off()
     axes[1].set(ylabel="distance of style", ylim=(0, None))
     axes[0].legend(frameon=False, fontsize=7)
     figure.tight_layout()
