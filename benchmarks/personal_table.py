@@ -62,8 +62,10 @@ def draw(points, best_of, path):
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+    axes[0].set(ylabel="characters misread, English, %", yscale="log")
     kinds = [("adapted", "1", "C0o-", "adapted, one version"), ("adapted", str(best_of), "C0o--", f"adapted, best of {best_of}"),
              ("scratch", "1", "C1s-", "from scratch, one version"), ("scratch", str(best_of), "C1s--", f"from scratch, best of {best_of}")]
     for axis, what, factor in ((axes[0], "english", 100), (axes[1], "style", 1)):
@@ -75,11 +77,9 @@ def draw(points, best_of, path):
                 for n, values in seen:
                     axis.plot([n] * len(values), values, style_[:2] + ".", markersize=2)
         axis.set(xscale="log", xlabel="recorded words", xticks=[25, 50, 100, 200, 400, 800, 2706], xticklabels=["25", "50", "100", "200", "400", "800", "2,706"])
-    axes[0].set(ylabel="characters misread, English, %", yscale="log")
-    ticks = [tick for tick in (0.1, 0.3, 1, 3, 10, 30, 100) if axes[0].get_ylim()[0] <= tick <= axes[0].get_ylim()[1]]
-    axes[0].set(yticks=ticks, yticklabels=[f"{tick:g}" for tick in ticks])
-    for axis in axes:
         axis.minorticks_off()
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes[0].yaxis.set_major_formatter("{x:g}")
     axes[1].set(ylabel="distance of style", ylim=(0, None))
     axes[0].legend(frameon=False, fontsize=7)
     figure.tight_layout()
