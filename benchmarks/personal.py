@@ -83,15 +83,17 @@ class Judge:
 
     def measure(self, model, tokenizer, author, scale, dropped, reader=None, primer=None):
         """What one version of each word, and the best of eight, is like: a dictionary of plain values."""
+        known, n = set(tokenizer.alphabet), len(self.english)
         texts = self.english + [word.text for word in self.held_out]
+        writable = ["".join(char for char in text if char in known) for text in texts]  # what a model never saw it leaves out, an error each
         plain = [resized(as_written(resized(word.points, scale), tokenizer, dropped), 1 / scale) for word in self.held_out]
         real = style.measure(plain, [word.text for word in self.held_out])
         found = {}
         for most in (1, BEST_OF)[:1 + (reader is not None)]:
-            spelt = write_spelt(model.eval(), tokenizer, texts, reader if most > 1 else None, most, authors=author, primer=primer)
-            inks = [resized(one.word.points, 1 / scale) for one in spelt]
-            readings, n = self.grading.read(inks), len(self.english)
-            distances = style.distance(style.measure(inks[n:], texts[n:]), real)
+            spelt = iter(write_spelt(model.eval(), tokenizer, [text for text in writable if text], reader if most > 1 else None, most, authors=author, primer=primer))
+            inks = [resized(next(spelt).word.points, 1 / scale) if text else np.zeros((0, 3), np.float32) for text in writable]
+            readings = self.grading.read(inks)
+            distances = style.distance(style.measure(inks[n:], writable[n:]), real)
             found[str(most)] = {"english": Spelling.of(texts[:n], readings[:n]).character_error, "held_out": Spelling.of(texts[n:], readings[n:]).character_error,
                                 "style": float(np.mean(list(distances.values()))), "measures": distances}
         return found
@@ -107,9 +109,7 @@ class Judge:
 def fit(judge, options, way, n, seed):
     """Learn `n` words in a way, and measure. Returns a dictionary of plain values."""
     _, settings, parts = WAYS.get(way, ("", {}, {}))
-    bank = judge.bank(options.dir, n, seed)
-    name = f"{way}-{n}-{seed}"
-    given = ["--dataset_name", str(bank), "--wandb", "off", "--run_dir", str(Path(options.dir) / "runs"), "--wandb_run_name", name, "--seed", str(seed)]
+    bank, given = judge.bank(options.dir, n, seed), []
     if way == "scratch":
         steps = SCRATCH_STEPS.get(n, Config.max_steps)
         settings = {"max_steps": steps, "log_every": min(Config.log_every, steps // EVALUATIONS), "read_words": 0}
@@ -122,7 +122,7 @@ def fit(judge, options, way, n, seed):
             stack.enter_context(mock.patch(f"cursivetransformer.{part}", instead))
         if ONLY_SOME in parts:
             stack.enter_context(mock.patch.object(trainer, "export", lambda source, out: None))
-        run = trainer.Trainer.start(get_all_args(argv=given), warn=lambda sentence: None)
+        run = started(options, bank, f"{way}-{n}-{seed}", seed, given)
         path = run.run()
     result = {"way": way, "n": n, "seed": seed, "words": len(run.stream.words), "core_seconds": time.process_time() - start, "steps": run.step, "threads": torch.get_num_threads()}
     if ONLY_SOME in parts:  # what was learnt last, since its best was not kept in a form that loads
@@ -131,17 +131,26 @@ def fit(judge, options, way, n, seed):
                 parametrize.remove_parametrizations(module, "weight")
         found = judge.measure(run.model, run.stream.tokenizer, 1, run.config.ink_scale, run.config.downsample_mean, run.reader)
     else:
-        found = judge.of_file(path, lent_reader(judge, options, n, seed) if way == "scratch" else None)
+        found = judge.of_file(path, lent_reader(judge, options, bank, n, seed) if way == "scratch" else None)
     return {**result, "found": found}
 
 
-def lent_reader(judge, options, n, seed):
-    """The choosing reader for a model from nothing, which has none of so few words: the one that adapting to these words made, None where that
-    is not done yet; of all words their own."""
-    adapted = Path(options.dir) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
+def started(options, bank, name, seed, given):
+    """A `Trainer` of the bank, with further arguments of `train.py`, before its first step."""
+    own = ["--dataset_name", str(bank), "--wandb", "off", "--run_dir", str(Path(options.dir) / "runs"), "--wandb_run_name", name, "--seed", str(seed)]
+    return trainer.Trainer.start(get_all_args(argv=own + given), warn=lambda sentence: None)
+
+
+def lent_reader(judge, options, bank, n, seed):
+    """The choosing reader for a model from nothing, which has none of so few words: the one that adapting to these words makes; of all words
+    their own."""
     if n == "all":
         return judge.choosing
-    return reader_from_state(load_checkpoint(adapted).reader) if adapted.exists() else None
+    adapted = Path(options.dir) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
+    if adapted.exists():
+        return reader_from_state(load_checkpoint(adapted).reader)
+    learns = started(options, bank, f"reader-{n}-{seed}", seed, ["--init", "base", "--splice_words", "0", "--splice_share", "0", "--own_share", "0.8"])
+    return reader_from_state(learns.hand.reader)
 
 
 def unlearnt(judge):

@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace as Fake
 
+import numpy as np
 import pytest
 
+from benchmarks import personal
 from benchmarks.ablations import VARIANTS
 from benchmarks.time_to_loss import Recipe
 
@@ -59,3 +62,15 @@ def test_results_of_few_words_become_tables_and_a_plot(tmp_path):
     told = run("benchmarks.personal", "table", tmp_path, tmp_path / "plot.png")
     assert "| 25 | adapted | 2 | 4.5% (4.0-5.0) |" in told and "| 5 | 60 |" in told and "| 25 | from scratch | 1 | 50.0% |" in told and "| its hand | 30.0% | 60.0% | 0.100 |" in told
     assert (tmp_path / "plot.png").stat().st_size > 5000
+
+
+def test_a_model_leaves_out_the_characters_that_it_never_saw_and_each_is_an_error(monkeypatch):
+    ink = np.array([[0, 0, 1], [0, -0.1, 1], [0.1, 0, 0]], np.float32)
+    asked = []
+    judge = personal.Judge.__new__(personal.Judge)
+    judge.english, judge.held_out = ["ab", "b"], [Fake(text="a", points=ink)]
+    judge.grading = Fake(read=lambda inks: ["a" if len(one) else "" for one in inks])
+    monkeypatch.setattr(personal, "as_written", lambda points, *_: points)
+    monkeypatch.setattr(personal, "write_spelt", lambda model, tokenizer, texts, *_, **__: asked.extend(texts) or [Fake(word=Fake(points=ink)) for _ in texts])
+    found = judge.measure(Fake(eval=lambda: None), Fake(alphabet=" a"), 0, 1.0, 0.5)["1"]
+    assert asked == ["a", "a"] and found["english"] == 2 / 3 and found["held_out"] == 0
