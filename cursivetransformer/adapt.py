@@ -44,8 +44,8 @@ LEAST_HELD_OUT, HELD_OUT_SHARES = 5, (0.05, 0.2)  # words that are held out, and
 READER_STEPS, READER_RATE, READER_SHARE = 300, 0.003, 0.6
 # Of what is trained on and how long, between few words and many, evenly in the logarithm of their number.
 FEW_AND_MANY = (25, 100, 800, 2700)
-STEPS = (600, 800, 1300, 2500)
-OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.8), (0.75, 0.7, 0.45, 0.12)  # the rest is what the base learnt
+STEPS = (600, 800, 1300, 3500)
+OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.92), (0.75, 0.7, 0.45, 0.0)  # the rest is what the base learnt
 SPLICE_WORDS = 8000
 EVALUATIONS, READ_WORDS = 10, 150
 BEST_FROM = 0.7          # of the steps: while the rate is high, a good reading is luck

@@ -57,7 +57,7 @@ class Trainer:
         if config.init:
             self.hand = hand or group.share(lambda: learn_hand(config, self.stream, self.replay, bank_digest, warn))
             self.reader = reader_from_state(self.hand.reader, config.device)
-            self.spliced = spliced_words(config, [self.stream.words[i] for i in self.stream.train_ids], self.reader)
+            self.spliced = spliced_words(config, [self.stream.words[i] for i in self.stream.train_ids], self.reader) if config.splice_share else []
         else:
             needed_by = "--best_by reading" if config.best_by == "reading" else ""
             self.reader = find_choosing_reader(config, bank_digest, warn, needed_by) if group.first and config.read_words else None
