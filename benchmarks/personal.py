@@ -149,7 +149,7 @@ def lent_reader(judge, options, bank, n, seed):
     adapted = Path(options.dir) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
     if adapted.exists():
         return reader_from_state(load_checkpoint(adapted).reader)
-    learns = started(options, bank, f"reader-{n}-{seed}", seed, ["--init", "base", "--splice_words", "0", "--splice_share", "0", "--own_share", "0.8"])
+    learns = started(options, bank, f"reader-{n}-{seed}", seed, ["--init", "base", "--splice_share", "0"])
     return reader_from_state(learns.hand.reader)
 
 
