@@ -74,6 +74,14 @@ def test_settings_follow_from_the_bank_and_what_is_given_wins(bank, tmp_path):
     assert few.own_share < many.own_share and adapt.recipe(30)["max_steps"] < adapt.recipe(3000)["max_steps"]
 
 
+def test_the_more_words_the_less_is_spliced_until_nothing_is(bank, tmp_path, monkeypatch, quick):
+    shares = [(adapt.recipe(n)["own_share"], adapt.recipe(n)["splice_share"]) for n in (20, 25, 60, 100, 300, 800, 1500, 2700, 9000)]
+    assert all(0 < own and own + spliced < 1 for own, spliced in shares)
+    assert [spliced for _, spliced in shares] == sorted((spliced for _, spliced in shares), reverse=True) and shares[-1][1] == shares[-2][1] == 0 < shares[-3][1]
+    monkeypatch.setattr(trainer, "spliced_words", lambda *_: pytest.fail("words are made that no share is left for"))
+    assert Trainer.start(settings(bank(new_hand()), tmp_path, splice_share=0.0), warn=lambda sentence: None).spliced == []
+
+
 @pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
 def test_ink_of_any_size_and_rate_is_brought_to_what_the_base_knows(bank, tmp_path, factor):
     words = [replace(word, points=resized(word.points, factor)) for word in new_hand()]
