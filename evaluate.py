@@ -1,9 +1,9 @@
 """Measure a model: `python evaluate.py --checkpoint runs/NAME/best.pt`; see --help."""
 
-from cursivetransformer.errors import run_script
-from cursivetransformer.evaluation import evaluate
-from cursivetransformer.report import check_out, markdown, save_report
-from cursivetransformer.sample_config import get_evaluation_args
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.evaluation.evaluator import evaluate
+from cursivetransformer.evaluation.report import check_out, markdown, save_report
+from cursivetransformer.config.sample import get_evaluation_args
 
 
 def main():

@@ -1,7 +1,7 @@
 """Write a text in a learnt hand: `python sample.py "Dear Ada" --out dear.svg`; see --help."""
 
-from cursivetransformer.errors import run_script
-from cursivetransformer.sample_config import get_sample_args
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.config.sample import get_sample_args
 from cursivetransformer.write_files import draw_authors, write_page
 
 MOST_NOTES = 20  # of words that may be misspelt

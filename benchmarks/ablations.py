@@ -21,16 +21,20 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.options import take_options
-from cursivetransformer import attention, offset_block, offset_model, optim, text_encoder
-from cursivetransformer.config import get_all_args, replace
-from cursivetransformer.errors import UserError, run_script
-from cursivetransformer.generate import write_words
-from cursivetransformer.reader import GRADING, find_readers, load_reader
-from cursivetransformer.spelling import Spelling
-from cursivetransformer.texts import text_sets
-from cursivetransformer.trainer import Trainer
+from cursivetransformer.models import attention
+from cursivetransformer.models import offset_block
+from cursivetransformer.models import offset_gpt as offset_model
+from cursivetransformer.training import optim
+from cursivetransformer.models import text_encoder
+from cursivetransformer.config.train import get_all_args, replace
+from cursivetransformer.utils.errors import UserError, run_script
+from cursivetransformer.sampling.generate import write_words
+from cursivetransformer.recognition.recognizer import GRADING, find_readers, load_reader
+from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.data.eval_texts import text_sets
+from cursivetransformer.training.trainer import Trainer
 
-MODEL, BLOCK = "cursivetransformer.offset_model.", "cursivetransformer.offset_block."
+MODEL, BLOCK = "cursivetransformer.models.offset_gpt.", "cursivetransformer.models.offset_block."
 SEEDS = (0, 1)  # of the words that are written to be read
 
 

@@ -12,13 +12,13 @@ import time
 
 import torch
 
-from cursivetransformer.attention import CrossAttention, SelfAttention, merge_heads, split_heads
-from cursivetransformer.config import get_all_args
-from cursivetransformer.errors import run_script
-from cursivetransformer.model import ModelConfig, make_model
-from cursivetransformer.optim import make_optimizers
-from cursivetransformer.token_model import token_loss
-from cursivetransformer.tokenizer import make_tokenizer
+from cursivetransformer.models.attention import CrossAttention, SelfAttention, merge_heads, split_heads
+from cursivetransformer.config.train import get_all_args
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.training.optim import make_optimizers
+from cursivetransformer.models.token_gpt import token_loss
+from cursivetransformer.data.tokenizer import make_tokenizer
 
 CHARS, TEXT, ROUNDS = "abcdefghijklmnopqrstuvwxyz0123456789", 28, 3
 

@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 
-from cursivetransformer.errors import UserError, run_script  # noqa: E402
+from cursivetransformer.utils.errors import UserError, run_script  # noqa: E402
 
 
 def main():

@@ -11,13 +11,14 @@ import argparse
 import numpy as np
 
 from benchmarks.sampling import TEXT
-from cursivetransformer import Writer, style
-from cursivetransformer.errors import run_script
-from cursivetransformer.even import Hand
-from cursivetransformer.pen import smoothed
-from cursivetransformer.primer import find_primer
-from cursivetransformer.reader import GRADING, SHIPPED, load_reader
-from cursivetransformer.spelling import Spelling
+from cursivetransformer import Writer
+from cursivetransformer.ink import measures as style
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.layout.normalize import Hand
+from cursivetransformer.render.brush import smoothed
+from cursivetransformer.sampling.priming import find_primer
+from cursivetransformer.recognition.recognizer import GRADING, SHIPPED, load_reader
+from cursivetransformer.recognition.error_rate import Spelling
 
 COPIES = 3
 AS_DRAWN = dict(even_slant=0.0, even_size=0.0, smooth=0.0, missing="skip")

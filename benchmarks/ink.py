@@ -11,13 +11,13 @@ import argparse
 
 import numpy as np
 
-from cursivetransformer.augment import downsample
-from cursivetransformer.bank_sources import load_banks
-from cursivetransformer.faces import load_faces
-from cursivetransformer.sheet import side_by_side
-from cursivetransformer.strokes import split_strokes
-from cursivetransformer.style import wasserstein
-from cursivetransformer.synth import make_writers, write_word
+from cursivetransformer.ink.augment import downsample
+from cursivetransformer.bank.registry import load_banks
+from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.render.specimen import side_by_side
+from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.ink.measures import wasserstein
+from cursivetransformer.synthesis.synthesizer import make_writers, write_word
 
 STEP_KEPT = 0.032  # canvas heights between points of thinned ink, about what a model sees
 MOST = {"step, canvas heights": 0.1, "turning, degrees": 120, "curvature, 1/canvas height": 60, "stroke, canvas heights": 4, "pen lifts a character": 2.5,
@@ -88,7 +88,7 @@ def draw_words(real, synthetic, path):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from cursivetransformer.raster import draw_strokes
+    from cursivetransformer.render.raster import draw_strokes
 
     figure = Figure(figsize=(14, 8), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)

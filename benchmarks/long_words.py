@@ -6,9 +6,10 @@
 import argparse
 
 from benchmarks.evenness import grading_reader
-from cursivetransformer import Writer, write
-from cursivetransformer.errors import run_script
-from cursivetransformer.spelling import Spelling
+from cursivetransformer import Writer
+from cursivetransformer import pipeline as write
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.recognition.error_rate import Spelling
 
 WORDS = ("telecommunication misrepresentation industrialization telecommunications characteristically disproportionately counterproductive "
          "straightforwardness interconnectedness internationalization counterrevolutionary compartmentalization institutionalization "

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.bank_entry import BASELINE
-from cursivetransformer.strokes import split_strokes
+from cursivetransformer.bank.word import BASELINE
+from cursivetransformer.ink.strokes import split_strokes
 
 PAGE = Path(__file__).parent.parent / "collect.html"
 # Chromium's own calls to the network are shut off; nothing here is about them.

@@ -19,13 +19,13 @@ import numpy as np
 
 from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
-from cursivetransformer.errors import run_script
-from cursivetransformer.even import Hand
-from cursivetransformer.layout import lay_out
-from cursivetransformer.page import Ink
-from cursivetransformer.pen import smoothed
-from cursivetransformer.plotter import short_order, way_length, ways_between
-from cursivetransformer.render import ENDINGS, save_page
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.layout.normalize import Hand
+from cursivetransformer.layout.typesetter import lay_out
+from cursivetransformer.layout.page import Ink
+from cursivetransformer.render.brush import smoothed
+from cursivetransformer.render.plotter import short_order, way_length, ways_between
+from cursivetransformer.render.outputs import ENDINGS, save_page
 
 RUNS = 3
 PAGE_WORDS, LINE = 300, "The quick brown fox jumps over the lazy dog."

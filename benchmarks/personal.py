@@ -26,25 +26,26 @@ from torch.nn.utils import parametrize
 
 from benchmarks.personal_table import results, table
 from benchmarks.personal_ways import ONLY_SOME, WAYS
-from cursivetransformer import style, trainer
-from cursivetransformer.adapt import EVALUATIONS, scale_of
-from cursivetransformer.advice import next_prompts
-from cursivetransformer.augment import downsample
-from cursivetransformer.authors import find_author
-from cursivetransformer.bank import write_entries
-from cursivetransformer.bank_entry import word_to_entry
-from cursivetransformer.bank_sources import load_banks
-from cursivetransformer.checkpoint import SHIPPED, load_checkpoint
-from cursivetransformer.config import Config, get_all_args
-from cursivetransformer.dataset import split_words
-from cursivetransformer.errors import UserError, run_script
-from cursivetransformer.evaluation import as_written
-from cursivetransformer.reader import CHOOSING, GRADING, find_readers, load_reader, reader_from_state
-from cursivetransformer.respell import write_spelt
-from cursivetransformer.spelling import Spelling
-from cursivetransformer.strokes import resized
-from cursivetransformer.texts import ENGLISH
-from cursivetransformer.wordbank import PROMPTS, read_lines
+from cursivetransformer.ink import measures as style
+from cursivetransformer.training import trainer
+from cursivetransformer.training.finetune import EVALUATIONS, scale_of
+from cursivetransformer.bank.coverage import next_prompts
+from cursivetransformer.ink.augment import downsample
+from cursivetransformer.bank.authors import find_author
+from cursivetransformer.bank.file import write_entries
+from cursivetransformer.bank.word import word_to_entry
+from cursivetransformer.bank.registry import load_banks
+from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.config.train import Config, get_all_args
+from cursivetransformer.data.dataset import split_words
+from cursivetransformer.utils.errors import UserError, run_script
+from cursivetransformer.evaluation.evaluator import as_written
+from cursivetransformer.recognition.recognizer import CHOOSING, GRADING, find_readers, load_reader, reader_from_state
+from cursivetransformer.sampling.rerank import write_spelt
+from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.ink.strokes import resized
+from cursivetransformer.data.eval_texts import ENGLISH
+from cursivetransformer.bank.prompts import PROMPTS, read_lines
 
 BANK = "bigbank"
 SIZES = "25,50,100,200,400,800,all"
@@ -195,7 +196,7 @@ def told(row):
 
 def sheets(options, path):
     """A picture of held-out words as they were really written, and as models of so many words write them, one version each."""
-    from cursivetransformer.sheet import save_sheet
+    from cursivetransformer.render.specimen import save_sheet
 
     judge = Judge(options.reader_dir)
     chosen = [word for word in judge.held_out if word.text[:1].islower() and 3 < len(word.text) < 8][:4] + [word for word in judge.held_out if not word.text.islower()][:4]

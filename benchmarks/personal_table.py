@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.errors import UserError
+from cursivetransformer.utils.errors import UserError
 
 
 def results(folder):

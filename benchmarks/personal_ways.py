@@ -5,12 +5,13 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from cursivetransformer import adapt, style
-from cursivetransformer.faces import load_faces
-from cursivetransformer.maker_config import WordbankSettings
-from cursivetransformer.synth import write_word
-from cursivetransformer.wordbank import make_prompts
-from cursivetransformer.writer import Writer
+from cursivetransformer.training import finetune as adapt
+from cursivetransformer.ink import measures as style
+from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.config.synthesis import WordbankSettings
+from cursivetransformer.synthesis.synthesizer import write_word
+from cursivetransformer.bank.prompts import make_prompts
+from cursivetransformer.synthesis.hand import Writer
 
 RANK, LORA_RATE = 16, 4e-3
 CANDIDATES, FITTED, SEEN, FITTED_WORDS = 150, 4, 25, 3000  # synthetic writers, those that are likest, words each is judged by, words of theirs

@@ -12,14 +12,14 @@ import time
 import numpy as np
 import torch
 
-from cursivetransformer.augment import downsample, draw_rates, draw_transforms, transform
-from cursivetransformer.bank_sources import load_banks
-from cursivetransformer.config import get_all_args
-from cursivetransformer.dataset import NO_WORD, Ink, draw_word_ids, make_batch
-from cursivetransformer.errors import run_script
-from cursivetransformer.packing import Examples, InkTensors, pack
-from cursivetransformer.strokes import points_to_offsets
-from cursivetransformer.tokenizer import make_tokenizer
+from cursivetransformer.ink.augment import downsample, draw_rates, draw_transforms, transform
+from cursivetransformer.bank.registry import load_banks
+from cursivetransformer.config.train import get_all_args
+from cursivetransformer.data.dataset import NO_WORD, Ink, draw_word_ids, make_batch
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.data.packing import Examples, InkTensors, pack
+from cursivetransformer.ink.strokes import points_to_offsets
+from cursivetransformer.data.tokenizer import make_tokenizer
 
 BATCH, ROUNDS = 256, 9
 

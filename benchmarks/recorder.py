@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.page import Recorder, browser_type, find_chromium, fractions, loops
-from cursivetransformer.bank import load_bank
+from cursivetransformer.bank.file import load_bank
 
 SIZES = {"desktop": dict(viewport=dict(width=1280, height=720)), "phone": dict(viewport=dict(width=740, height=360), device_scale_factor=2, has_touch=True)}
 PAUSE = 3000  # milliseconds between the words of the pictures, for a pace that somebody could have

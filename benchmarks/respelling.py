@@ -9,15 +9,15 @@ grading reader misreads, of the English and of all words, and how many versions 
 
 import numpy as np
 
-from cursivetransformer.bank_sources import load_banks
-from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.errors import run_script
-from cursivetransformer.evaluation import find_both_readers
-from cursivetransformer.generate import write_rows
-from cursivetransformer.sample_config import get_evaluation_args, sampling_options
-from cursivetransformer.spelling import edits
-from cursivetransformer.stream import Stream
-from cursivetransformer.texts import text_sets
+from cursivetransformer.bank.registry import load_banks
+from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.evaluation.evaluator import find_both_readers
+from cursivetransformer.sampling.generate import write_rows
+from cursivetransformer.config.sample import get_evaluation_args, sampling_options
+from cursivetransformer.recognition.error_rate import edits
+from cursivetransformer.data.dataloader import Stream
+from cursivetransformer.data.eval_texts import text_sets
 
 NEVER, ALWAYS = np.inf, -1.0  # limits in nats that no first version passes, and that every one does
 

@@ -19,17 +19,17 @@ import numpy as np
 import torch
 
 from benchmarks.attention import plain_copy
-from cursivetransformer.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.config import get_all_args
-from cursivetransformer.errors import run_script
-from cursivetransformer.generate import _allowed_tokens, _decode, context_of, draw, probabilities, prompt_of
-from cursivetransformer.manuscript import Spelling
-from cursivetransformer.model import ModelConfig, make_model
-from cursivetransformer.reader import find_readers
-from cursivetransformer.sample_config import get_sample_args
-from cursivetransformer.token_model import TokenGPT
-from cursivetransformer.tokenizer import make_tokenizer
-from cursivetransformer.write import VERSIONS
+from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
+from cursivetransformer.config.train import get_all_args
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.sampling.generate import _allowed_tokens, _decode, context_of, draw, probabilities, prompt_of
+from cursivetransformer.layout.text import Spelling
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.recognition.recognizer import find_readers
+from cursivetransformer.config.sample import get_sample_args
+from cursivetransformer.models.token_gpt import TokenGPT
+from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.pipeline import VERSIONS
 
 TEXT = ("It was a bright cold day in the spring of that year, and the old clock in the hall had just struck nine when a letter came "
         "for us. Nobody had written to our house for many years, so we all stood around the table and looked at it for a while "

@@ -13,9 +13,9 @@ from collections import Counter
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from cursivetransformer.config import get_all_args
-from cursivetransformer.errors import run_script
-from cursivetransformer.trainer import Trainer
+from cursivetransformer.config.train import get_all_args
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.training.trainer import Trainer
 
 STEPS, WARM_UP = 40, 5
 KINDS = {  # by the first name that an operation's contains

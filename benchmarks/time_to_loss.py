@@ -23,11 +23,11 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from benchmarks.options import take_options  # noqa: E402
-from cursivetransformer.config import get_all_args, replace  # noqa: E402
-from cursivetransformer.errors import UserError, run_script  # noqa: E402
-from cursivetransformer.files import atomic_path  # noqa: E402
-from cursivetransformer.preview import draw_preview  # noqa: E402
-from cursivetransformer.trainer import Trainer  # noqa: E402
+from cursivetransformer.config.train import get_all_args, replace  # noqa: E402
+from cursivetransformer.utils.errors import UserError, run_script  # noqa: E402
+from cursivetransformer.utils.io import atomic_path  # noqa: E402
+from cursivetransformer.training.samples import draw_preview  # noqa: E402
+from cursivetransformer.training.trainer import Trainer  # noqa: E402
 
 FIRST_MARK, MARKS_PER_DOUBLING = 2.0, 2  # seconds of training at which the loss is measured first, and how often then
 TURN = 20.0  # seconds

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from cursivetransformer.authors import UNKNOWN_AUTHOR, find_author
-from cursivetransformer.looks import check_picture, draw_looks, find_looks, told
-from cursivetransformer.manuscript import Break, Manuscript
-from cursivetransformer.paper import Sheet
-from cursivetransformer.render import open_outputs, parse_out
-from cursivetransformer.respell import write_spelt
-from cursivetransformer.sample_config import sampling_options
-from cursivetransformer.sheet import save_sheet
-from cursivetransformer.write import VERSIONS, Writer
+from cursivetransformer.bank.authors import UNKNOWN_AUTHOR, find_author
+from cursivetransformer.sampling.attention_weights import check_picture, draw_looks, find_looks, told
+from cursivetransformer.layout.text import Break, Manuscript
+from cursivetransformer.layout.paper import Sheet
+from cursivetransformer.render.outputs import open_outputs, parse_out
+from cursivetransformer.sampling.rerank import write_spelt
+from cursivetransformer.config.sample import sampling_options
+from cursivetransformer.render.specimen import save_sheet
+from cursivetransformer.pipeline import VERSIONS, Writer
 
 MOST_EXPLAINED = 100  # words whose attention is drawn
 HANDS_TEXT = "Dear reader, this is my hand."  # what authors write to be looked at

@@ -11,15 +11,16 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from cursivetransformer import Writer, pen
-from cursivetransformer.authors import numbers_of
-from cursivetransformer.checkpoint import SHIPPED
-from cursivetransformer.errors import run_script
-from cursivetransformer.even import Hand
-from cursivetransformer.looks import COLORS, find_looks
-from cursivetransformer.raster import save_figure
-from cursivetransformer.strokes import points_to_offsets, split_strokes
-from cursivetransformer.svg import curve_data
+from cursivetransformer import Writer
+from cursivetransformer.render import brush as pen
+from cursivetransformer.bank.authors import numbers_of
+from cursivetransformer.models.checkpoint import SHIPPED
+from cursivetransformer.utils.errors import run_script
+from cursivetransformer.layout.normalize import Hand
+from cursivetransformer.sampling.attention_weights import COLORS, find_looks
+from cursivetransformer.render.raster import save_figure
+from cursivetransformer.ink.strokes import points_to_offsets, split_strokes
+from cursivetransformer.render.svg import curve_data
 
 SHOWN = 6        # steps that are printed
 LINE = "brown fox and lazy dog"  # written beside the word, so that its hand is known

@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.page import Recorder, browser_type, fractions
-from cursivetransformer.bank_entry import Word
-from cursivetransformer.errors import UserError, run_script
-from cursivetransformer.faces import load_faces
-from cursivetransformer.synth import write_word
-from cursivetransformer.writer import Writer
+from cursivetransformer.bank.word import Word
+from cursivetransformer.utils.errors import UserError, run_script
+from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.synthesizer import write_word
+from cursivetransformer.synthesis.hand import Writer
 
 NAME, SEED = "Nora", 4321   # no seed of the writers that the base learnt
 SHOWN = 40                  # the word that is on the paper when its picture is taken

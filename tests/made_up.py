@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 
-from cursivetransformer.bank import write_entries
-from cursivetransformer.bank_entry import Word, word_to_entry
-from cursivetransformer.strokes import join_strokes
+from cursivetransformer.bank.file import write_entries
+from cursivetransformer.bank.word import Word, word_to_entry
+from cursivetransformer.ink.strokes import join_strokes
 
 LETTERS = "abcdehilnorstu"
 

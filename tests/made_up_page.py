@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from cursivetransformer.even import Hand
-from cursivetransformer.layout import lay_out
-from cursivetransformer.page import Ink
-from cursivetransformer.sample_config import SampleConfig
+from cursivetransformer.layout.normalize import Hand
+from cursivetransformer.layout.typesetter import lay_out
+from cursivetransformer.layout.page import Ink
+from cursivetransformer.config.sample import SampleConfig
 from tests.made_up import made_up_words
 
 

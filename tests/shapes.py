@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cursivetransformer.bank_entry import Word
-from cursivetransformer.strokes import join_strokes
+from cursivetransformer.bank.word import Word
+from cursivetransformer.ink.strokes import join_strokes
 
 TURN = np.linspace(0, 2 * np.pi, 20)
 SHAPES = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.bank import load_bank, read_entries
+from cursivetransformer.bank.file import load_bank, read_entries
 
 ROOT = Path(__file__).parent.parent.parent
 STARTER = ROOT / "data" / "starter.json.zip"

@@ -3,8 +3,8 @@
 import numpy as np
 
 from benchmarks.page import loops
-from cursivetransformer.bank import load_bank
-from cursivetransformer.bank_entry import word_to_entry
+from cursivetransformer.bank.file import load_bank
+from cursivetransformer.bank.word import word_to_entry
 from tests.collect.common import STARTER, exported, same_strokes
 
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from benchmarks.page import Recorder, loops
-from cursivetransformer.bank import load_bank
+from cursivetransformer.bank.file import load_bank
 from tests.collect.common import exported, same_strokes
 
 

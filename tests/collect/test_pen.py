@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.page import loops
-from cursivetransformer.strokes import split_strokes
+from cursivetransformer.ink.strokes import split_strokes
 from tests.collect.common import DOT, exported, same_strokes, without_repetition
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.page import loops
-from cursivetransformer.advice import next_prompts
-from cursivetransformer.wordbank import PROMPTS, coverage, read_lines
+from cursivetransformer.bank.coverage import next_prompts
+from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines
 from tests.collect.common import STARTER, exported, same_strokes
 from tests.conftest import real_bank
 
@@ -79,7 +79,7 @@ def test_coverage_asks_for_what_is_rare(recorder):
 
 
 def test_advice_on_a_bank_goes_by_the_rule_of_the_page(recorder, tmp_path):
-    """What `python -m cursivetransformer.advice` lists are the prompts that the page asks for next."""
+    """What `cursive bank advise` lists are the prompts that the page asks for next."""
     asked = []
     for _ in range(12):
         asked.append(recorder.prompt)

@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.page import PAGE, fractions, loops
 from benchmarks.recorder import write_and_scroll
-from cursivetransformer.bank import load_bank, write_entries
-from cursivetransformer.bank_entry import word_to_entry
-from cursivetransformer.strokes import split_strokes
+from cursivetransformer.bank.file import load_bank, write_entries
+from cursivetransformer.bank.word import word_to_entry
+from cursivetransformer.ink.strokes import split_strokes
 from tests.collect.common import ROOT, STARTER
 
 

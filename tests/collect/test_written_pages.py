@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cursivetransformer.render import save_page
+from cursivetransformer.render.outputs import save_page
 from tests.made_up_page import made_up_pages, settings
 
 CSS_DPI = 96

@@ -1,0 +1,172 @@
+"""Evaluating a model, and the scripts that read: python -m pytest tests/test_evaluation.py"""
+
+import json
+import math
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cursivetransformer.evaluation import evaluator as evaluation
+from cursivetransformer.bank.file import write_entries
+from cursivetransformer.bank.word import word_to_entry
+from cursivetransformer.config.train import get_all_args, get_reader_args
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.evaluation.evaluator import HELD_OUT, evaluate
+from cursivetransformer.training.train_recognizer import train_readers
+from cursivetransformer.evaluation.report import markdown, save_report
+from cursivetransformer.config.sample import get_evaluation_args
+from cursivetransformer.training.trainer import train
+from tests.shapes import shape_words
+from tests.training.test_trainer import SMALL
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a bank, two readers and a model of it, all of them hardly trained."""
+    home = tmp_path_factory.mktemp("evaluation")
+    bank = home / "shapes.json"
+    write_entries(bank, [word_to_entry(word) for word in shape_words()])
+    train_readers(get_reader_args(use_argparse=False, dataset_name=str(bank), max_steps=2, batch_size=2, reader_dir=str(home / "readers"), device="cpu"),
+                  lambda sentence: None)
+    train(get_all_args(use_argparse=False, **SMALL, max_steps=8, dataset_name=str(bank), run_dir=str(home / "runs"), wandb_run_name="a",
+                       reader_dir=str(home / "readers"), read_words=4, best_by="reading"))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def few_texts(monkeypatch):
+    """Texts that three letters can spell."""
+    monkeypatch.setattr("cursivetransformer.data.eval_texts.ENGLISH", "vivo ovo violin oi")
+    monkeypatch.setattr("cursivetransformer.data.eval_texts.RANDOM_WORDS", 5)
+
+
+def settings(home, **changes):
+    return get_evaluation_args(use_argparse=False, **{"run_dir": str(home / "runs"), "reader_dir": str(home / "readers"), "device": "cpu",
+                                                      "best_of": "1,3", "most_words": 6, **changes})
+
+
+def without_times(report):
+    return {**report, "generated": {n: {key: value for key, value in part.items() if "second" not in key} for n, part in report["generated"].items()}}
+
+
+def test_a_report_is_whole_and_the_same_for_the_same_seed(home, tmp_path):
+    (report, written), (again, _), (other, _) = (evaluate(settings(home, seed=seed), lambda sentence: None) for seed in (1, 1, 2))
+    assert without_times(report) == without_times(again) != without_times(other)
+    loss = report["loss"]
+    assert loss["bits_per_offset"] == pytest.approx(loss["nats_per_offset"] / math.log(2)) and 0 < loss["nats_per_token"] < loss["nats_per_offset"]
+    one, three = (report["generated"][n] for n in ("1", "3"))
+    assert set(one["sets"]) == set(three["sets"]) >= {"random", HELD_OUT} and one["tokens_per_second"] > 0
+    assert one["all"]["words"] == sum(counts["words"] for counts in one["sets"].values()) == len(written) <= 24
+    assert sum(c["misread"] for c in one["all"]["by_character"].values()) == one["all"]["edits"]
+    assert [entry["versions"][1]["edits"] for entry in written][0] > 0  # hardly trained
+    assert report["real"]["recorded"]["words"] == 6 and set(report["style"]) == {"generated", "other real words"}
+    paths = save_report(report, written, tmp_path / "report")
+    assert json.loads(Path(paths[0]).read_text())["loss"] == loss
+    table = Path(paths[1]).read_text()
+    assert table == markdown(report) and "| generated: random |" in table and "`v`" in table
+    assert Path(paths[2]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_only_the_reader_that_did_not_choose_grades(home, monkeypatch):
+    asked = []
+    load = evaluation.load_reader
+
+    def watched(path, device):
+        reader = load(path, device)
+        reader.judge = lambda inks, texts, name=path.stem: (asked.append((name, len(inks))) or [""] * len(inks), np.full(len(inks), 9.0))
+        reader.read = lambda inks, judge=reader.judge: judge(inks, [])[0]
+        return reader
+
+    monkeypatch.setattr(evaluation, "load_reader", watched)
+    report, written = evaluate(settings(home), lambda sentence: None)
+    graded = [n for name, n in asked if name == "grading"]
+    assert graded == [6, 6, len(written), len(written)]  # recorded ink twice, then each number of versions
+    # Every word is read as "", so it is drawn again, and all versions are read by the other reader alone.
+    assert sum(n for name, n in asked if name == "choosing") == 6 + 3 * len(written)
+    assert report["generated"]["3"]["doubtful"] == len(written)
+
+
+def test_other_banks_and_missing_readers_are_told(home, tmp_path):
+    other = tmp_path / "other.json"
+    write_entries(other, [word_to_entry(word) for word in shape_words(40, seed=9)])
+    told = []
+    evaluate(settings(home, dataset_name=str(other), readers=str(home / "readers" / "shapes"), best_of="1"), told.append)
+    assert sum("note:" in sentence for sentence in told) == 3  # the model's bank, and each reader's
+    with pytest.raises(UserError, match="has no readers of this bank; train them with"):
+        evaluate(settings(home, reader_dir=str(tmp_path)), told.append)
+    with pytest.raises(UserError, match="there is no reader"):
+        evaluate(settings(home, readers=str(tmp_path)), told.append)
+    for best_of in ("0", "1,x", ""):
+        with pytest.raises(UserError, match="--best_of must be whole numbers"):
+            settings(home, best_of=best_of)
+
+
+@pytest.fixture
+def run(home, monkeypatch, capsys):
+    """Runs a script as a command would, but in this process, which has torch loaded: (exit code, what it printed, its complaint)."""
+    monkeypatch.chdir(home)
+
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        code = 0
+        try:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+        except SystemExit as exit:
+            code = exit.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_scripts_do_what_they_say(home, run):
+    code, told, _ = run("evaluate.py", "--best_of", "1,2", "--most_words", "3", "--out", "reports/a")
+    assert code == 0 and "## Legibility" in told
+    assert sorted(path.name for path in (home / "reports").iterdir()) == ["a.json", "a.md", "a.png"]
+    code, told, _ = run("sample.py", "ovi vio", "--out", "a.svg", "--respell", "2")
+    assert code == 0 and "in its best of 2 versions" in told and "--rewrite 1" in told
+    code, told, _ = run("train_reader.py", "--dataset_name", "shapes.json", "--max_steps", "1", "--batch_size", "1", "--out", "other")
+    assert code == 0 and "readers written to other/" in told and (home / "other" / "grading.pt").is_file()
+
+
+@pytest.mark.parametrize("script, arguments, sentence", [
+    ("sample.py", ["ovi", "--respell", "4", "--reader_dir", "nowhere"], "needs a reader of this hand"),
+    ("sample.py", ["ovi", "--respell", "0"], "--respell must be 1 or more"),
+    ("sample.py", ["ovi", "--rewrite", "2"], "the text has words 1 to 1"),
+    ("train_reader.py", ["--dataset_name", "shapes.json", "--max_steps", "0"], "--max_steps must be 1 or more"),
+    ("train_reader.py", ["--dataset_name", "none.json"], "there is no file none.json"),
+    ("evaluate.py", ["--checkpoint", "readers/shapes/choosing.pt"], "holds a reader, not a checkpoint"),
+    ("evaluate.py", ["--readers", "runs"], "there is no reader"),
+    ("evaluate.py", ["--out", "shapes.json/report"], "cannot be written"),
+    ("train_reader.py", ["--dataset_name", "shapes.json", "--out", "shapes.json/readers"], "cannot be written"),
+    ("train.py", ["--dataset_name", "shapes.json", "--best_by", "reading", "--reader_dir", "nowhere", "--device", "cpu"], "--best_by reading needs a reader"),
+    ("train.py", ["--best_by", "reading", "--read_words", "0"], "--best_by must be 'loss'"),
+])
+def test_mistakes_are_one_sentence_and_exit_code_2(run, script, arguments, sentence):
+    code, _, complaint = run(script, *arguments)
+    assert code == 2 and sentence in complaint and complaint.count("\n") == 1, complaint
+
+
+def test_training_tells_how_its_ink_is_read_and_keeps_the_best_by_it(home):
+    from cursivetransformer.models.checkpoint import load_checkpoint
+
+    rows = [json.loads(line) for line in (home / "runs" / "a" / "metrics.jsonl").read_text().splitlines()]
+    errors = [row["reading_error"] for row in rows]
+    assert len(errors) == 2 and all(np.isfinite(errors))
+    best, last = (load_checkpoint(home / "runs" / "a" / f"{name}.pt").training for name in ("best", "last"))
+    assert last["best_error"] == min(errors) and rows[best["step"] // 4 - 1]["reading_error"] == min(errors)
+
+
+def test_rules_of_respelling_are_compared_on_the_same_versions(home, monkeypatch, capsys):
+    from benchmarks import respelling
+
+    monkeypatch.setattr(sys, "argv", ["respelling", "--run_dir", str(home / "runs"), "--reader_dir", str(home / "readers"), "--best_of", "4"])
+    respelling.main()
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    versions = [float(row[-1]) for row in rows]
+    assert rows[0][0].strip() == "never" and versions[0] == 1 and versions[-1] == versions[-2] == 4
+    assert versions[1:-2] == sorted(versions[1:-2])  # the surer a word must be, the more is drawn

@@ -1,0 +1,85 @@
+"""Even slant and size: python -m pytest tests/test_even.py"""
+
+import numpy as np
+import pytest
+
+from cursivetransformer.ink import measures as style
+from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT, Hand
+
+TEXTS = ["one", "sum", "bold", "van", "tall", "row", "new", "hill", "x", "Moon"]
+OWN = {"h": 0.15, "l": 0.1, "w": -0.1, "x": -0.2}  # slants of letters that differ from the hand's
+
+
+def written(rng, copies=12, noise=0.04):
+    """Inks and texts: words of steep lines that lean as the hand does, their letters do, and by chance; as high as their letters are,
+    and by chance."""
+    inks, texts = [], TEXTS * copies
+    for text in texts:
+        slant = 0.2 + np.mean([OWN.get(char, 0) for char in text]) + rng.normal(0, noise)
+        y = -0.15 * style.tallest(text) * np.exp(rng.normal(0, noise)) * np.tile(np.abs(np.linspace(-1, 1, 21)), len(text))
+        x = np.linspace(0, 0.1 * len(text), len(y)) - slant * y
+        inks.append(np.column_stack([x - x.min(), y, np.arange(len(y)) < len(y) - 1]).astype(np.float32))
+    return inks, texts
+
+
+def spreads(inks, texts):
+    """Of slant and log height between words of one text; and the mean slant of each text."""
+    values = np.array([np.tan(style.slants(inks)), np.log([-points[:, 1].min() for points in inks])])
+    values = values.reshape(2, -1, len(TEXTS))
+    return np.sqrt(values.var(axis=1).mean(axis=1)), values[0].mean(axis=0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_what_chance_made_is_taken_out_by_that_share_and_what_letters_made_stays(share):
+    inks, texts = written(np.random.default_rng(0))
+    hand = Hand.of(inks, texts)
+    more = written(np.random.default_rng(1))[0]  # other words of that hand
+    for some in (inks, more):
+        evened = [hand.evened(points, text, share, share) for points, text in zip(some, texts)]
+        (before, slants), (after, evened_slants) = spreads(some, texts), spreads(evened, texts)
+        np.testing.assert_allclose(after / before, 1 - share, atol=0.15)
+        np.testing.assert_allclose(evened_slants, slants, atol=0.03)
+        assert np.ptp(slants) > 0.2
+        assert all(points[:, 0].min() == pytest.approx(0, abs=1e-6) for points in evened)
+        assert share or all(np.array_equal(a, b) for a, b in zip(some, evened))
+
+
+def test_of_few_words_little_is_known_and_little_is_changed():
+    inks, texts = written(np.random.default_rng(0), copies=1)
+    hand = Hand.of(inks, texts)
+    changes = [np.abs(hand.evened(points, text, 1, 1)[:, 1] - points[:, 1]).max() / np.abs(points[:, 1]).max() for points, text in zip(inks, texts)]
+    assert 0 < np.median(changes) < 0.03
+    (_, slants), (_, evened) = spreads(inks, texts), spreads([hand.evened(points, text, 1, 1) for points, text in zip(inks, texts)], texts)
+    assert np.abs(evened - slants).max() < 0.12 and np.ptp(evened) > 0.15
+
+
+def test_what_is_another_thing_than_uneven_is_left_alone():
+    inks, texts = written(np.random.default_rng(0))
+    hand = Hand.of(inks, texts)
+    comma = np.array([[0, 0, 1], [-0.02 + 0.02, 0.05, 0]], np.float32)
+    np.testing.assert_allclose(hand.evened(comma, ",", 1, 1), comma, atol=0.02)
+    lying = inks[0] * np.array([1, 0.2, 1], np.float32)  # a fifth as high: misdrawn, and not to be blown up
+    assert -hand.evened(lying, texts[0], 0, 1)[:, 1].min() == pytest.approx(-lying[:, 1].min())
+    nothing = np.zeros((0, 3), np.float32)
+    assert len(hand.evened(nothing, "x")) == 0
+
+
+def test_a_hand_of_dots_has_a_size_too():
+    dots = [np.array([[0, -0.1, 0]], np.float32)] * 3
+    hand = Hand.of(dots, ["."] * 3)
+    assert hand.x_height == CANVAS_X_HEIGHT and np.isfinite(hand.evened(dots[0], '.')).all()
+
+
+def test_real_ink_written_on_the_slant_now_and_then_is_evened(real_words):
+    words = [word for word in real_words[:400] if len(word.text) > 3]
+    rng = np.random.default_rng(0)
+    shears = rng.normal(0, 0.08, len(words))
+    inks, texts = [], [word.text for word in words]
+    for word, shear in zip(words, shears):
+        points = word.points.copy()
+        points[:, 0] -= shear * points[:, 1]
+        inks.append(points)
+    hand = Hand.of(inks, texts)
+    evened = [hand.evened(points, text, 1, 0) for points, text in zip(inks, texts)]
+    taken = np.tan(style.slants(inks)) - np.tan(style.slants(evened))
+    assert np.corrcoef(taken, shears)[0, 1] > 0.75 and np.polyfit(shears, taken, 1)[0] > 0.4

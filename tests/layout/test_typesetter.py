@@ -1,0 +1,219 @@
+"""Layout: python -m pytest tests/test_layout.py"""
+
+import dataclasses
+import subprocess
+import sys
+from itertools import count, islice
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies
+
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT as X_HEIGHT
+from cursivetransformer.layout.typesetter import fitted, lay_out
+from cursivetransformer.layout.text import Break
+from cursivetransformer.layout.page import Ink
+from cursivetransformer.layout.paper import LINE_PITCH
+from cursivetransformer.config.sample import ALIGNMENTS, PAPERS, SampleConfig
+
+STILL = dict(word_space=1.0, word_space_jitter=0.0, slope_jitter=0.0, x_height=4.0)
+UNIT = 4 / X_HEIGHT  # millimetres of a canvas height
+
+
+def bar(width, height=0.2, text="l", glued=False):
+    """A word that is a gate: up, across, and down to the baseline, so that its edges are upright."""
+    up = np.linspace(0, -height, 20)
+    points = np.concatenate([np.stack([0 * up, up], 1), np.stack([0 * up + width, up[::-1]], 1)])
+    return Ink(text, np.column_stack([points, np.arange(40) < 39]).astype(np.float32), glued)
+
+
+def pages(parts, **settings):
+    return list(lay_out(parts, dataclasses.replace(SampleConfig(), **{**STILL, **settings}), X_HEIGHT))
+
+
+def starts(page):
+    return np.array([(word.x, word.y) for word in page.words])
+
+
+def rows(page, pitch=LINE_PITCH * 4):
+    """The number of each word's line, from 0."""
+    y = starts(page)[:, 1]
+    return np.round((y - y[0]) / pitch, 6).tolist()
+
+
+def test_words_stand_side_by_side_on_one_baseline():
+    page, = pages([bar(1), bar(2), bar(1)], page="A3", word_space=2.0)
+    x, y = starts(page).T
+    assert np.ptp(y) < 1e-9
+    ends = x + np.array([1, 2, 1]) * UNIT
+    np.testing.assert_allclose(x[1:] - ends[:-1], 2 * 4, rtol=1e-5)
+
+
+def test_a_sentence_is_followed_by_a_wider_space():
+    page, = pages([bar(1, text=text) for text in ("a", "b.", "c", 'd!"', "e", "f")], page="A3")
+    np.testing.assert_allclose(np.diff(starts(page)[:, 0]) - UNIT, [4, 5.2, 4, 5.2, 4], rtol=1e-5)
+
+
+def test_parts_of_a_word_stand_close_together():
+    page, = pages([bar(1), dataclasses.replace(bar(1), glued=True, joined=True), bar(1)], page="A3")
+    np.testing.assert_allclose(np.diff(starts(page)[:, 0]) - UNIT, [0.4, 4], rtol=1e-5)
+
+
+def test_a_tail_makes_no_hole_between_words():
+    """The tail of the second word hangs far under the first one, so that they stand nearer than their edges would."""
+    flat = Ink("o", np.array([[0, 0, 1], [1, -0.01, 0]], np.float32))
+    tailed = Ink("j", np.array([[0.5, 0, 1], [0.5, 0.3, 1], [0, 0.31, 0]], np.float32))
+    near, far = (pages([flat, word], page="A3")[0] for word in (tailed, dataclasses.replace(flat)))
+    assert 4 * 0.2 < starts(far)[1, 0] - starts(near)[1, 0] <= 4 * 0.5 + 1e-6
+
+
+def test_lines_wrap_and_given_line_breaks_are_kept():
+    page, = pages([bar(1), bar(1), bar(1), Break(2), bar(1)], page="A4", line_width=30.0)  # a bar is 12 mm wide
+    assert rows(page) == [0, 0, 1, 3]
+    page, = pages([bar(1), Break(3), bar(1)], page="A4", paragraph_space=0.5)
+    assert rows(page) == [0, 2]
+
+
+def test_pages_are_full_and_follow_each_other():
+    many = pages([bar(3) for _ in range(60)], page="A6", margin="10")
+    assert len(many) > 2 and sum(len(page.words) for page in many) == 60
+    for page in many:
+        assert (page.width, page.height) == (105, 148)
+        ink = np.concatenate(page.strokes)
+        assert (ink >= 10 - 1e-6).all() and (ink <= (95, 138)).all()
+    assert len({len(page.words) for page in many[:-1]}) == 1
+    first, second = pages([bar(1), Break(0, 0, True), bar(1)], page="A6")
+    assert starts(first)[0].tolist() == starts(second)[0].tolist()
+
+
+def test_pages_come_as_they_are_full():
+    """A text without an end is laid out too: no more of it is read than the pages that are asked for need."""
+    taken = count()
+
+    def endless():
+        while True:
+            next(taken)
+            yield bar(3)
+
+    config = dataclasses.replace(SampleConfig(), page="A6", **STILL)
+    assert len(list(islice(lay_out(endless(), config, X_HEIGHT), 3))) == 3
+    assert next(taken) < 200
+
+
+def test_a_page_is_as_small_as_its_text_unless_told():
+    page, = pages([bar(1), bar(1)])
+    ink = np.concatenate(page.strokes)
+    np.testing.assert_allclose(ink.min(axis=0), 8, rtol=1e-5)  # two x-heights
+    np.testing.assert_allclose((page.width, page.height) - ink.max(axis=0), 8, rtol=1e-5)
+    many = pages([bar(3) for _ in range(200)])
+    assert len(many) > 1 and {(page.width, page.height) for page in many} == {(210, 297)}
+
+
+@pytest.mark.parametrize("widths", [[1], [40], [40, 1, 40]])
+def test_all_ink_is_on_the_page_even_where_a_word_is_wider_than_a_line(widths):
+    for page in pages([bar(width, 3) for width in widths], page="A6", margin="30"):
+        ink = np.concatenate(page.strokes)
+        assert (ink >= 0).all() and (ink <= (page.width, page.height)).all()
+        assert ink[:, 0].max() <= 75 + 1e-6
+    assert sum(len(page.words) for page in pages([bar(width, 3) for width in widths], page="A6", margin="30")) == len(widths)
+
+
+def test_a_glued_mark_stays_with_its_word():
+    free, glued = ([bar(1), bar(1), bar(0.6, text=".", glued=sticks)] for sticks in (False, True))
+    assert rows(pages(free, page="A4", line_width=30.0)[0]) == [0, 0, 1]
+    assert rows(pages(glued, page="A4", line_width=30.0)[0]) == [0, 1, 1]
+
+
+def test_what_is_glued_is_parted_where_a_line_cannot_hold_it():
+    page, = pages([bar(1, glued=i > 0) for i in range(20)], page="A4", line_width=50.0)
+    assert {word.scale for word in page.words} == {UNIT} and rows(page)[:4] == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("align", ["left", "right", "centre", "justified"])
+def test_alignment(align):
+    page, = pages([bar(1) for _ in range(5)] + [Break(), bar(1), bar(1)], page="A4", margin="20", line_width=50.0, align=align)
+    by_line = {}
+    for word, row in zip(page.words, rows(page)):
+        by_line.setdefault(row, []).append((word.x, word.x + 12))
+    edges = [(line[0][0], line[-1][1]) for line in by_line.values()]
+    assert len(edges) == 3
+    for left, right in edges:
+        assert {"left": left == pytest.approx(20), "right": right == pytest.approx(70), "centre": left + right == pytest.approx(90),
+                "justified": left == pytest.approx(20)}[align]
+    if align == "justified":
+        assert [right == pytest.approx(70) for _, right in edges] == [True, False, False], "not the last line of a paragraph"
+
+
+PARTS = strategies.lists(strategies.one_of(
+    strategies.builds(bar, strategies.floats(0.05, 30), strategies.floats(0.01, 0.4), strategies.text("ab.,", max_size=3), strategies.booleans()),
+    strategies.builds(Break, strategies.integers(0, 40), strategies.integers(0, 60), strategies.booleans())), max_size=30)
+
+
+@hypothesis.given(PARTS, strategies.sampled_from(PAPERS), strategies.sampled_from(ALIGNMENTS), strategies.sampled_from(["auto", "A6", "60x40"]),
+                  strategies.booleans(), strategies.integers(0, 3))
+def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, align, page, fit, seed):
+    words = [part for part in parts if isinstance(part, Ink)]
+    config = dataclasses.replace(SampleConfig(), paper=paper, align=align, page=page, margin="6", indent=3.0, seed=seed, slope_jitter=0.0)
+    if fit and words:
+        try:
+            sheet, parts = fitted(parts, config, X_HEIGHT)
+        except UserError:  # page breaks, or a very small page
+            return
+        found = list(lay_out(parts, config, X_HEIGHT, sheet))
+        assert len(found) == 1
+    else:
+        found = list(lay_out(parts, config, X_HEIGHT))
+    assert [placed.points is word.points for placed, word in zip((placed for one in found for placed in one.words), words, strict=True)] == [True] * len(words)
+    for one in found:
+        x = np.concatenate([stroke[:, 0] for stroke in one.strokes])
+        assert x.min() >= 6 - 1e-3 and x.max() <= one.width - 6 + 1e-3
+        assert all(0 < placed.y < one.height for placed in one.words)
+
+
+def test_indents():
+    page, = pages([Break(0, 2), bar(1), Break(2), bar(1), Break(), bar(1)], page="A4", margin="20", indent=5.0)
+    assert (starts(page)[:, 0] - 20).tolist() == pytest.approx([2 * 1.5 * 4 + 5, 5, 0])
+
+
+def test_spaces_and_slopes_vary_by_seed_and_within_bounds():
+    words = [bar(1) for _ in range(100)]
+    one, again, other = (pages(words, page="A4", word_space_jitter=0.2, slope_jitter=1.0, seed=seed)[0] for seed in (1, 1, 2))
+    assert np.array_equal(starts(one), starts(again)) and not np.array_equal(starts(one), starts(other))
+    gaps = np.diff(starts(one)[:, 0])
+    gaps = gaps[gaps > 0] - 12
+    assert gaps.std() > 0.3 and gaps.min() >= 2 - 1e-6 and gaps.max() <= 8 + 1e-6
+    assert 0 < np.std([word.slope for word in one.words]) and max(abs(word.slope) for word in one.words) <= np.radians(2) + 1e-9
+    still = pages(words, page="A4")[0]
+    assert {word.slope for word in still.words} == {0.0} and np.ptp(np.round(np.diff(starts(still)[:, 0])[:5], 9)) == 0
+
+
+@pytest.mark.parametrize("paper", ["ruled", "squared", "dotted"])
+def test_writing_stands_on_the_lines_of_the_paper(paper):
+    page, = pages([bar(2) for _ in range(20)] + [Break(3), bar(1)], page="A5", paper=paper, paragraph_space=0.4)
+    ys = {round(line[1], 4) for line in page.ruling.lines(148, 210)} | {round(y, 4) for _, y in page.ruling.dots(148, 210)}
+    assert {round(word.y, 4) for word in page.words} <= ys
+    cropped, = pages([bar(1)], paper=paper)
+    lines = cropped.ruling.lines(cropped.width, cropped.height) or [(0, y, 0, y) for _, y in cropped.ruling.dots(cropped.width, cropped.height)]
+    assert min(abs(line[1] - cropped.words[0].y) for line in lines) < 1e-4, "also where the page is cropped"
+
+
+def test_fitting_takes_the_largest_letters_that_fit():
+    words, config = [bar(1) for _ in range(100)], dataclasses.replace(SampleConfig(), page="A6", fit=True, x_height=None, word_space_jitter=0.0)
+    sheet, kept = fitted(iter(words), config, X_HEIGHT)
+    assert kept == words and len(list(lay_out(kept, config, X_HEIGHT, sheet))) == 1
+    larger = sheet.sized(sheet.x_height * 1.03, config)
+    assert len(list(lay_out(kept, config, X_HEIGHT, larger))) == 2
+    with pytest.raises(UserError, match="not on one page"):
+        fitted(iter(words * 100), config, X_HEIGHT)
+
+
+def test_a_word_without_ink_takes_no_room():
+    page, = pages([Ink("", np.zeros((0, 3), np.float32)), bar(1)], page="A4")
+    assert len(page.strokes) == 1
+
+
+def test_layout_and_renderers_run_without_torch():
+    code = "import sys; import cursivetransformer.layout.typesetter, cursivetransformer.render.outputs, cursivetransformer.layout.normalize; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

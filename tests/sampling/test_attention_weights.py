@@ -1,0 +1,104 @@
+"""Which letters are looked at: python -m pytest tests/test_looks.py"""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from cursivetransformer.sampling import attention_weights as looks
+from cursivetransformer.bank.word import Word
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.sampling.generate import context_of, prompt_of
+from cursivetransformer.sampling.attention_weights import check_picture, draw_looks, find_looks, told
+from cursivetransformer.ink.strokes import join_strokes, points_to_offsets
+from tests.sampling.test_generate import scribbler
+
+INK = join_strokes([np.stack([np.linspace(0, 1, 30), 0.1 * np.sin(np.arange(30.0))], 1), np.array([[0.2, -0.3]])])
+
+
+@pytest.mark.parametrize("kind", ["offset", "token"])
+@pytest.mark.parametrize("name", ["polar", "cartesian"])
+def test_looks_are_those_that_the_model_writes_with(kind, name):
+    """What a character holds changes a group's prediction by as much as the group looks at it: not at all if that is nothing."""
+    model, tokenizer = scribbler(name, kind)
+    prompt = torch.as_tensor(np.concatenate([prompt_of(tokenizer, None), tokenizer.encode_offsets(points_to_offsets(INK))[0]]))
+    text = torch.as_tensor(context_of(model, tokenizer, [["abc"]], None))
+    seen = model.looks(prompt, text, torch.tensor([1]))
+    assert seen.shape == (seen.shape[0], len(prompt), 4)
+    torch.testing.assert_close(seen.sum(-1), torch.ones(seen.shape[:2]))
+    again = model.looks(prompt[:10], text, torch.tensor([1]))
+    torch.testing.assert_close(seen[:, :10], again, atol=1e-5, rtol=0)  # causal
+    other = model.looks(prompt, torch.as_tensor(context_of(model, tokenizer, [["aec"]], None)), torch.tensor([1]))
+    assert not torch.allclose(seen, other)
+
+
+class Follower:
+    """Looks at the letters one after the other with its second head, and at all of them with its first."""
+
+    bounded = False
+    config = SimpleNamespace(max_text=32)
+
+    def __init__(self, letters):
+        self.letters = np.asarray(letters)
+
+    def parameters(self):
+        yield torch.zeros(1)
+
+    def looks(self, prompt, text, authors):
+        n, size = len(prompt), text.shape[1]
+        followed = torch.full((n, size), 0.02)
+        followed[torch.arange(n), torch.as_tensor(np.append(self.letters, size - 1)[:n])] = 1
+        return torch.stack([torch.full((n, size), 1 / size), followed / followed.sum(1, keepdim=True)])
+
+
+def judged(letters, text="abcd"):
+    _, tokenizer = scribbler()
+    return find_looks(Follower(letters), tokenizer, [Word(text, "", INK)])[0]
+
+
+def test_the_head_that_follows_the_letters_is_taken():
+    letters = np.repeat([0, 1, 2, 3], [8, 8, 8, 7])
+    one = judged(letters)
+    assert one.letter.tolist() == letters.tolist() and one.slips == {3: "was looked at while a dot was drawn, at point 31 of 31"}
+    assert one.weights.shape == (31, 4)
+
+
+@pytest.mark.parametrize("letters, slips", [
+    (np.repeat([0, 1, 3], [10, 10, 10]), {2: "was never looked at"}),
+    (np.repeat([0, 1, 2, 1, 3], [8, 6, 6, 5, 5]), {1: "was gone back to from 'c', at point 20 of 31"}),
+    (np.repeat([0, 1, 0, 1, 2, 3], [8, 3, 1, 5, 6, 7]), {}),  # a glance
+])
+def test_slips_are_told(letters, slips):
+    one = judged(np.append(letters, 0))
+    del one.slips[0]  # the dot looks at a
+    assert one.slips == slips
+    assert told({5: one}) == [f"attention: word 5, 'abcd': letter {i + 1}, {'abcd'[i]!r}, {what}" for i, what in slips.items()]
+
+
+def test_a_picture_is_drawn(tmp_path):
+    one = judged(np.repeat([0, 1, 2, 3], [8, 8, 8, 7]))
+    for ending in looks.ENDINGS:
+        for name in "ab":
+            draw_looks(tmp_path / f"{name}{ending}", [one] * 12)
+        assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes(), "nothing of it is dated"
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<dc:date>" not in (tmp_path / "a.svg").read_bytes() and b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
+    with pytest.raises(UserError, match="--attention a.gif"):
+        check_picture("a.gif")
+
+
+def test_words_without_ink_are_left_out():
+    model, tokenizer = scribbler()
+    assert looks.find_looks(model, tokenizer, [Word("a", "", np.zeros((0, 3), np.float32))]) == []
+    found = find_looks(model, tokenizer, [Word("abc", "", INK)], author=1, primer=Word("de", "", INK))
+    assert found[0].weights.shape == (31, 3) and np.isfinite(found[0].weights).all()
+
+
+def test_a_word_is_explained_from_its_tokens_to_the_page(tmp_path):
+    done = subprocess.run([sys.executable, "docs/explain.py", "cat", "--out", str(tmp_path / "a.png")], cwd=Path(__file__).parent.parent.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.png").is_file() and all(f"\n{n}. " in "\n" + done.stdout for n in range(1, 7)) and "c@1" in done.stdout

@@ -1,0 +1,142 @@
+"""Sampling: python -m pytest tests/test_generate.py"""
+
+import numpy as np
+import pytest
+import torch
+
+from cursivetransformer.sampling import generate
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.sampling.generate import draw, probabilities, write_words
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.data.tokenizer import TOKENIZERS, make_tokenizer
+
+
+def scribbler(name="polar", kind="offset"):
+    """An untrained model whose words end soon: END is the likeliest token where a word may end."""
+    tokenizer = make_tokenizer(name, "abcde")
+    torch.manual_seed(0)
+    shape = ModelConfig(kind, 2, 32, 2, 2, 32, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 600, 32, ["Ada", "Ben"])
+    model = make_model(shape, tokenizer).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    return model, tokenizer
+
+
+@pytest.mark.parametrize("name", list(TOKENIZERS))
+@pytest.mark.parametrize("kind", ["offset", "token"])
+@pytest.mark.parametrize("group", [1, 3])
+def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, kind, group, monkeypatch):
+    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
+    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
+    model, tokenizer = scribbler(name, kind)
+    texts = ["abc", "d", "edcba", "ab"]
+    words, again, other = (write_words(model, tokenizer, texts, group=group, temperature=1.0, top_p=1.0, seed=seed) for seed in (1, 1, 2))
+    assert [word.text for word in words] == texts
+    for word in words[:1] if group > 1 else words:
+        assert len(word.points) and np.isfinite(word.points).all() and word.points[:, 0].min() == 0
+    assert all(np.array_equal(a.points, b.points) for a, b in zip(words, again))
+    assert not all(np.array_equal(a.points, b.points) for a, b in zip(words, other))
+
+
+@pytest.mark.parametrize("kind", ["offset", "token"])
+@pytest.mark.parametrize("group", [1, 2])
+def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
+    model, tokenizer = scribbler(kind=kind)
+    torch.nn.init.normal_(model.authors.weight)
+    texts, n = [["abc", "d"], ["edcba", "b"], ["cab", "ade"]], 40
+    texts = [row[:group] for row in texts]
+    luck = np.random.default_rng(0).random((3, n), np.float32)
+    drawn, _ = generate._decode(model, tokenizer, texts, np.array([0, 1, 2]), None, np.full(3, n), luck, (0.8, 0, 0.95))
+    context = torch.as_tensor(generate.context_of(model, tokenizer, texts, None))
+    for row in range(3):
+        groups, partial = generate.prompt_of(tokenizer, None).tolist(), []
+        grammar = generate._Grammar(tokenizer, 1, group, model.fills_words, "cpu")
+        for step in range(n):
+            state, logits = model.begin(torch.tensor(groups), context[row:row + 1], torch.tensor([row]))
+            for token in partial:
+                logits = model.next(state, torch.tensor([token]))
+            token = int(draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), 0.8, 0, 0.95), torch.tensor(luck[row:row + 1, step])))
+            assert token == drawn[row, step]
+            if token == tokenizer.end_id:
+                break
+            grammar.accept(np.array([token]))
+            partial.append(token)
+            if token == tokenizer.word_id and not model.fills_words:
+                partial.append(tokenizer.pad_id)
+            if len(partial) == 2:
+                groups.append(partial)
+                partial = []
+
+
+def test_a_words_ink_does_not_depend_on_the_words_after_it():
+    model, tokenizer = scribbler()
+    generate_few = {"temperature": 1.0, "top_p": 1.0, "seed": 4}
+    one, many = (write_words(model, tokenizer, texts, **generate_few) for texts in (["abc"], ["abc", "aed", "bce"]))
+    np.testing.assert_allclose(one[0].points, many[0].points, atol=1e-5)
+
+
+def test_more_words_than_fit_at_once_are_all_written(monkeypatch):
+    monkeypatch.setattr(generate, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 5)
+    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 2)
+    model, tokenizer = scribbler()
+    texts = [a + b for a in "abc" for b in "abcde"]
+    for group in (1, 4):
+        assert [word.text for word in write_words(model, tokenizer, texts, group=group)] == texts
+
+
+def test_a_primer_changes_what_is_written_but_is_not_part_of_it(monkeypatch):
+    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
+    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
+    model, tokenizer = scribbler()
+    primer = write_words(model, tokenizer, ["bad"], seed=9)[0]
+    plain, primed = (write_words(model, tokenizer, ["abc"], primer=p, temperature=1.0, seed=1)[0] for p in (None, primer))
+    assert primed.text == "abc" and not np.array_equal(plain.points, primed.points)
+
+
+def test_a_word_that_does_not_end_is_told():
+    model, tokenizer = scribbler()
+    for favour, finished, offsets in ((-1000.0, False, [90, 120]), (1000.0, True, [1, 1])):
+        with torch.no_grad():  # END is never, then always what comes next
+            model.head = torch.nn.Linear(32, 222)  # the ids of theta, WORD, END
+            model.head.bias[221] = favour
+        words = write_words(model, tokenizer, ["a", "ab"])
+        assert [word.finished for word in words] == [finished] * 2
+        assert [len(word.points) for word in words] == offsets
+
+
+def test_what_is_written_to_ends_with_a_space_as_in_training():
+    """Without one nothing says that a word of one letter is over, and it was written again and again."""
+    model, tokenizer = scribbler()
+    primer = generate.WrittenWord("ed", np.zeros((1, 3)), True)
+    context = generate.context_of(model, tokenizer, [["a"], ["bc"]], primer)
+    assert ["".join(tokenizer.alphabet[i - 1] for i in row if i) for row in context] == ["ed a ", "ed bc "]
+
+
+def test_a_word_longer_than_the_model_reads_is_refused():
+    model, tokenizer = scribbler()
+    with pytest.raises(UserError, match="reads at most 31 characters"):
+        write_words(model, tokenizer, ["a" * 32])
+
+
+LOGITS = torch.tensor([[2.0, 1.0, 0.0, -1.0, -torch.inf]])
+
+
+def test_filters_keep_the_likeliest_tokens():
+    plain = torch.softmax(LOGITS, -1)
+    torch.testing.assert_close(probabilities(LOGITS), plain)
+    assert probabilities(LOGITS, temperature=0).tolist() == [[1, 0, 0, 0, 0]]
+    assert (probabilities(LOGITS, top_k=2) > 0).tolist() == [[True, True, False, False, False]]
+    assert (probabilities(LOGITS, top_p=0.6) > 0).tolist() == [[True, False, False, False, False]]
+    assert (probabilities(LOGITS, top_p=0.7) > 0).tolist() == [[True, True, False, False, False]]
+    colder = probabilities(LOGITS, temperature=0.5)
+    assert colder[0, 0] > plain[0, 0] and colder.sum().item() == pytest.approx(1)
+
+
+def test_drawing_follows_the_probabilities_and_never_takes_what_has_none():
+    p = torch.tensor([[0.5, 0.0, 0.3, 0.2, 0.0]])
+    luck = (torch.arange(1000) + 0.5) / 1000
+    counts = torch.bincount(draw(p.expand(1000, -1), luck), minlength=5)
+    assert (counts - torch.tensor([500, 0, 300, 200, 0])).abs().max() <= 1
+    assert draw(p, torch.tensor([0.99999994])).item() == 3 and draw(p, torch.tensor([0.0])).item() == 0

@@ -1,0 +1,115 @@
+"""Writing again what is misread: python -m pytest tests/test_respell.py"""
+
+import numpy as np
+import pytest
+import torch
+
+from cursivetransformer.sampling import generate
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.sampling.rerank import parse_rewrite, write_spelt
+from tests.sampling.test_generate import scribbler
+
+TEXTS = ["abc", "d", "edcba", "ab", "bad"]
+FREE = {"temperature": 1.0, "top_p": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def short_words(monkeypatch):
+    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
+    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return scribbler()
+
+
+class ShapeReader:
+    """Reads every ink as one text if it has fewer than `most` points, else as another."""
+
+    def __init__(self, text, most):
+        self.text, self.most = text, most
+
+    def judge(self, inks, texts):
+        return [self.text if len(ink) < self.most else "?" for ink in inks], np.zeros(len(inks))
+
+
+def points(words):
+    return [spelt.word.points for spelt in words]
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_of_a_misread_word_the_version_read_closest_is_kept_and_the_others_are_not_touched(made, group):
+    plain = write_spelt(*made, TEXTS, group=group, **FREE)
+    assert all(spelt.reading is None and spelt.versions == 1 for spelt in plain)
+    middle = np.median([len(p) for p in points(plain)])
+    reader = ShapeReader("abc", middle)  # so only "abc" can be read right, and only if it is short
+    kept = write_spelt(*made, TEXTS, reader, 6, group=group, **FREE)
+    for before, after in zip(plain, kept):
+        right_at_once = before.word.text == "abc" and len(before.word.points) < middle and before.word.finished
+        assert after.versions == (1 if right_at_once else 6)
+        if right_at_once:
+            assert np.array_equal(before.word.points, after.word.points)
+            assert not after.doubtful
+
+
+def test_ties_go_to_the_likelier_version(made):
+    model, tokenizer = made
+    misreader = ShapeReader("nothing like it", 10**6)  # all versions are read alike
+    kept = write_spelt(model, tokenizer, ["abc"], misreader, 16, **FREE)[0]
+    rows = generate.write_rows(model, tokenizer, [["abc"]] * 16, [(0, 0, version) for version in range(16)], **FREE)
+    _, nats = min((not row[0].finished, row[0].nats) for row in rows)
+    assert kept.doubtful and kept.versions == 16 and kept.word.nats == pytest.approx(nats, rel=1e-4)
+    assert len({row[0].nats for row in rows}) > 2 and nats < rows[0][0].nats
+
+
+def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
+    """A reader that is half sure of all but long versions; of those it is sure of, the likelier is kept."""
+
+    class UnsureReader:
+        def judge(self, inks, texts):
+            return list(texts), np.where(np.array([len(ink) for ink in inks]) > 8, 0.01, 0.7)
+
+    kept = write_spelt(*made, ["abc"] * 6, UnsureReader(), 12, **FREE)
+    assert any(spelt.versions == 12 for spelt in kept) and not any(spelt.doubtful for spelt in kept if spelt.word.finished)
+    rows = generate.write_rows(*made, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE)
+    versions = [row[0] for row in rows]
+    if kept[0].versions == 12:
+        best = min((not word.finished, len(word.points) <= 8, word.nats) for word in versions)
+        assert kept[0].word.nats == pytest.approx(best[2], rel=1e-4)
+
+
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("reader", [None, ShapeReader("abc", 8)])
+def test_rewriting_changes_the_words_named_and_keeps_the_others_to_the_byte(made, group, reader):
+    plain, again, second, third = (write_spelt(*made, TEXTS, reader, 3, rewrite, group=group, **FREE)
+                                   for rewrite in (None, {0: 1, 4: 1}, {0: 2}, {0: 1, 4: 1}))
+    same = [a.tobytes() == b.tobytes() for a, b in zip(points(plain), points(again))]
+    assert same == [False, True, True, True, False] and [spelt.word.text for spelt in again] == TEXTS
+    assert all(np.array_equal(a, b) for a, b in zip(points(again), points(third)))
+    assert not np.array_equal(points(second)[0], points(again)[0]) and np.array_equal(points(second)[4], points(plain)[4])
+
+
+def test_nats_are_those_of_the_tokens(made):
+    model, tokenizer = made
+    word = generate.write_words(model, tokenizer, ["abc"], seed=2, temperature=0)[0]
+    # At temperature 0 every token is the likeliest, so no other ink of as many points is likelier on the way.
+    state, logits = model.begin(torch.as_tensor(generate.prompt_of(tokenizer, None)), torch.as_tensor(generate.context_of(model, tokenizer, [["abc"]], None)))
+    grammar, nats = generate._Grammar(tokenizer, 1, 1, model.fills_words, "cpu"), 0.0
+    for _ in range(tokenizer.n_slots * len(word.points) + 1):  # its end, or what was drawn of an offset when it was stopped
+        logits = logits.masked_fill(~grammar.allowed(), -torch.inf)
+        token = logits.argmax(-1)
+        nats -= float(logits.log_softmax(-1)[0, token])
+        grammar.accept(token.numpy())
+        logits = model.next(state, token)
+    assert word.nats == pytest.approx(nats, rel=1e-4)
+
+
+def test_what_to_rewrite_is_read_and_checked():
+    assert parse_rewrite("2, 4:3,", 5) == {1: 1, 3: 3} and parse_rewrite("", 5) == {}
+    for text, sentence in (("x", "numbers of words"), ("2:", None), ("2:0", "numbers of words"), ("0", "words 1 to 5"), ("6", "words 1 to 5"), ("-1", "numbers")):
+        if sentence:
+            with pytest.raises(UserError, match=sentence):
+                parse_rewrite(text, 5)
+        else:
+            assert parse_rewrite(text, 5) == {1: 1}
