@@ -5,7 +5,7 @@
     python -m benchmarks.ablations base --steps 600 --threads 1 --batch_size 8 ...
 
 All see as much ink, so a smaller batch makes more steps. Each prints a line: seconds of training, held-out nats per offset, tokens a
-second, and, where `train_reader.py` has trained readers of the bank, how many characters the grading one misreads of English
+second, and, where `train_recognizer.py` has trained recognizers of the bank, how many characters the grading one misreads of English
 and of held-out words as the model writes them. `--threads` bounds the CPU threads, so
 that two variants may be trained side by side on two cores; other settings are those of train.py. `docs/experiments.md` tells
 what came of them. A difference of 0.02 is within the luck of one seed.
@@ -21,18 +21,21 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.options import take_options
-from cursivetransformer.models import attention
-from cursivetransformer.models import offset_block
-from cursivetransformer.models import offset_gpt as offset_model
-from cursivetransformer.training import optim
-from cursivetransformer.models import text_encoder
 from cursivetransformer.config.train import get_all_args, replace
-from cursivetransformer.utils.errors import UserError, run_script
-from cursivetransformer.sampling.generate import write_words
-from cursivetransformer.recognition.recognizer import GRADING, find_readers, load_reader
-from cursivetransformer.recognition.error_rate import Spelling
 from cursivetransformer.data.eval_texts import text_sets
+from cursivetransformer.models import attention, offset_block, text_encoder
+from cursivetransformer.models import offset_gpt as offset_model
+from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.recognition.recognizer import (
+    EVALUATION,
+    find_recognizers,
+    load_recognizer,
+    recognizer_path,
+)
+from cursivetransformer.sampling.generate import generate_words
+from cursivetransformer.training import optim
 from cursivetransformer.training.trainer import Trainer
+from cursivetransformer.utils.errors import UserError, run_script
 
 MODEL, BLOCK = "cursivetransformer.models.offset_gpt.", "cursivetransformer.models.offset_block."
 SEEDS = (0, 1)  # of the words that are written to be read
@@ -53,36 +56,36 @@ def block_with(reads_text):
     return mock.patch.object(offset_model, "OffsetBlock", Block)
 
 
-def reader_without(recent, pen):
-    """A reader that is blind to the last offsets, or to the pen's place."""
+def recognizer_without(recent, pen):
+    """A recognizer that is blind to the last offsets, or to the pen's place."""
 
-    class Reader(offset_model.InkReader):
-        def forward(self, track):
-            return super().forward(offset_model.Track(track.recent * (not recent), track.pen * (not pen), track.words))
+    class Recognizer(offset_model.TrajectoryEncoder):
+        def forward(self, pen_state):
+            return super().forward(offset_model.PenState(pen_state.recent * (not recent), pen_state.pen * (not pen), pen_state.words))
 
-    return mock.patch.object(offset_model, "InkReader", Reader)
+    return mock.patch.object(offset_model, "InkReader", Recognizer)
 
 
-def no_turn(turns):
+def no_rotation(cos_sin):
     """Turns of the same shape by no angle."""
-    return torch.tensor([1.0, 0.0]).expand_as(turns).contiguous()
+    return torch.tensor([1.0, 0.0]).expand_as(cos_sin).contiguous()
 
 
 class StillBlock(offset_block.OffsetBlock):
     """No rotary positions: what came when, a head must learn from the ink alone."""
 
-    def forward(self, x, place, turns, text_turns):
-        return super().forward(x, place, no_turn(turns), text_turns)
+    def forward(self, x, context, cos_sin, text_cos_sin):
+        return super().forward(x, context, no_rotation(cos_sin), text_cos_sin)
 
 
 class UncountedBlock(offset_block.OffsetBlock):
     """Cross-attention that is not turned by where pen and character stand."""
 
-    def text_keys_and_values(self, text, turns):
-        return super().text_keys_and_values(text, no_turn(turns))
+    def text_keys_and_values(self, text, cos_sin):
+        return super().text_keys_and_values(text, no_rotation(cos_sin))
 
-    def forward(self, x, place, turns, text_turns):
-        return super().forward(x, place, turns, no_turn(text_turns))
+    def forward(self, x, context, cos_sin, text_cos_sin):
+        return super().forward(x, context, cos_sin, no_rotation(text_cos_sin))
 
 
 class GeluMLP(offset_block.MLP):
@@ -98,7 +101,7 @@ class StartedMLP(offset_block.MLP):
         torch.nn.init.normal_(self.down.weight, std=0.02)
 
 
-class IndependentSlot(offset_block.LaterSlot):
+class IndependentSlot(offset_block.SlotHead):
     """A radius that does not know its theta."""
 
     def forward(self, hidden, before):
@@ -120,8 +123,8 @@ VARIANTS = {
     "rates-half": ("AdamW at half its rate", {"learning_rate": 4e-3}, lambda: []),
     "rates-double": ("AdamW at twice its rate", {"learning_rate": 16e-3}, lambda: []),
     "newton-schulz-3": ("3 Newton-Schulz steps instead of 5", {}, lambda: [mock.patch.object(optim, "NEWTON_SCHULZ_STEPS", 3)]),
-    "no-cooldown": ("constant learning rate", {"cooldown_share": 0.0}, lambda: []),
-    "average": ("constant learning rate, and the mean of the weights over the last fifth", {"cooldown_share": 0.0}, lambda: []),
+    "no-cooldown": ("constant learning rate", {"cooldown_fraction": 0.0}, lambda: []),
+    "average": ("constant learning rate, and the mean of the weights over the last fifth", {"cooldown_fraction": 0.0}, lambda: []),
     "batch-4": ("4 examples a step", {"batch_size": 4}, lambda: []),
     "batch-8": ("8 examples a step", {"batch_size": 8}, lambda: []),
     "batch-16": ("16 examples a step", {"batch_size": 16}, lambda: []),
@@ -138,8 +141,8 @@ VARIANTS = {
     "no-paper-turns": ("cross-attention without turns by place on paper", {}, lambda: [patch("OffsetBlock", UncountedBlock)]),
     "text-everywhere": ("cross-attention in every block", {}, lambda: [block_with(lambda layer: True)]),
     "text-once": ("cross-attention in the second block only", {}, lambda: [block_with(lambda layer: layer == 1)]),
-    "no-recent": ("positions do not see the last offsets as numbers", {}, lambda: [reader_without(True, False)]),
-    "no-pen": ("positions do not see where the pen is", {}, lambda: [reader_without(False, True)]),
+    "no-recent": ("positions do not see the last offsets as numbers", {}, lambda: [recognizer_without(True, False)]),
+    "no-pen": ("positions do not see where the pen is", {}, lambda: [recognizer_without(False, True)]),
     "no-convolution": ("no convolution over the text", {}, lambda: [mock.patch.object(text_encoder, "TEXT_KERNEL", 1)]),
     "independent": ("radius predicted without knowing theta", {}, lambda: [patch("LaterSlot", IndependentSlot)]),
     "wide-2": ("2 blocks of width 192, 6 heads", {"n_layer": 2, "n_embd": 192, "n_embd_context": 192, "n_head": 6, "n_ctx_head": 6}, lambda: []),
@@ -175,17 +178,17 @@ def run(name, steps, rest):
 
 
 def misread(trainer):
-    """Character error rates of English and of held-out words over SEEDS, graded; nothing where there is no reader."""
-    c, tokenizer, words = trainer.config, trainer.stream.tokenizer, trainer.stream.words
-    folder = find_readers(c.reader_dir, trainer.bank_digest)
+    """Character error rates of English and of held-out words over SEEDS, graded; nothing where there is no recognizer."""
+    c, tokenizer, words = trainer.config, trainer.loader.tokenizer, trainer.loader.words
+    folder = find_recognizers(c.recognizer_dir, trainer.bank_digest)
     if folder is None:
         return []
-    reader = load_reader(folder / f"{GRADING}.pt", c.device)
-    english = text_sets(tokenizer.alphabet, [words[i].text for i in trainer.stream.train_ids])[0]["English"]
+    recognizer = load_recognizer(recognizer_path(folder, EVALUATION), c.device)
+    english = text_sets(tokenizer.alphabet, [words[i].text for i in trainer.loader.train_ids])[0]["English"]
     rates = []
-    for texts in (english, [words[i].text for i in trainer.stream.test_ids]):
-        inks = [word.points for seed in SEEDS for word in write_words(trainer.model.eval(), tokenizer, texts, c.min_words, seed=seed)]
-        rates.append(Spelling.of(texts * len(SEEDS), reader.read(inks)).character_error)
+    for texts in (english, [words[i].text for i in trainer.loader.test_ids]):
+        inks = [word.points for seed in SEEDS for word in generate_words(trainer.model.eval(), tokenizer, texts, c.min_words, seed=seed)]
+        rates.append(Spelling.of(texts * len(SEEDS), recognizer.read(inks)).cer)
     return rates
 
 

@@ -12,13 +12,18 @@ import time
 
 import torch
 
-from cursivetransformer.models.attention import CrossAttention, SelfAttention, merge_heads, split_heads
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import run_script
-from cursivetransformer.models.factory import ModelConfig, make_model
-from cursivetransformer.training.optim import make_optimizers
-from cursivetransformer.models.token_gpt import token_loss
 from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.models.attention import (
+    CrossAttention,
+    SelfAttention,
+    merge_heads,
+    split_heads,
+)
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.models.token_gpt import token_loss
+from cursivetransformer.training.optim import make_optimizers
+from cursivetransformer.utils.errors import run_script
 
 CHARS, TEXT, ROUNDS = "abcdefghijklmnopqrstuvwxyz0123456789", 28, 3
 
@@ -30,7 +35,7 @@ def written_out(q, k, v, mask):
 
 
 class PlainSelfAttention(SelfAttention):
-    def forward(self, x, place, layer):
+    def forward(self, x, context, layer):
         q, k, v = (split_heads(part, self.n_head) for part in self.qkv(x).chunk(3, dim=-1))
         causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
         return self.out(merge_heads(written_out(q, k, v, causal)))

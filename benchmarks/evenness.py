@@ -1,9 +1,9 @@
 """How alike words are that a hand writes, and what evening, smoothing, bias and a primer do to that and to legibility.
 
-    python -m benchmarks.evenness [--checkpoint data/base.pt] [--like BANK.json#17]
+    python -m benchmarks.evenness [--checkpoint data/base.pt] [--style_from BANK.json#17]
 
 A text is written three times over. The spread is the standard deviation of slant (dx per dy) and of log height between the three
-versions of a word, so that what its letters make of it does not count. The grading reader tells the share of characters misread.
+versions of a word, so that what its letters make of it does not count. The grading recognizer tells the share of characters misread.
 """
 
 import argparse
@@ -13,20 +13,24 @@ import numpy as np
 from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
 from cursivetransformer.ink import measures as style
-from cursivetransformer.utils.errors import run_script
+from cursivetransformer.ink.curves import smoothed
 from cursivetransformer.layout.normalize import Hand
-from cursivetransformer.render.brush import smoothed
-from cursivetransformer.sampling.priming import find_primer
-from cursivetransformer.recognition.recognizer import GRADING, SHIPPED, load_reader
 from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.recognition.recognizer import (
+    EVALUATION,
+    SHIPPED,
+    load_recognizer,
+)
+from cursivetransformer.sampling.priming import find_primer
+from cursivetransformer.utils.errors import run_script
 
 COPIES = 3
-AS_DRAWN = dict(even_slant=0.0, even_size=0.0, smooth=0.0, missing="skip")
+AS_DRAWN = dict(normalize_slant=0.0, normalize_size=0.0, smooth=0.0, missing="skip")
 
 
-def grading_reader():
-    """The reader of the shipped hands that none of their words is chosen by."""
-    return load_reader(SHIPPED / "starter" / f"{GRADING}.pt")
+def grading_recognizer():
+    """The recognizer of the shipped hands that none of their words is chosen by."""
+    return load_recognizer(SHIPPED / "starter" / f"{EVALUATION}.pt")
 
 
 def spreads(inks):
@@ -35,10 +39,10 @@ def spreads(inks):
     return np.sqrt(np.nanmean(np.nanvar(values, axis=1, ddof=1), axis=1))
 
 
-def told(name, inks, texts, reader=None):
+def told(name, inks, texts, recognizer=None):
     """Print a line about these words."""
     slant, height = spreads(inks)
-    misread = f", misread {100 * Spelling.of(texts, reader.read(inks)).character_error:.2f}%" if reader else ""
+    misread = f", misread {100 * Spelling.of(texts, recognizer.read(inks)).cer:.2f}%" if recognizer else ""
     print(f"  {name:32} slant {slant:.3f}, height {100 * height:.1f}%{misread}")
 
 
@@ -46,22 +50,22 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--checkpoint", default="data/base.pt")
     parser.add_argument("--authors", default="Ada,Dov,Edith")
-    parser.add_argument("--like", default="")
+    parser.add_argument("--style_from", default="")
     options = parser.parse_args()
     writer = Writer.load(options.checkpoint, respell=1, say=lambda note: None)
-    reader = grading_reader()
+    recognizer = grading_recognizer()
     text = " ".join([TEXT] * COPIES)
     for author in options.authors.split(","):
         words = [one.word for one in writer.write(text, author=author, **AS_DRAWN).words]
         texts, inks = [word.text for word in words], [word.points for word in words]
         hand = Hand.of(inks, texts)
         print(f"{author}, {len(words)} words; spread between versions of a word")
-        told("as drawn", inks, texts, reader)
+        told("as drawn", inks, texts, recognizer)
         for share in (0.5, 1.0):
-            told(f"evened by {share:g}", [hand.evened(ink, text, share, share) for ink, text in zip(inks, texts)], texts, reader)
-        told("evened by 0.5 and smoothed", [smoothed(hand.evened(ink, text)) for ink, text in zip(inks, texts)], texts, reader)
+            told(f"evened by {share:g}", [hand.normalized(ink, text, share, share) for ink, text in zip(inks, texts)], texts, recognizer)
+        told("evened by 0.5 and smoothed", [smoothed(hand.normalized(ink, text)) for ink, text in zip(inks, texts)], texts, recognizer)
         for bias in (1.0, 3.0):
-            told(f"as drawn with bias {bias:g}", [one.word.points for one in writer.write(text, author=author, bias=bias, **AS_DRAWN).words], texts, reader)
+            told(f"as drawn with bias {bias:g}", [one.word.points for one in writer.write(text, author=author, bias=bias, **AS_DRAWN).words], texts, recognizer)
     if options.like:
         print(f"like {options.like}: slant of all words, mean and standard deviation")
         primer = find_primer(options.like, writer.tokenizer, writer.dropped, 30)

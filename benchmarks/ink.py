@@ -11,12 +11,12 @@ import argparse
 
 import numpy as np
 
-from cursivetransformer.ink.augment import downsample
 from cursivetransformer.bank.registry import load_banks
-from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.render.specimen import side_by_side
-from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.measures import wasserstein
+from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.render.specimen import side_by_side
+from cursivetransformer.synthesis.fonts import load_faces
 from cursivetransformer.synthesis.synthesizer import make_writers, write_word
 
 STEP_KEPT = 0.032  # canvas heights between points of thinned ink, about what a model sees

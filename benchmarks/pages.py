@@ -19,13 +19,13 @@ import numpy as np
 
 from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
-from cursivetransformer.utils.errors import run_script
+from cursivetransformer.ink.curves import smoothed
 from cursivetransformer.layout.normalize import Hand
-from cursivetransformer.layout.typesetter import lay_out
 from cursivetransformer.layout.page import Ink
-from cursivetransformer.render.brush import smoothed
-from cursivetransformer.render.plotter import short_order, way_length, ways_between
+from cursivetransformer.layout.typesetter import lay_out
 from cursivetransformer.render.outputs import ENDINGS, save_page
+from cursivetransformer.render.plotter import sort_words, way_length, ways_between
+from cursivetransformer.utils.errors import run_script
 
 RUNS = 3
 PAGE_WORDS, LINE = 300, "The quick brown fox jumps over the lazy dog."
@@ -55,7 +55,7 @@ def drawing(checkpoint):
 
     def laid_out():
         hand = Hand.of(inks, texts)
-        return list(lay_out([Ink(text, smoothed(hand.evened(points, text))) for text, points in zip(texts, inks)], letter.config, hand.x_height))
+        return list(lay_out([Ink(text, smoothed(hand.normalized(points, text))) for text, points in zip(texts, inks)], letter.config, hand.x_height))
 
     with tempfile.TemporaryDirectory() as folder:
         steps = [("evened, smoothed, laid out", laid_out)]
@@ -67,7 +67,7 @@ def drawing(checkpoint):
             step()
             print(f"    {name:26} {time.perf_counter() - start:6.2f} s")
     ink = sum(float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in page.strokes) / 1000
-    written, plotted = (way_length(ways_between(words), list(range(len(words)))) / 1000 for words in (page.words, short_order(page.words)))
+    written, plotted = (way_length(ways_between(words), list(range(len(words)))) / 1000 for words in (page.words, sort_words(page.words)))
     print(f"    a plotter draws {ink:.1f} m of ink; its ways between words: {written:.1f} m as written, {plotted:.1f} m as plotted")
 
 

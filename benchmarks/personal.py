@@ -8,7 +8,7 @@
 Bigbank stands in for a new writer, its ninth part that `train.py` holds out for the texts to write. Of the others `n` words are taken by the
 rule of the recording page, for the characters and pairs of letters that its prompts hold, out of a random half, so that each seed has other
 words. What is written is graded by the grading
-reader of the whole bank (`python train_reader.py --dataset_name bigbank`), and chosen by the reader that the n words made. DIR keeps the
+recognizer of the whole bank (`python train_recognizer.py --dataset_name bigbank`), and chosen by the recognizer that the n words made. DIR keeps the
 banks and runs, and a line of results.jsonl for each; what is there already is not done again.
 """
 
@@ -26,26 +26,33 @@ from torch.nn.utils import parametrize
 
 from benchmarks.personal_table import results, table
 from benchmarks.personal_ways import ONLY_SOME, WAYS
-from cursivetransformer.ink import measures as style
-from cursivetransformer.training import trainer
-from cursivetransformer.training.finetune import EVALUATIONS, scale_of
-from cursivetransformer.bank.coverage import next_prompts
-from cursivetransformer.ink.augment import downsample
 from cursivetransformer.bank.authors import find_author
+from cursivetransformer.bank.coverage import next_prompts
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.word import word_to_entry
+from cursivetransformer.bank.prompts import PROMPTS, read_lines
 from cursivetransformer.bank.registry import load_banks
-from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.train import Config, get_all_args
 from cursivetransformer.data.dataset import split_words
-from cursivetransformer.utils.errors import UserError, run_script
-from cursivetransformer.evaluation.evaluator import as_written
-from cursivetransformer.recognition.recognizer import CHOOSING, GRADING, find_readers, load_reader, reader_from_state
-from cursivetransformer.sampling.rerank import write_spelt
-from cursivetransformer.recognition.error_rate import Spelling
-from cursivetransformer.ink.strokes import resized
 from cursivetransformer.data.eval_texts import ENGLISH
-from cursivetransformer.bank.prompts import PROMPTS, read_lines
+from cursivetransformer.evaluation.evaluator import as_written
+from cursivetransformer.ink import measures as style
+from cursivetransformer.ink.augment import downsample
+from cursivetransformer.ink.strokes import resized
+from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.recognition.recognizer import (
+    EVALUATION,
+    SELECTION,
+    find_recognizers,
+    load_recognizer,
+    recognizer_from_state,
+    recognizer_path,
+)
+from cursivetransformer.sampling.rerank import generate_best_of_n
+from cursivetransformer.training import trainer
+from cursivetransformer.training.finetune import EVALUATIONS, scale_of
+from cursivetransformer.utils.errors import UserError, run_script
 
 BANK = "bigbank"
 SIZES = "25,50,100,200,400,800,all"
@@ -58,14 +65,14 @@ SCRATCH_STEPS = {25: 300, 50: 400, 100: 700, 200: 1200, 400: 2000, 800: 3000}
 class Judge:
     """The real words that stand in for a writer, and what grades what is written in that hand."""
 
-    def __init__(self, reader_dir):
+    def __init__(self, recognizer_dir):
         self.words, self.digest = load_banks(BANK)
-        train, test = split_words(self.words, Config.test_share, Config.seed)
+        train, test = split_words(self.words, Config.test_fraction, Config.seed)
         self.training, held_out = [self.words[i] for i in train], [self.words[i] for i in test]
-        folder = find_readers(reader_dir, self.digest)
+        folder = find_recognizers(recognizer_dir, self.digest)
         if folder is None:
-            raise UserError(f"{reader_dir}/ has no readers of {BANK}; train them with: python train_reader.py --dataset_name {BANK}")
-        self.choosing, self.grading = (load_reader(folder / f"{name}.pt") for name in (CHOOSING, GRADING))
+            raise UserError(f"{recognizer_dir}/ has no recognizers of {BANK}; train them with: python train_recognizer.py --dataset_name {BANK}")
+        self.selection, self.evaluation_recognizer = (load_recognizer(recognizer_path(folder, name)) for name in (SELECTION, EVALUATION))
         alphabet = set("".join(word.text for word in self.words))
         self.english = [word for word in ENGLISH.split() if alphabet.issuperset(word)]
         self.held_out = held_out[:HELD_OUT]
@@ -82,7 +89,7 @@ class Judge:
             write_entries(path, [word_to_entry(word) for word in words])
         return path
 
-    def measure(self, model, tokenizer, author, scale, dropped, reader=None, primer=None):
+    def measure(self, model, tokenizer, author, scale, dropped, recognizer=None, primer=None):
         """What one version of each word, and the best of eight, is like: a dictionary of plain values."""
         known, n = set(tokenizer.alphabet), len(self.english)
         texts = self.english + [word.text for word in self.held_out]
@@ -90,21 +97,21 @@ class Judge:
         plain = [resized(as_written(resized(word.points, scale), tokenizer, dropped), 1 / scale) for word in self.held_out]
         real = style.measure(plain, [word.text for word in self.held_out])
         found = {}
-        for most in (1, BEST_OF)[:1 + (reader is not None)]:
-            spelt = iter(write_spelt(model.eval(), tokenizer, [text for text in writable if text], reader if most > 1 else None, most, authors=author, primer=primer))
+        for most in (1, BEST_OF)[:1 + (recognizer is not None)]:
+            spelt = iter(generate_best_of_n(model.eval(), tokenizer, [text for text in writable if text], recognizer if most > 1 else None, most, authors=author, primer=primer))
             inks = [resized(next(spelt).word.points, 1 / scale) if text else np.zeros((0, 3), np.float32) for text in writable]
-            readings = self.grading.read(inks)
+            readings = self.evaluation_recognizer.read(inks)
             distances = style.distance(style.measure(inks[n:], writable[n:]), real)
-            found[str(most)] = {"english": Spelling.of(texts[:n], readings[:n]).character_error, "held_out": Spelling.of(texts[n:], readings[n:]).character_error,
+            found[str(most)] = {"english": Spelling.of(texts[:n], readings[:n]).cer, "held_out": Spelling.of(texts[n:], readings[n:]).cer,
                                 "style": float(np.mean(list(distances.values()))), "measures": distances}
         return found
 
-    def of_file(self, path, reader=None):
-        """The same of the checkpoint in a file, in the hand that the bank names, chosen by the reader it brings along or that is given."""
+    def of_file(self, path, recognizer=None):
+        """The same of the checkpoint in a file, in the hand that the bank names, chosen by the recognizer it brings along or that is given."""
         loaded = load_checkpoint(path)
-        reader = reader_from_state(loaded.reader) if loaded.reader else reader
+        recognizer = recognizer_from_state(loaded.recognizer) if loaded.recognizer else recognizer
         author = find_author(self.words[0].author, loaded.model.config.authors)
-        return self.measure(loaded.model, loaded.tokenizer, author, loaded.config.ink_scale, loaded.config.downsample_mean, reader)
+        return self.measure(loaded.model, loaded.tokenizer, author, loaded.config.ink_scale, loaded.config.downsample_mean, recognizer)
 
 
 def fit(judge, options, way, n, seed):
@@ -115,7 +122,7 @@ def fit(judge, options, way, n, seed):
         steps = SCRATCH_STEPS.get(n, Config.max_steps)
         settings = {"max_steps": steps, "log_every": min(Config.log_every, steps // EVALUATIONS), "read_words": 0}
     else:
-        given += ["--init", "base"]
+        given += ["--finetune", "base"]
     given += [word for key, value in settings.items() for word in ([f"--{key}", str(value)] if not isinstance(value, bool) else [f"--{'' if value else 'no-'}{key}"])]
     start = time.process_time()  # other work on the machine does not count
     with ExitStack() as stack:
@@ -125,14 +132,14 @@ def fit(judge, options, way, n, seed):
             stack.enter_context(mock.patch.object(trainer, "export", lambda source, out: None))
         run = started(options, bank, f"{way}-{n}-{seed}", seed, given)
         path = run.run()
-    result = {"way": way, "n": n, "seed": seed, "words": len(run.stream.words), "core_seconds": time.process_time() - start, "steps": run.step, "threads": torch.get_num_threads()}
+    result = {"way": way, "n": n, "seed": seed, "words": len(run.loader.words), "core_seconds": time.process_time() - start, "steps": run.step, "threads": torch.get_num_threads()}
     if ONLY_SOME in parts:  # what was learnt last, since its best was not kept in a form that loads
         for module in run.model.modules():
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")
-        found = judge.measure(run.model, run.stream.tokenizer, 1, run.config.ink_scale, run.config.downsample_mean, run.reader)
+        found = judge.measure(run.model, run.loader.tokenizer, 1, run.config.ink_scale, run.config.downsample_mean, run.recognizer)
     else:
-        found = judge.of_file(path, lent_reader(judge, options, bank, n, seed) if way == "scratch" else None)
+        found = judge.of_file(path, lent_recognizer(judge, options, bank, n, seed) if way == "scratch" else None)
     return {**result, "found": found}
 
 
@@ -142,16 +149,16 @@ def started(options, bank, name, seed, given):
     return trainer.Trainer.start(get_all_args(argv=own + given), warn=lambda sentence: None)
 
 
-def lent_reader(judge, options, bank, n, seed):
-    """The choosing reader for a model from nothing, which has none of so few words: the one that adapting to these words makes; of all words
+def lent_recognizer(judge, options, bank, n, seed):
+    """The choosing recognizer for a model from nothing, which has none of so few words: the one that adapting to these words makes; of all words
     their own."""
     if n == "all":
-        return judge.choosing
+        return judge.selection
     adapted = Path(options.dir) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
     if adapted.exists():
-        return reader_from_state(load_checkpoint(adapted).reader)
-    learns = started(options, bank, f"reader-{n}-{seed}", seed, ["--init", "base", "--splice_share", "0"])
-    return reader_from_state(learns.hand.reader)
+        return recognizer_from_state(load_checkpoint(adapted).recognizer)
+    learns = started(options, bank, f"recognizer-{n}-{seed}", seed, ["--finetune", "base", "--splice_fraction", "0"])
+    return recognizer_from_state(learns.hand.recognizer)
 
 
 def unlearnt(judge):
@@ -176,7 +183,7 @@ def add(folder, row):
 
 def measure_all(options, ways):
     """Fit whatever is not there yet, small banks first."""
-    judge = Judge(options.reader_dir)
+    judge = Judge(options.recognizer_dir)
     if "unlearnt" in ways and ("unlearnt", 0, 0) not in results(options.dir):
         add(options.dir, {"way": "unlearnt", "n": 0, "seed": 0, "found": unlearnt(judge)})
     for seed in range(options.first_seed, options.first_seed + options.seeds):
@@ -198,12 +205,12 @@ def sheets(options, path):
     """A picture of held-out words as they were really written, and as models of so many words write them, one version each."""
     from cursivetransformer.render.specimen import save_sheet
 
-    judge = Judge(options.reader_dir)
+    judge = Judge(options.recognizer_dir)
     chosen = [word for word in judge.held_out if word.text[:1].islower() and 3 < len(word.text) < 8][:4] + [word for word in judge.held_out if not word.text.islower()][:4]
     rows = [("real", [word.points for word in chosen])] if options.real else []
     for n in options.sizes:
         loaded = load_checkpoint(Path(options.dir) / "runs" / f"adapted-{n}-{options.first_seed}" / f"bank-{n}-{options.first_seed}.pt")
-        spelt = write_spelt(loaded.model.eval(), loaded.tokenizer, [word.text for word in chosen], None, 1, authors=1)
+        spelt = generate_best_of_n(loaded.model.eval(), loaded.tokenizer, [word.text for word in chosen], None, 1, authors=1)
         rows.append((f"{n} words", [resized(one.word.points, 1 / loaded.config.ink_scale) for one in spelt]))
     save_sheet(path, rows)
 
@@ -217,7 +224,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--ways", default="")
-    parser.add_argument("--reader_dir", default="readers")
+    parser.add_argument("--recognizer_dir", default="recognizers")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--real", action=argparse.BooleanOptionalAction, default=True, help="with the real words on the sheet, which is not to be passed on then")
     options = parser.parse_args()

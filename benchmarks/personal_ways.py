@@ -1,17 +1,17 @@
-"""The ways of learning a hand that `benchmarks.personal` compares: settings of `train.py --init base`, and what is put in place of its parts."""
+"""The ways of learning a hand that `benchmarks.personal` compares: settings of `train.py --finetune base`, and what is put in place of its parts."""
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from cursivetransformer.training import finetune as adapt
+from cursivetransformer.bank.prompts import make_prompts
+from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.ink import measures as style
 from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.config.synthesis import WordbankSettings
-from cursivetransformer.synthesis.synthesizer import write_word
-from cursivetransformer.bank.prompts import make_prompts
 from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.synthesizer import write_word
+from cursivetransformer.training import finetune as adapt
 
 RANK, LORA_RATE = 16, 4e-3
 CANDIDATES, FITTED, SEEN, FITTED_WORDS = 150, 4, 25, 3000  # synthetic writers, those that are likest, words each is judged by, words of theirs
@@ -76,19 +76,19 @@ def replayed_and_fitted(config, words, warn):
 
 _replayed = adapt.replayed  # what is put in its place calls it
 ONLY_SOME = "trainer.make_optimizers"  # where it is replaced, what is learnt is no model that loads: it is measured as it is
-# Name: (what it is, settings of train.py beside --init base, {module.name: what is put in its place}).
+# Name: (what it is, settings of train.py beside --finetune base, {module.name: what is put in its place}).
 WAYS = {
-    "adapted": ("what `--init base` does", {}, {}),
+    "adapted": ("what `--finetune base` does", {}, {}),
     "any-splices": ("spliced words are any that come, none of them put together to say what people write", {}, {"new_words.ASSEMBLED": 0.0}),
     "straight": ("what is spliced is not bent", {}, {"new_words.WAVER": 0.0}),
-    "early": ("the best of all ten models is kept, not of the last four", {"best_from": 0.0}, {}),
-    "no-splices": ("no spliced words", {"splice_words": 0, "splice_share": 0.0, "own_share": 0.8}, {}),
-    "no-replay": ("no words in the hands that the base knows", {"own_share": 0.1, "splice_share": 0.9}, {}),
-    "bank-alone": ("neither", {"splice_words": 0, "splice_share": 0.0, "own_share": 1.0}, {}),
+    "early": ("the best of all ten models is kept, not of the last four", {"monitor_start": 0.0}, {}),
+    "no-splices": ("no spliced words", {"splice_words": 0, "splice_fraction": 0.0, "own_fraction": 0.8}, {}),
+    "no-replay": ("no words in the hands that the base knows", {"own_fraction": 0.1, "splice_fraction": 0.9}, {}),
+    "bank-alone": ("neither", {"splice_words": 0, "splice_fraction": 0.0, "own_fraction": 1.0}, {}),
     "plain": ("slant, size and rotation do not vary", {"augment": False}, {}),
     "augmented": ("they vary twice as much", {"shear_width": 0.2, "scale_width": 0.2, "rotation_width": 0.04}, {}),
     "fitted": ("beside the hands of the base, words by synthetic writers fitted to the hand", {}, {"trainer.replayed": replayed_and_fitted}),
-    "pen": ("beside the hands of the base, fresh ink by the synthetic pen in many hands", {"pen_words": 6000, "pen_every": 250}, {}),
+    "pen": ("beside the hands of the base, fresh ink by the synthetic pen in many hands", {"synthetic_words": 6000, "synthetic_interval": 250}, {}),
     "slow": ("half the rates", {"learning_rate": 4e-3, "muon_learning_rate": 1e-2}, {}),
     "longer": ("twice the steps", {"max_steps": 1600}, {}),
     "author": ("nothing but the author's embedding is learnt", {}, {ONLY_SOME: only_author}),

@@ -12,14 +12,19 @@ import time
 import numpy as np
 import torch
 
-from cursivetransformer.ink.augment import downsample, draw_rates, draw_transforms, transform
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.dataset import NO_WORD, Ink, draw_word_ids, make_batch
-from cursivetransformer.utils.errors import run_script
-from cursivetransformer.data.packing import Examples, InkTensors, pack
-from cursivetransformer.ink.strokes import points_to_offsets
+from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
 from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.ink.augment import (
+    downsample,
+    draw_rates,
+    draw_transforms,
+    transform,
+)
+from cursivetransformer.ink.strokes import points_to_offsets
+from cursivetransformer.utils.errors import run_script
 
 BATCH, ROUNDS = 256, 9
 
@@ -54,7 +59,7 @@ def main():
         middle = time.perf_counter()
         make_batch(ink, tokenizer, ids, rates, matrices, config.max_seq_length)
         end = time.perf_counter()
-        examples = Examples(*(torch.as_tensor(a, device=config.device) for a in (ids, rates, matrices)))
+        examples = SampleBatch(*(torch.as_tensor(a, device=config.device) for a in (ids, rates, matrices)))
         before = time.perf_counter()
         int(pack(tensors, tokenizer, examples, config.max_seq_length).n_tokens)  # waits for the device
         after = time.perf_counter()

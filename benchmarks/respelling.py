@@ -1,23 +1,23 @@
-"""When a word should be drawn again, and which version kept: rules compared on the same versions, graded by the reader that does not choose.
+"""When a word should be drawn again, and which version kept: rules compared on the same versions, graded by the recognizer that does not choose.
 
     python -m benchmarks.respelling [--checkpoint FILE] [settings of evaluate.py]
 
 Of every word of the three fixed texts as many versions are drawn as the last number of --best_of says. A rule looks at the first
 version and says whether to look at the others; of those it keeps one. Prints a line for each rule: characters and words that the
-grading reader misreads, of the English and of all words, and how many versions a word takes on average.
+grading recognizer misreads, of the English and of all words, and how many versions a word takes on average.
 """
 
 import numpy as np
 
 from cursivetransformer.bank.registry import load_banks
-from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.utils.errors import run_script
-from cursivetransformer.evaluation.evaluator import find_both_readers
-from cursivetransformer.sampling.generate import write_rows
 from cursivetransformer.config.sample import get_evaluation_args, sampling_options
-from cursivetransformer.recognition.error_rate import edits
-from cursivetransformer.data.dataloader import Stream
+from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.eval_texts import text_sets
+from cursivetransformer.evaluation.evaluator import find_both_recognizers
+from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
+from cursivetransformer.recognition.error_rate import edits
+from cursivetransformer.sampling.generate import generate_rows
+from cursivetransformer.utils.errors import run_script
 
 NEVER, ALWAYS = np.inf, -1.0  # limits in nats that no first version passes, and that every one does
 
@@ -26,14 +26,14 @@ def main():
     config = get_evaluation_args()
     checkpoint = load_checkpoint(find_checkpoint(config.checkpoint, config.run_dir), config.device)
     words, digest = load_banks(config.dataset_name or checkpoint.config.dataset_name)
-    readers = find_both_readers(config, checkpoint.config, digest, print)
-    stream = Stream(words, checkpoint.tokenizer, checkpoint.config)
-    sets, _ = text_sets(checkpoint.tokenizer.alphabet, [stream.words[i].text for i in stream.train_ids])
+    recognizers = find_both_recognizers(config, checkpoint.config, digest, print)
+    loader = DataLoader(words, checkpoint.tokenizer, checkpoint.config)
+    sets, _ = text_sets(checkpoint.tokenizer.alphabet, [loader.words[i].text for i in loader.train_ids])
     texts = [text for part in sets.values() for text in part]
     english = np.array([name == "English" for name, part in sets.items() for _ in part])
     n = config.best_of[-1]
 
-    rows = write_rows(checkpoint.model.eval(), checkpoint.tokenizer, [[text] for text in texts for _ in range(n)],
+    rows = generate_rows(checkpoint.model.eval(), checkpoint.tokenizer, [[text] for text in texts for _ in range(n)],
                       [(i, 0, version) for i in range(len(texts)) for version in range(n)], **sampling_options(config))
     drawn = [row[0] for row in rows]
     inks, wanted = [word.points for word in drawn], [word.text for word in drawn]
@@ -41,9 +41,9 @@ def main():
     def table(values):
         return np.array(values, float).reshape(-1, n)  # a row for each word, a column for each version
 
-    (read, nats), graded = readers[0].judge(inks, wanted), readers[1].read(inks)
+    (read, nll), graded = recognizers[0].judge(inks, wanted), recognizers[1].read(inks)
     wrong, grade = (table([edits(text, reading) for text, reading in zip(wanted, readings)]) for readings in (read, graded))
-    unfinished, sure, likely = table([not word.finished for word in drawn]), table(nats), table([word.nats for word in drawn])
+    unfinished, sure, likely = table([not word.finished for word in drawn]), table(nll), table([word.nll for word in drawn])
     lengths = np.array([len(text) for text in texts])
 
     print(f"{len(texts)} words, {n} versions of each\n\n| drawn again | kept of those read closest | English: characters, words misread | all | versions |")

@@ -8,12 +8,12 @@ before it in its word. Words with a clamped radius are counted and left out of t
 
 import numpy as np
 
-from cursivetransformer.ink.augment import downsample
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import run_script
-from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.data.tokenizer import TOKENIZERS, make_tokenizer
+from cursivetransformer.ink.augment import downsample
+from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
+from cursivetransformer.utils.errors import run_script
 
 
 def main():

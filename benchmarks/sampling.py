@@ -19,17 +19,24 @@ import numpy as np
 import torch
 
 from benchmarks.attention import plain_copy
-from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import run_script
-from cursivetransformer.sampling.generate import _allowed_tokens, _decode, context_of, draw, probabilities, prompt_of
-from cursivetransformer.layout.text import Spelling
-from cursivetransformer.models.factory import ModelConfig, make_model
-from cursivetransformer.recognition.recognizer import find_readers
 from cursivetransformer.config.sample import get_sample_args
-from cursivetransformer.models.token_gpt import TokenGPT
+from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.layout.text import Spelling
+from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.models.token_gpt import TokenGPT
 from cursivetransformer.pipeline import VERSIONS
+from cursivetransformer.recognition.recognizer import find_recognizers
+from cursivetransformer.sampling.generate import (
+    _allowed_tokens,
+    _decode,
+    context_of,
+    draw,
+    probabilities,
+    prompt_of,
+)
+from cursivetransformer.utils.errors import run_script
 
 TEXT = ("It was a bright cold day in the spring of that year, and the old clock in the hall had just struck nine when a letter came "
         "for us. Nobody had written to our house for many years, so we all stood around the table and looked at it for a while "
@@ -53,9 +60,9 @@ def compare(model, tokenizer, words, group):
     """Print tokens a second with and without a cache, for `words` in rows of `group`."""
     rows = [words[i:i + group] for i in range(0, len(words) - group + 1, group)]
     allowed = _allowed_tokens(model, tokenizer, rows, None)
-    luck = np.random.default_rng(0).random((len(rows), allowed.max()), np.float32)
+    uniforms = np.random.default_rng(0).random((len(rows), allowed.max()), np.float32)
     start = time.perf_counter()
-    ids, _ = _decode(model, tokenizer, rows, np.zeros(len(rows), int), None, allowed, luck, FILTERS)
+    ids, _ = _decode(model, tokenizer, rows, np.zeros(len(rows), int), None, allowed, uniforms, FILTERS)
     drawn = (ids != tokenizer.pad_id).sum(1)
     cached = drawn.sum() / (time.perf_counter() - start)
     print(f"{len(rows)} rows of up to {drawn.max()} tokens\n{'with cache':26} {cached:8,.0f} tokens a second ({drawn.sum()} tokens)")
@@ -69,7 +76,7 @@ def compare(model, tokenizer, words, group):
         seconds = tokens = 0
         for length in range(STRIDE // 2, drawn.max() // slots, STRIDE):
             start = time.perf_counter()
-            draw(probabilities(network.begin(prompt[:length], text[:n_rows])[1], *FILTERS), torch.as_tensor(luck[:n_rows, length]))
+            draw(probabilities(network.prefill(prompt[:length], text[:n_rows])[1], *FILTERS), torch.as_tensor(uniforms[:n_rows, length]))
             # Every token of a group costs such a pass; rows that have ended by then are not counted as work that is useful.
             seconds += slots * STRIDE * (time.perf_counter() - start)
             tokens += slots * STRIDE * ((drawn > slots * length).sum() if n_rows > 1 else 1)
@@ -81,7 +88,7 @@ def main():
     path = find_checkpoint(config.checkpoint, config.run_dir)
     checkpoint = load_checkpoint(path)
     ways = {"as they come": 1}
-    if find_readers(config.reader_dir, checkpoint.bank_digest):
+    if find_recognizers(config.recognizer_dir, checkpoint.bank_digest):
         ways["with unsure words drawn again"] = VERSIONS
     times = {way: [] for way in ways}
     for _ in range(RUNS):  # in turn, so that all meet the same weather

@@ -20,8 +20,8 @@ import matplotlib.pyplot as plt  # noqa: E402
 from benchmarks.options import take_options  # noqa: E402
 from cursivetransformer.bank.registry import load_banks  # noqa: E402
 from cursivetransformer.config.train import get_all_args  # noqa: E402
-from cursivetransformer.utils.errors import run_script  # noqa: E402
 from cursivetransformer.training.trainer import Trainer  # noqa: E402
+from cursivetransformer.utils.errors import run_script  # noqa: E402
 
 STEPS, WARM_UP = 8, 2
 LARGE_BANK = 100_000  # words

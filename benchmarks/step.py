@@ -14,8 +14,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import run_script
 from cursivetransformer.training.trainer import Trainer
+from cursivetransformer.utils.errors import run_script
 
 STEPS, WARM_UP = 40, 5
 KINDS = {  # by the first name that an operation's contains
@@ -59,7 +59,7 @@ def main():
     for _ in range(STEPS):
         tokens += float(trainer.train_step()[1])
     seconds = clock.now() - start
-    print(f"{1000 * seconds / STEPS:.1f} ms a step, {tokens / seconds:,.0f} tokens/s, real positions {trainer.stream.counts()['real_share']:.1%}")
+    print(f"{1000 * seconds / STEPS:.1f} ms a step, {tokens / seconds:,.0f} tokens/s, real positions {trainer.loader.counts()['real_share']:.1%}")
 
     kinds = Counter()
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if clock.device.startswith("cuda") else [])]) as profiler:
@@ -71,8 +71,8 @@ def main():
     for kind, own in kinds.most_common():
         print(f"  {kind:35} {own / sum(kinds.values()):6.1%}")
 
-    trainer.stream.train_batch = clock.wrap("making the batch", trainer.stream.train_batch)
-    trainer.nats.training_nats = clock.wrap("forward", trainer.nats.training_nats)
+    trainer.loader.train_batch = clock.wrap("making the batch", trainer.loader.train_batch)
+    trainer.nll.training_nll = clock.wrap("forward", trainer.nll.training_nll)
     for optimizer in trainer.optimizers:
         optimizer.step = clock.wrap(f"optimizer: {type(optimizer).__name__}", optimizer.step)
     backward = torch.Tensor.backward

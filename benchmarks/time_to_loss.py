@@ -3,7 +3,7 @@
     python -m benchmarks.time_to_loss [--fast auto] [--slow paper] [--minutes 20] [--out docs/time_to_loss] [settings of train.py]
 
 The two take turns of some seconds on the same machine, so that both meet the same weather. Both have the same training and
-held-out words, and are measured on the same held-out ink (`Stream.evaluation`), in nats per offset with the padding
+held-out words, and are measured on the same held-out ink (`DataLoader.evaluation`), in nats per offset with the padding
 unscored. The clock of a recipe runs while it trains, making batches and compiling included, and stands while it is measured.
 `--minutes` is each one's share; the fast one ends earlier when its own schedule does. Writes OUT.json, OUT.png and OUT-fast.png,
 OUT-slow.png, the same text written by each in the end, and a checkpoint of each into `--run_dir`, to write more with. Settings of
@@ -24,10 +24,10 @@ import torch  # noqa: E402
 
 from benchmarks.options import take_options  # noqa: E402
 from cursivetransformer.config.train import get_all_args, replace  # noqa: E402
-from cursivetransformer.utils.errors import UserError, run_script  # noqa: E402
-from cursivetransformer.utils.io import atomic_path  # noqa: E402
 from cursivetransformer.training.samples import draw_preview  # noqa: E402
 from cursivetransformer.training.trainer import Trainer  # noqa: E402
+from cursivetransformer.utils.errors import UserError, run_script  # noqa: E402
+from cursivetransformer.utils.io import atomic_path  # noqa: E402
 
 FIRST_MARK, MARKS_PER_DOUBLING = 2.0, 2  # seconds of training at which the loss is measured first, and how often then
 TURN = 20.0  # seconds
@@ -68,7 +68,7 @@ class Recipe:
         return next((seconds for seconds, _, measured in self.curve if measured <= loss), None)
 
     def summary(self):
-        c, counts = self.trainer.config, self.trainer.stream.counts()
+        c, counts = self.trainer.config, self.trainer.loader.counts()
         return {"preset": self.name, "curve": self.curve, "tokens_per_second": self.tokens / self.clock,
                 "weights": self.trainer.model.n_parameters, "batch_size": c.batch_size, **counts}
 
@@ -87,7 +87,7 @@ def main():
         path.write_text(json.dumps({"device": device, "recipes": [fast.summary(), slow.summary()]}) + "\n")
     draw(fast, slow, device, f"{options['out']}.png")
     for side, recipe in (("fast", fast), ("slow", slow)):
-        draw_preview(recipe.trainer.model, recipe.trainer.stream, f"{options['out']}-{side}.png")
+        draw_preview(recipe.trainer.model, recipe.trainer.loader, f"{options['out']}-{side}.png")
         print(f"checkpoint of {recipe.name}: {recipe.trainer.save('last.pt')}")
 
 

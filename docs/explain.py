@@ -12,15 +12,17 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from cursivetransformer import Writer
-from cursivetransformer.render import brush as pen
 from cursivetransformer.bank.authors import numbers_of
-from cursivetransformer.models.checkpoint import SHIPPED
-from cursivetransformer.utils.errors import run_script
-from cursivetransformer.layout.normalize import Hand
-from cursivetransformer.sampling.attention_weights import COLORS, find_looks
-from cursivetransformer.render.raster import save_figure
+from cursivetransformer.ink import curves
 from cursivetransformer.ink.strokes import points_to_offsets, split_strokes
+from cursivetransformer.layout.normalize import Hand
+from cursivetransformer.models.checkpoint import SHIPPED
+from cursivetransformer.render import brush as pen
+from cursivetransformer.render.attention_plot import COLORS
+from cursivetransformer.render.raster import save_figure
 from cursivetransformer.render.svg import curve_data
+from cursivetransformer.sampling.attention_weights import find_word_attention
+from cursivetransformer.utils.errors import run_script
 
 SHOWN = 6        # steps that are printed
 LINE = "brown fox and lazy dog"  # written beside the word, so that its hand is known
@@ -41,7 +43,7 @@ def explain(word, writer, author):
         turn = np.degrees(np.arctan2(-dy, dx)) % 360
         print(f"   {str(ids.tolist()):12} {turn:5.1f} degrees, {np.hypot(dx, dy):.4f} canvas heights, pen {down:.0f}")
     print(f"   ... {len(split_strokes(points))} strokes; the first offset leads from the left edge on the baseline to the first ink.")
-    looks = find_looks(writer.model, tokenizer, [spelt.word], number)[0]
+    looks = find_word_attention(writer.model, tokenizer, [spelt.word], number)[0]
     runs = np.flatnonzero(np.diff(looks.letter, prepend=-1))
     print("\n3. For each offset, cross-attention asks which letter it is at: " + " ".join(f"{word[looks.letter[i]]}@{i + 1}" for i in runs))
     print(f"   The reader reads {spelt.reading!r}" + (f"; it was drawn {spelt.versions} times." if spelt.versions > 1 else ", so it was drawn once."))
@@ -83,7 +85,7 @@ def draw(path, word, letter, points, offsets, looks, placed):
     attention.set(xlabel="", yticks=range(len(word)), yticklabels=list(word))
     strokes, usual = placed.strokes, pen.usual_step(letter.pages[0].strokes)
     for stroke in strokes:
-        path_ = pen.flatten(stroke)
+        path_ = curves.flatten(stroke)
         shape = pen.outline(path_, pen.widths(stroke, path_, 0.45, 0.8, usual))
         curve.fill(*shape.T, color="#1a2a5e", alpha=0.85, lw=0)
         curve.plot(*stroke.T, linestyle="", marker="o", markersize=2.2, color="orange")
@@ -91,7 +93,7 @@ def draw(path, word, letter, points, offsets, looks, placed):
     curve.set(aspect="equal", xlim=(ink[:, 0].min() - 1.5, ink[:, 0].max() + 1.5), ylim=(ink[:, 1].max() + 1.5, ink[:, 1].min() - 1.5))
     for other in letter.pages[0].words:
         for stroke in other.strokes:
-            page.plot(*pen.flatten(stroke).xy.T, color="#1a2a5e", lw=1, marker="." if len(stroke) == 1 else "", markersize=3)
+            page.plot(*curves.flatten(stroke).xy.T, color="#1a2a5e", lw=1, marker="." if len(stroke) == 1 else "", markersize=3)
     page.set(aspect="equal", xlim=(0, letter.pages[0].width), ylim=(letter.pages[0].height, 0))
     page.axhline(placed.y, color="lightgrey", lw=0.8, zorder=0)
     for axes in (tokens, curve):

@@ -16,10 +16,10 @@ from PIL import Image
 
 from benchmarks.page import Recorder, browser_type, fractions
 from cursivetransformer.bank.word import Word
-from cursivetransformer.utils.errors import UserError, run_script
 from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.synthesizer import write_word
+from cursivetransformer.utils.errors import UserError, run_script
 
 NAME, SEED = "Nora", 4321   # no seed of the writers that the base learnt
 SHOWN = 40                  # the word that is on the paper when its picture is taken
@@ -99,7 +99,7 @@ def main():
     if not bank.exists():
         record(folder, options.words)
     if not (folder / "runs" / "mine" / "mine.pt").exists():
-        run("train.py", "--dataset_name", bank, "--init", "base", "--run_dir", folder / "runs", "--wandb_run_name", "mine", "--wandb", "off")
+        run("train.py", "--dataset_name", bank, "--finetune", "base", "--run_dir", folder / "runs", "--wandb_run_name", "mine", "--wandb", "off")
     run("sample.py", LETTER, "--checkpoint", folder / "runs" / "mine" / "mine.pt", "--page", "A6", "--margin", 12, "--paper", "ruled", "--dpi", 130, "--out", folder / "4-letter.png")
     keep(Image.open(folder / "1-record.png"), "walk-1-record.png")
     keep(Image.open(folder / "2-export.png"), "walk-2-export.png")

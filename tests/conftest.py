@@ -4,8 +4,8 @@ import hypothesis
 import pytest
 
 from cursivetransformer.bank.file import load_bank, write_entries
-from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.bank.registry import PUBLISHED, bank_folders, file_digest
+from cursivetransformer.bank.word import word_to_entry
 from tests import made_up
 
 # A loaded machine is slow, not wrong.

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from cursivetransformer.layout.normalize import Hand
-from cursivetransformer.layout.typesetter import lay_out
-from cursivetransformer.layout.page import Ink
 from cursivetransformer.config.sample import SampleConfig
+from cursivetransformer.layout.normalize import Hand
+from cursivetransformer.layout.page import Ink
+from cursivetransformer.layout.typesetter import lay_out
 from tests.made_up import made_up_words
 
 

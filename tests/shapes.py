@@ -1,4 +1,4 @@
-"""Made-up ink that is easy to read: three letters of plain shapes, so that a reader learns them within seconds."""
+"""Made-up ink that is easy to read: three letters of plain shapes, so that a recognizer learns them within seconds."""
 
 import numpy as np
 

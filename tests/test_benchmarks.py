@@ -69,8 +69,8 @@ def test_a_model_leaves_out_the_characters_that_it_never_saw_and_each_is_an_erro
     asked = []
     judge = personal.Judge.__new__(personal.Judge)
     judge.english, judge.held_out = ["ab", "b"], [Fake(text="a", points=ink)]
-    judge.grading = Fake(read=lambda inks: ["a" if len(one) else "" for one in inks])
+    judge.evaluation_recognizer = Fake(read=lambda inks: ["a" if len(one) else "" for one in inks])
     monkeypatch.setattr(personal, "as_written", lambda points, *_: points)
-    monkeypatch.setattr(personal, "write_spelt", lambda model, tokenizer, texts, *_, **__: asked.extend(texts) or [Fake(word=Fake(points=ink)) for _ in texts])
+    monkeypatch.setattr(personal, "generate_best_of_n", lambda model, tokenizer, texts, *_, **__: asked.extend(texts) or [Fake(word=Fake(points=ink)) for _ in texts])
     found = judge.measure(Fake(eval=lambda: None), Fake(alphabet=" a"), 0, 1.0, 0.5)["1"]
     assert asked == ["a", "a"] and found["english"] == 2 / 3 and found["held_out"] == 0

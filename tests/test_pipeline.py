@@ -17,9 +17,9 @@ import pytest
 from cursivetransformer import Writer
 from cursivetransformer import pipeline as write
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.sampling.rerank import write_spelt
+from cursivetransformer.sampling.rerank import generate_best_of_n
 from cursivetransformer.training.trainer import train
+from cursivetransformer.utils.errors import UserError
 from tests.made_up import made_up_words
 from tests.training.test_trainer import SMALL
 
@@ -91,8 +91,8 @@ def test_a_text_becomes_a_picture_and_the_same_seed_the_same_bytes(run_dir, tmp_
     (["hi", "--file", "none.txt"], "--file must be left out"),
     (["--file", "none.txt"], "none.txt cannot be read"),
     (["-"], "there is no text to write in standard input"),
-    (["hi", "--like", "loops.json#99"], "entries 0 to 59"),
-    (["hi", "--like", "nobody.json#1"], "there is no file nobody.json"),
+    (["hi", "--style_from", "loops.json#99"], "entries 0 to 59"),
+    (["hi", "--style_from", "nobody.json#1"], "there is no file nobody.json"),
     (["hi", "--attention", "a.txt"], "--attention a.txt: the ending must be one of"),
     (["hi", "--ink_color", "inky"], "is no colour"),
     (["hi " * 500, "--fit", "--page", "20x20", "--margin", "2"], "--fit: the text is not on one page"),
@@ -177,7 +177,7 @@ def test_a_text_of_several_batches_is_the_same_ink_and_memory_holds_one(writer, 
     whole = writer.write(text, rewrite="7,8:2", page="A6", x_height=4.0)
     monkeypatch.setattr(write, "WORDS_AT_ONCE", 4)
     asked = []
-    monkeypatch.setattr(write, "write_spelt", lambda model, tokenizer, texts, *rest, **options: asked.append(len(texts)) or write_spelt(model, tokenizer, texts, *rest, **options))
+    monkeypatch.setattr(write, "generate_best_of_n", lambda model, tokenizer, texts, *rest, **options: asked.append(len(texts)) or generate_best_of_n(model, tokenizer, texts, *rest, **options))
     parted = writer.write(text, rewrite="7,8:2", page="A6", x_height=4.0)
     assert asked == [4, 4, 4, 3]
     for one, other in zip(whole.words, parted.words, strict=True):
@@ -193,7 +193,7 @@ def test_a_text_of_several_batches_is_the_same_ink_and_memory_holds_one(writer, 
 
 def test_a_word_written_anew_leaves_all_other_ink_as_it_is(writer):
     text = "hello bad trust stone " * 4
-    plain, anew = (writer.write(text, rewrite=rewrite, even_slant=1.0, even_size=1.0, page="A6") for rewrite in ("", "2,7:3"))
+    plain, anew = (writer.write(text, rewrite=rewrite, normalize_slant=1.0, normalize_size=1.0, page="A6") for rewrite in ("", "2,7:3"))
     placed = [[word for page in letter.pages for word in page.words] for letter in (plain, anew)]
     same = [np.array_equal(one.points, other.points) and one.scale == other.scale for one, other in zip(*placed, strict=True)]
     assert [i for i, kept in enumerate(same) if not kept] == [1, 6]
@@ -218,7 +218,7 @@ def test_bias_makes_words_alike(writer):
 
 def test_words_are_evened_by_the_settings(writer):
     text = "hello bad trust stone " * 4
-    uneven, even = (writer.write(text, even_slant=share, even_size=share, smooth=share) for share in (0.0, 1.0))
+    uneven, even = (writer.write(text, normalize_slant=share, normalize_size=share, smooth=share) for share in (0.0, 1.0))
     placed = [[word.points for page in letter.pages for word in page.words] for letter in (uneven, even)]
     assert all(np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[0], uneven.words))
     assert not all(np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[1], even.words))

@@ -6,17 +6,14 @@ its length.
 
 import heapq
 import string
-import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.ink import measures as style
-from cursivetransformer.bank.registry import bank_name, load_banks
-from cursivetransformer.utils.errors import UserError, run_script
-from cursivetransformer.utils.io import atomic_path
 from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines
+from cursivetransformer.ink import measures as style
+from cursivetransformer.utils.io import atomic_path
 
 LEAST_WORDS = 20       # that a hand can be learnt from at all
 ENOUGH_WORDS = 100     # for a hand that reads well
@@ -140,22 +137,3 @@ def write_list(path, prompts):
     """Write prompts as a list that the recording page loads, one a line."""
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(prompts) + "\n", encoding="utf-8")
-
-
-def main(argv=None):
-    """The command line of this module."""
-    match sys.argv[1:] if argv is None else argv:
-        case [bank, *rest] if len(rest) < 2 and not bank.startswith("-"):
-            words, _ = load_banks(bank)
-        case _:
-            raise UserError("usage: cursive bank advise BANK [LIST.txt]")
-    told, prompts = advise(words)
-    print("\n".join(told) or f"{len(words)} words, and nothing lacks")
-    if prompts:
-        out = Path(rest[0] if rest else f"{bank_name(bank)}-next.txt")
-        write_list(out, prompts)
-        print(f"{out}: {len(prompts)} words to record next; {HOW_TO_LOAD}")
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -8,15 +8,14 @@ What an entry must be is in `bank_entry.py`, where a bank is found or fetched fr
 
 import json
 import re
-import sys
 import zipfile
 import zlib
 from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from cursivetransformer.bank.word import Fault, parse_entry
-from cursivetransformer.utils.errors import UserError, run_script
+from cursivetransformer.bank.word import InvalidEntry, parse_entry
+from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -88,7 +87,7 @@ def parse_entries(entries):
     for index, entry in enumerate(entries):
         try:
             words.append(parse_entry(entry))
-        except Fault as fault:
+        except InvalidEntry as fault:
             faults.append((index, str(fault)))
     return words, faults
 
@@ -165,32 +164,17 @@ def check(path):
 
 def merge(out, paths):
     """Write the good entries of several banks into one; an entry that is there already is left out. Returns how many."""
+    if not str(out).endswith((".json", ".json.zip")):
+        raise UserError(f"{out} must end in .json or .json.zip")
     entries = {}
     for path in paths:
         for entry in read_entries(path):
             try:
                 parse_entry(entry)
-            except Fault:
+            except InvalidEntry:
                 continue
             entries.setdefault(json.dumps(entry, sort_keys=True), entry)
     if not entries:
         raise UserError("these banks hold no usable word")
     write_entries(out, entries.values())
     return len(entries)
-
-
-def main(argv=None):
-    """The command line of this module."""
-    match sys.argv[1:] if argv is None else argv:
-        case ["check", path]:
-            sys.exit(1 if check(path) else 0)
-        case ["merge", out, *paths] if paths:
-            if not out.endswith((".json", ".json.zip")):
-                raise UserError(f"{out} must end in .json or .json.zip")
-            print(f"{out}: {merge(out, paths)} words")
-        case _:
-            raise UserError("usage: cursive bank check FILE | merge OUT FILE FILE ...")
-
-
-if __name__ == "__main__":
-    run_script(main)

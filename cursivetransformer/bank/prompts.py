@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.utils.errors import UserError, run_script
-from cursivetransformer.utils.io import atomic_path
-from cursivetransformer.config.synthesis import get_wordbank_args
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.io import atomic_path, shipped
 
-DATA = Path(__file__).parent.parent.parent / "data"
-WORDS, PROMPTS = DATA / "words.txt", DATA / "wordbank.txt"  # common English words; the prompts that ship
+WORDS, PROMPTS = shipped("words.txt"), shipped("wordbank.txt")  # common English words; the prompts that ship
 
 # Marks that end a word in a sentence, with how often each is taken; the colon and the rest are rarer in books, but a hand needs practice.
 ENDINGS = {",": 6, ".": 6, "!": 3, "?": 3, ":": 2, ";": 2, "...": 1}
@@ -78,10 +76,10 @@ def prompt_of(config, rng, lexicon):
         text = _joined(rng, lexicon)
     else:
         text = _random_string(rng, lexicon) if kind == 1 else rng.choice(lexicon.short) if kind == 0 else rng.choice(lexicon.long, p=lexicon.chances)
-        luck = rng.random()
-        if luck < config.all_capitals:
+        uniforms = rng.random()
+        if uniforms < config.all_capitals:
             text = text.upper()
-        elif luck < config.all_capitals + config.capitals:
+        elif uniforms < config.all_capitals + config.capitals:
             text = text[0].upper() + text[1:]
     return _decorated(config, rng, str(text))
 
@@ -94,13 +92,13 @@ def _shares(config):
 
 def _decorated(config, rng, text):
     """With quotes, parentheses or a mark behind, as often as the settings say."""
-    luck = rng.random()
-    if luck < config.punctuation:
+    uniforms = rng.random()
+    if uniforms < config.punctuation:
         text += str(rng.choice(list(ENDINGS), p=np.array(list(ENDINGS.values())) / sum(ENDINGS.values())))
-    luck = rng.random()
-    if luck < config.quotes:
+    uniforms = rng.random()
+    if uniforms < config.quotes:
         text = f"'{text}'" if rng.random() < 0.2 else f'"{text}"'
-    elif luck < config.quotes + config.parentheses:
+    elif uniforms < config.quotes + config.parentheses:
         text = f"({text})"
         if text[-2] in ".,":  # a stop stands behind the parenthesis
             text = text[:-2] + ")" + text[-2]
@@ -211,19 +209,14 @@ def _read(path):
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def main(argv=None):
-    """The command line of this module."""
-    config = get_wordbank_args(argv=argv)
+def save_prompts(config, say=print):
+    """Make prompts and write them where `config` (a `WordbankSettings`) says; tell their coverage."""
     prompts = make_prompts(config, np.random.default_rng(config.seed))
-    print(coverage_table(prompts, least=config.least, pairs=config.pairs))
+    say(coverage_table(prompts, least=config.least, pairs=config.pairs))
     if config.out:
         with atomic_path(config.out) as temporary:
             temporary.write_text("\n".join(prompts) + "\n", encoding="utf-8")
-        print(f"{config.out}: {len(prompts)} prompts")
+        say(f"{config.out}: {len(prompts)} prompts")
     if config.page:
         put_into_page(config.page, prompts)
-        print(f"{config.page}: {len(prompts)} prompts")
-
-
-if __name__ == "__main__":
-    run_script(main)
+        say(f"{config.page}: {len(prompts)} prompts")

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from cursivetransformer.bank.file import load_bank
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import atomic_path
+from cursivetransformer.utils.io import atomic_path, shipped
 
 ENDINGS = (".json", ".json.zip")
 PUBLISHED_URL = "https://github.com/greydanus/cursivetransformer/raw/main/data/{name}.json.zip"
@@ -43,7 +43,7 @@ def load_banks(names, strict=False, warn=print):
 
 
 def bank_name(names):
-    """What to call runs and readers of these banks: the first one's name, without folder and ending."""
+    """What to call runs and recognizers of these banks: the first one's name, without folder and ending."""
     return Path(names.split(",")[0].strip()).name.split(".")[0]
 
 
@@ -67,7 +67,7 @@ def find_bank(name, warn=print):
 
 def bank_folders():
     """The folders that a bank's name is looked for in, in order; those that are not there are left out."""
-    own = [Path("data"), Path(__file__).parent.parent.parent / "data"]
+    own = [Path("data"), shipped("starter.json.zip").parent]
     users = [Path(folder) for folder in os.environ.get("CURSIVETRANSFORMER_DATA", "").split(os.pathsep) if folder]
     return [folder for folder in own + users + [cache_folder()] if folder.is_dir()]
 

@@ -31,82 +31,82 @@ def mean_character_width(words):
     return sum(np.ptp(word.points[:, 0]) for word in words) / sum(len(word.text) for word in words)
 
 
-class Fault(Exception):
+class InvalidEntry(Exception):
     """What is wrong with one entry of a bank."""
 
 
 def parse_entry(entry):
-    """One raw entry -> `Word`. Raises `Fault`."""
+    """One raw entry -> `Word`. Raises `InvalidEntry`."""
     if not isinstance(entry, dict):
-        raise Fault(f"must be an object with metadata and points, not {type(entry).__name__}")
+        raise InvalidEntry(f"must be an object with metadata and points, not {type(entry).__name__}")
     for key in ("metadata", "points"):
         if key not in entry:
-            raise Fault(f"has no {key!r}")
+            raise InvalidEntry(f"has no {key!r}")
     metadata = entry["metadata"]
     if not isinstance(metadata, dict):
-        raise Fault("metadata is not an object")
+        raise InvalidEntry("metadata is not an object")
     text = _parse_text(metadata)
     author = metadata.get("author") or UNKNOWN_AUTHOR
     aspect = _number(metadata, "aspectRatio")
     if not 0 < aspect <= FARTHEST:
-        raise Fault(f"aspectRatio is {aspect:g}, it must be above 0 and at most {FARTHEST:g}")
+        raise InvalidEntry(f"aspectRatio is {aspect:g}, it must be above 0 and at most {FARTHEST:g}")
     baseline = _number(metadata, "baseline", BASELINE)
     points = _parse_points(entry["points"])
     points[:, 0] *= aspect
     points[:, 1] -= baseline
     if np.abs(points).max() > FARTHEST:
-        raise Fault(f"ink reaches {np.abs(points).max():.3g} canvas heights far, at most {FARTHEST:g} makes sense")
+        raise InvalidEntry(f"ink reaches {np.abs(points).max():.3g} canvas heights far, at most {FARTHEST:g} makes sense")
     points[:, 0] -= points[:, 0].min()
     return Word(text, str(author), compact(points), metadata)
 
 
 def _parse_text(metadata):
     if "asciiSequence" not in metadata:
-        raise Fault("metadata has no 'asciiSequence'")
+        raise InvalidEntry("metadata has no 'asciiSequence'")
     text = metadata["asciiSequence"]
     if not isinstance(text, str) or not text.strip():
-        raise Fault(f"text is empty or not a text: {text!r:.40}")
+        raise InvalidEntry(f"text is empty or not a text: {text!r:.40}")
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if len(text) > LONGEST_TEXT:
-        raise Fault(f"text has {len(text)} characters, at most {LONGEST_TEXT} make sense")
+        raise InvalidEntry(f"text has {len(text)} characters, at most {LONGEST_TEXT} make sense")
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
-        raise Fault(f"text holds a control character: {text!r:.40}")
+        raise InvalidEntry(f"text holds a control character: {text!r:.40}")
     return text
 
 
 def _number(metadata, key, default=None):
     value = metadata.get(key, default)
     if value is None:
-        raise Fault(f"metadata has no {key!r}")
+        raise InvalidEntry(f"metadata has no {key!r}")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e9:
-        raise Fault(f"{key} is not a number: {value!r:.40}")
+        raise InvalidEntry(f"{key} is not a number: {value!r:.40}")
     return float(value)
 
 
 def _parse_points(rows):
     """Raw points -> (n, 3) float64; further numbers of a point (time, pressure) are left out."""
     if not isinstance(rows, list):
-        raise Fault("points is not a list")
+        raise InvalidEntry("points is not a list")
     if not rows:
-        raise Fault("has no ink: no points")
+        raise InvalidEntry("has no ink: no points")
     if len(rows) > MOST_POINTS:
-        raise Fault(f"has {len(rows)} points, at most {MOST_POINTS} make sense")
+        raise InvalidEntry(f"has {len(rows)} points, at most {MOST_POINTS} make sense")
     try:
         # Without time and pressure, as most are, in half the time.
         points = np.array(rows if set(map(len, rows)) == {3} else [row[:3] for row in rows])
     except (ValueError, TypeError, IndexError, OverflowError, KeyError):
-        raise Fault("a point is not a list of x, y and pen") from None
+        raise InvalidEntry("a point is not a list of x, y and pen") from None
     if points.ndim != 2 or points.shape[1] != 3:
-        raise Fault("a point is not a list of x, y and pen")
+        raise InvalidEntry("a point is not a list of x, y and pen")
     if points.dtype.kind not in "if":
-        raise Fault("a point holds something that is not a number")
+        raise InvalidEntry("a point holds something that is not a number")
     points = points.astype(np.float64)
     if not np.isfinite(points).all():
-        raise Fault("a point holds NaN or an infinity")
+        raise InvalidEntry("a point holds NaN or an infinity")
     if not np.isin(points[:, 2], (0, 1)).all():
-        raise Fault("pen must be 0 or 1")
+        raise InvalidEntry("pen must be 0 or 1")
     if not points[:, 2].any():
-        raise Fault("has no ink: the pen is never down")
+        raise InvalidEntry("has no ink: the pen is never down")
     return points
 
 

@@ -13,11 +13,20 @@ import typing
 from cursivetransformer.utils.errors import UserError
 
 
-def setting(default, help, group, choices=None, secret=False):
-    """A dataclass field that is a setting: its default, its help, the group it is listed under."""
+def setting(default, help, group, choices=None, secret=False, was=""):
+    """A dataclass field that is a setting: its default, its help, the group it is listed under.
+
+    was: its name in earlier versions, which command lines, notebooks and checkpoints may still use.
+    """
     return dataclasses.field(
-        default=default, metadata={"help": help, "group": group, "choices": choices, "secret": secret}
+        default=default, metadata={"help": help, "group": group, "choices": choices, "secret": secret, "was": was}
     )
+
+
+def present_names(cls, values):
+    """The dictionary `values` with names of earlier versions replaced by the present ones."""
+    renamed = {field.metadata["was"]: field.name for field in dataclasses.fields(cls)}
+    return {renamed.get(name, name): value for name, value in values.items()}
 
 
 def same_setting(cls, name, group=None):
@@ -62,20 +71,21 @@ def check_value(field, value):
 def check_values(cls, values):
     """Return the dictionary `values` with every value checked; unknown names are refused with the nearest known."""
     fields = {field.name: field for field in dataclasses.fields(cls)}
+    values = present_names(cls, values)
     for name in values:
         if name not in fields:
             raise UserError(f"there is no setting --{name}{_nearest(name, fields)}")
     return {name: check_value(fields[name], value) for name, value in values.items()}
 
 
-def parse_command_line(cls, argv=None, description=None, positional=None):
+def parse_command_line(cls, argv=None, description=None, positional=None, prog=None):
     """Read the settings of dataclass `cls` from `argv` (default: the process's own arguments).
 
     `positional` names one setting that is also taken without its flag. Hyphens in flags stand for underscores.
     Returns a dictionary of only those settings that were given, checked. Raises `UserError`.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    parser = _Parser(description=description, allow_abbrev=False)
+    parser = CommandParser(prog=prog, description=description, allow_abbrev=False)
     groups = {}
     for field in dataclasses.fields(cls):
         meta = field.metadata
@@ -87,16 +97,23 @@ def parse_command_line(cls, argv=None, description=None, positional=None):
         text = (meta["help"] + off + default).replace("%", "%%")
         if field.name == positional:
             group.add_argument(field.name, nargs="?", default=argparse.SUPPRESS, help=text)
-        elif value_type(field) is bool:
-            for flag, value in ((f"--{field.name}", True), (f"--no_{field.name}", False)):
-                group.add_argument(flag, dest=field.name, action="store_const", const=value,
-                                   default=argparse.SUPPRESS, help=text if value else argparse.SUPPRESS)
         else:
-            group.add_argument(f"--{field.name}", default=argparse.SUPPRESS, help=text,
-                               metavar="{" + ",".join(meta["choices"]) + "}" if meta["choices"]
-                               else value_type(field).__name__.upper())
+            _add_flag(group, field, field.name, text)
+            if meta["was"]:
+                _add_flag(group, field, meta["was"], argparse.SUPPRESS)
     given = vars(parser.parse_args([_underscored(word) for word in argv]))
     return check_values(cls, given)
+
+
+def _add_flag(group, field, name, text):
+    """Add the flag `--name` of a setting, and for one that is on or off `--no_name` too."""
+    kind, choices = value_type(field), field.metadata["choices"]
+    if kind is bool:
+        for flag, value in ((f"--{name}", True), (f"--no_{name}", False)):
+            group.add_argument(flag, dest=field.name, action="store_const", const=value, default=argparse.SUPPRESS, help=text if value else argparse.SUPPRESS)
+    else:
+        metavar = "{" + ",".join(choices) + "}" if choices else kind.__name__.upper()
+        group.add_argument(f"--{name}", dest=field.name, default=argparse.SUPPRESS, help=text, metavar=metavar)
 
 
 def public_values(settings):
@@ -104,7 +121,7 @@ def public_values(settings):
     return {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings) if not f.metadata["secret"]}
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """argparse with the house's manner of refusing: one sentence, and the nearest known name."""
 
     def error(self, message):

@@ -22,11 +22,11 @@ def check_config(config):
     """Refuse, before any work, settings that cannot work together; raises `UserError`."""
     c = config
     positive = ("max_steps", "batch_size", "train_size", "test_size", "num_words", "min_words", "n_layer", "n_embd",
-                "n_head", "n_ctx_head", "n_embd_context", "print_every", "log_every", "pen_every", "step_lr_every")
+                "n_head", "n_ctx_head", "n_embd_context", "print_every", "log_every", "synthetic_interval", "step_lr_every")
     require(c, {name: (getattr(c, name) >= 1, "1 or more") for name in positive})
     require(c, {
         "min_words": (c.min_words <= c.num_words, f"at most --num_words ({c.num_words})"),
-        "test_share": (0 < c.test_share < 1, "between 0 and 1"),
+        "test_fraction": (0 < c.test_fraction < 1, "between 0 and 1"),
         "max_seq_length": (c.max_seq_length >= 64, "64 or more: a word takes about 200 tokens"),
         "n_embd": (c.n_embd % c.n_head == 0 and c.n_embd % c.n_ctx_head == 0,
                    f"a multiple of --n_head ({c.n_head}) and of --n_ctx_head ({c.n_ctx_head})"),
@@ -38,25 +38,25 @@ def check_config(config):
         "scale_width": (0 <= c.scale_width < 1, "between 0 and 1"),
         "rotation_width": (0 <= c.rotation_width <= 1, "between 0 and 1 (radians)"),
         "ink_scale": (0.01 <= c.ink_scale <= 100, "between 0.01 and 100"),
-        "own_share": (0 <= c.own_share <= 1, "between 0 and 1"),
-        "splice_share": (0 <= c.splice_share <= 1 - c.own_share, "between 0 and what --own_share leaves of 1"),
+        "own_fraction": (0 <= c.own_fraction <= 1, "between 0 and 1"),
+        "splice_fraction": (0 <= c.splice_fraction <= 1 - c.own_fraction, "between 0 and what --own_fraction leaves of 1"),
         "splice_words": (c.splice_words >= 0, "0 or more"),
         "patience": (c.patience >= 0, "0 or more"),
         "learning_rate": (0 < c.learning_rate < 10, "above 0 and below 10"),
         "muon_learning_rate": (0 < c.muon_learning_rate < 10, "above 0 and below 10"),
         "weight_decay": (0 <= c.weight_decay < 10, "0 or more"),
         "warmup_steps": (c.warmup_steps >= 0, "0 or more"),
-        "cooldown_share": (0 <= c.cooldown_share <= 1, "between 0 and 1"),
+        "cooldown_fraction": (0 <= c.cooldown_fraction <= 1, "between 0 and 1"),
         "lr_decay": (0 < c.lr_decay <= 1, "above 0 and at most 1"),
         "grad_clip": (c.grad_clip >= 0, "0 or more"),
         "seed": (0 <= c.seed < 2**63, "0 or more"),
         "author_dropout": (0 <= c.author_dropout <= 1, "between 0 and 1"),
-        **pen_rules(c),
+        **synthetic_rules(c),
         "read_words": (c.read_words >= 0, "0 or more"),
-        "best_from": (0 <= c.best_from <= 1, "between 0 and 1"),
-        "best_by": (c.best_by == "loss" or c.read_words > 0, "'loss' where --read_words is 0"),
+        "monitor_start": (0 <= c.monitor_start <= 1, "between 0 and 1"),
+        "monitor": (c.monitor == "loss" or c.read_words > 0, "'loss' where --read_words is 0"),
     })
-    require(c, {"init": (not c.init or "start_from" not in c.explicit, "left out where --start_from says what to begin with")})
+    require(c, {"finetune": (not c.finetune or "start_from" not in c.explicit, "left out where --start_from says what to begin with")})
     sources = [name for name in ("resume", "local_checkpoint_path", "load_from_run_id") if getattr(c, name)]
     if len(sources) > 1:
         raise UserError(f"--{sources[0]} and --{sources[1]} both say what to continue; give one of them")
@@ -69,9 +69,9 @@ def require(config, rules):
             raise UserError(f"--{name} must be {what}, not {getattr(config, name)}")
 
 
-def pen_rules(config):
+def synthetic_rules(config):
     """Rules of the settings that `fresh_ink.write_fresh` takes, for `require`."""
-    return {"pen_words": (config.pen_words >= 0, "0 or more"), "pen_named": (0 <= config.pen_named <= 1, "between 0 and 1")}
+    return {"synthetic_words": (config.synthetic_words >= 0, "0 or more"), "synthetic_named_fraction": (0 <= config.synthetic_named_fraction <= 1, "between 0 and 1")}
 
 
 def sampling_rules(config):
@@ -98,9 +98,9 @@ def page_rules(config):
         "word_space": (0 <= c.word_space <= 100, "between 0 and 100 (x-heights)"),
         "word_space_jitter": (0 <= c.word_space_jitter <= 1, "between 0 and 1"),
         "slope_jitter": (0 <= c.slope_jitter <= 10, "between 0 and 10 (degrees)"),
-        "even_slant": (0 <= c.even_slant <= 1, "between 0 and 1"),
+        "normalize_slant": (0 <= c.normalize_slant <= 1, "between 0 and 1"),
         "smooth": (0 <= c.smooth <= 1, "between 0 and 1"),
-        "even_size": (0 <= c.even_size <= 1, "between 0 and 1"),
+        "normalize_size": (0 <= c.normalize_size <= 1, "between 0 and 1"),
         "pen_width": (0.01 <= c.pen_width <= 20, "between 0.01 and 20 (millimetres)"),
         "swell": (0 <= c.swell <= 1, "between 0 and 1"),
         "dpi": (20 <= c.dpi <= 2400, "between 20 and 2400"),

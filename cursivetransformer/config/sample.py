@@ -3,9 +3,14 @@
 import dataclasses
 from dataclasses import dataclass
 
-from cursivetransformer.config.train import Config, settings_of
-from cursivetransformer.config.rules import page_rules, plotter_rules, require, sampling_rules
 from cursivetransformer.config.args import check_values, same_setting, setting
+from cursivetransformer.config.rules import (
+    page_rules,
+    plotter_rules,
+    require,
+    sampling_rules,
+)
+from cursivetransformer.config.train import Config, settings_of
 
 PAPERS = ("plain", "ruled", "squared", "dotted")
 ALIGNMENTS = ("left", "justified", "centre", "right")
@@ -49,17 +54,17 @@ class SampleConfig:
     word_space: float = setting(1.2, "between the ink of two words, in x-heights", "layout")
     word_space_jitter: float = setting(0.12, "standard deviation of the space between words, as a share of it; 0 for none", "layout")
     slope_jitter: float = setting(0.2, "standard deviation of the slope of the lines in degrees; 0 for none", "layout")
-    even_slant: float = setting(0.5, "share of a word's deviation from the slant of its hand that is taken out", "layout")
-    even_size: float = setting(0.5, "share of a word's deviation from the height of its hand that is taken out", "layout")
+    normalize_slant: float = setting(0.5, "share of a word's deviation from the slant of its hand that is taken out", "layout", was="even_slant")
+    normalize_size: float = setting(0.5, "share of a word's deviation from the height of its hand that is taken out", "layout", was="even_size")
     smooth: float = setting(1.0, "how far points that waver are moved onto the curve of their neighbours; 0 draws every point where the model put it", "layout")
 
     author: str = setting("", "whose hand, of those that the model knows; empty takes the one it has seen most of, 'unknown' nobody's in particular", "hand")
-    like: str = setting("", "word whose style to follow: BANK.json#17 for the entry 17 of a bank, BANK.json#NAME for a word by that author; or an author that the model knows", "hand")
+    style_from: str = setting("", "word whose style to follow: BANK.json#17 for the entry 17 of a bank, BANK.json#NAME for a word by that author; or an author that the model knows", "hand", was="like")
     list_authors: bool = setting(False, "tell whose hands the model knows, and draw them to --out, each writing the text", "hand")
 
-    respell: int | None = setting(None, "versions, at most, of a word that the reader of the hand misreads; empty takes 8 where there is a reader", "spelling")
+    respell: int | None = setting(None, "versions, at most, of a word that the recognizer of the hand misreads; empty takes 8 where there is a recognizer", "spelling")
     rewrite: str = setting("", "numbers of words to write anew, like 2,4; 2:3 for the third new version; the others stay", "spelling")
-    reader_dir: str = same_setting(Config, "reader_dir", group="spelling")
+    recognizer_dir: str = same_setting(Config, "recognizer_dir", group="spelling")
 
     checkpoint: str = setting("", "model to write with; empty takes the newest one here", "model")
     run_dir: str = setting("runs", "folder that the newest checkpoint is looked for in", "model")
@@ -95,9 +100,9 @@ class EvaluationSettings:
     run_dir: str = same_setting(SampleConfig, "run_dir")
     device: str = same_setting(SampleConfig, "device")
     dataset_name: str = setting("", "bank to compare with; empty takes the one that the model learnt", "data")
-    readers: str = setting("", "folder of the two readers; empty takes those of the model's bank in reader_dir", "data")
-    reader_dir: str = same_setting(Config, "reader_dir", group="data")
-    most_words: int = setting(0, "words of each text, at most; 0 for all", "data")
+    recognizers: str = setting("", "folder of the two recognizers; empty takes those of the model's bank in recognizer_dir", "data", was="readers")
+    recognizer_dir: str = same_setting(Config, "recognizer_dir", group="data")
+    max_words: int = setting(0, "words of each text, at most; 0 for all", "data", was="most_words")
     author: str = setting("", "who writes the texts, as in sampling; empty has the authors take turns", "sampling")
     best_of: str = setting("1,4,8,16", "numbers of versions of a misread word to report", "sampling")
     temperature: float = same_setting(SampleConfig, "temperature")
@@ -133,7 +138,7 @@ def check_sample_config(config):
 
 
 def sampling_options(config):
-    """The settings of sampling that `generate.write_rows` takes. bias raises every probability to the power 1 + bias, as a lower
+    """The settings of sampling that `generate.generate_rows` takes. bias raises every probability to the power 1 + bias, as a lower
     temperature does; A. Graves, "Generating sequences with recurrent neural networks" (arXiv:1308.0850), section 5.4, has the idea and
     the name."""
     return {"temperature": config.temperature / (1 + config.bias), "top_k": config.top_k, "top_p": config.top_p, "seed": config.seed}
@@ -142,7 +147,7 @@ def sampling_options(config):
 def get_evaluation_args(use_argparse=True, argv=None, **overrides):
     """The settings of evaluating, checked, as `EvaluationSettings`, best_of as a list; called like `config.get_all_args`."""
     config = settings_of(EvaluationSettings, "Measure a model of a handwriting.", use_argparse, argv, overrides)
-    require(config, {**sampling_rules(config), "most_words": (config.most_words >= 0, "0 or more")})
+    require(config, {**sampling_rules(config), "max_words": (config.max_words >= 0, "0 or more")})
     counts = config.best_of.split(",")
     require(config, {"best_of": (all(n.strip().isdecimal() and int(n) for n in counts), "whole numbers of 1 or more, joined by commas")})
     config.best_of = sorted({int(n) for n in counts})

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from cursivetransformer.config.train import settings_of
-from cursivetransformer.config.rules import require
 from cursivetransformer.config.args import setting
+from cursivetransformer.config.rules import require
+from cursivetransformer.config.train import settings_of
 
 SHARES = ("short", "random", "numbers")  # the rest of the prompts are English words
 
@@ -38,7 +38,7 @@ class SynthSettings:
     prompts: str = setting("", "text file of prompts, one a line; empty takes data/wordbank.txt", "text")
     words: int = setting(0, "words to write; 0 writes every prompt once", "text")
     writers: int = setting(12, "writers, among whom the prompts are dealt out", "hands")
-    faces: str = setting("own,hershey", "letter skeletons, joined by commas: own, hershey (package Hershey-Fonts), paths of single-stroke .svg fonts", "hands")
+    fonts: str = setting("own,hershey", "letter skeletons, joined by commas: own, hershey (package Hershey-Fonts), paths of single-stroke .svg fonts", "hands", was="faces")
     marks: str = setting("auto", "when dots and crosses are written: after the 'letter', after the 'word', or as each hand would", "hands", ("auto", "letter", "word"))
     first_writer: int = setting(1, "seed of the first writer; the next one has the next", "hands")
     seed: int = setting(0, "seed of the writing: another one is the same hands at another time", "run")

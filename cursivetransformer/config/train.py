@@ -1,14 +1,24 @@
 """Every setting of training, once: name, type, default, help, group; and the presets that bundle them.
 
-Knows nothing of how a setting is used. Import `get_all_args` for training, `get_reader_args` for training readers; the settings of
+Knows nothing of how a setting is used. Import `get_all_args` for training, `get_recognizer_args` for training recognizers; the settings of
 sampling and of evaluating are in `sample_config.py`, those of what is made rather than learnt in `maker_config.py`.
 """
 
 import dataclasses
 from dataclasses import dataclass
 
-from cursivetransformer.config.rules import check_config, pen_rules, require, resolve_device
-from cursivetransformer.config.args import check_values, parse_command_line, same_setting, setting
+from cursivetransformer.config.args import (
+    check_values,
+    parse_command_line,
+    same_setting,
+    setting,
+)
+from cursivetransformer.config.rules import (
+    check_config,
+    require,
+    resolve_device,
+    synthetic_rules,
+)
 
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
 
@@ -23,7 +33,7 @@ class Config:
     alphabet: str = setting("", "characters to learn; empty takes all that the bank contains", "data")
     train_size: int = setting(497_000, "different training examples drawn before they repeat", "data")
     test_size: int = setting(512, "words, at most, that the loss is measured on, of the held-out and of the training words each", "data")
-    test_share: float = setting(0.1, "share of the bank's words held out for testing", "data")
+    test_fraction: float = setting(0.1, "share of the bank's words held out for testing", "data", was="test_share")
     num_words: int = setting(2, "words in an example, at most", "data")
     min_words: int = setting(1, "words in an example, at least", "data")
     max_seq_length: int = setting(800, "context of the model in tokens; an example that is longer is cut at a word", "data")
@@ -39,17 +49,17 @@ class Config:
     tokenizer: str = setting("polar", "how an offset becomes tokens", "ink", TOKENIZERS)
 
     # Hands
-    init: str = setting("", "adapt a model to the bank's hand: 'base', the one that ships, or a checkpoint; what else is not given is chosen from the bank", "hands")
+    finetune: str = setting("", "adapt a model to the bank's hand: 'base', the one that ships, or a checkpoint; what else is not given is chosen from the bank", "hands", was="init")
     start_from: str = setting("", "checkpoint whose weights a new run begins with, like data/base.pt; its shape, hands and characters are taken too", "hands")
     replay: str = setting("", "bank that is trained on beside, so that a model keeps what it knew; its words are not held out", "hands")
-    own_share: float = setting(0.0, "share of examples that are of the bank's own words, where others are trained on beside; 0 draws all alike", "hands")
+    own_fraction: float = setting(0.0, "share of examples that are of the bank's own words, where others are trained on beside; 0 draws all alike", "hands", was="own_share")
     splice_words: int = setting(0, "new words that are cut and joined from the bank's own, where a run adapts a model; 0 for none", "hands")
-    splice_share: float = setting(0.0, "share of examples that are of spliced words", "hands")
+    splice_fraction: float = setting(0.0, "share of examples that are of spliced words", "hands", was="splice_share")
     author_dropout: float = setting(0.1, "share of training examples that are given as by nobody known, for hands that are not in the bank", "hands")
-    pen_words: int = setting(0, "words that the synthetic pen writes afresh, every pen_every steps, to train on beside the bank; 0 for none", "hands")
-    pen_every: int = setting(500, "steps between two batches of fresh words", "hands")
-    pen_named: float = setting(0.5, "share of the fresh words that the bank's synthetic writers write; the rest is by new writers", "hands")
-    pen_faces: str = setting("own,hershey", "letter skeletons of the synthetic pen, see `cursive synth --help`", "hands")
+    synthetic_words: int = setting(0, "words that the synthetic pen writes afresh, every synthetic_interval steps, to train on beside the bank; 0 for none", "hands", was="pen_words")
+    synthetic_interval: int = setting(500, "steps between two batches of fresh words", "hands", was="pen_every")
+    synthetic_named_fraction: float = setting(0.5, "share of the fresh words that the bank's synthetic writers write; the rest is by new writers", "hands", was="pen_named")
+    synthetic_fonts: str = setting("own,hershey", "letter skeletons of the synthetic pen, see `cursive synth --help`", "hands", was="pen_faces")
 
     # Model
     model: str = setting("offset", "'token' as published, one position for each token; 'offset', one for each offset, learns far faster", "model", ("token", "offset"))
@@ -70,7 +80,7 @@ class Config:
     weight_decay: float = setting(1e-4, "decoupled weight decay of matrices", "training")
     schedule: str = setting("linear", "'step' multiplies the rates by lr_decay every step_lr_every steps, 'linear' cools down to zero", "training", ("step", "linear"))
     warmup_steps: int = setting(40, "steps in which the rates rise from zero", "training")
-    cooldown_share: float = setting(0.5, "last share of the steps in which a 'linear' schedule falls", "training")
+    cooldown_fraction: float = setting(0.5, "last share of the steps in which a 'linear' schedule falls", "training", was="cooldown_share")
     lr_decay: float = setting(0.5, "factor of a 'step' schedule", "training")
     step_lr_every: int = setting(20_000, "steps between two falls of a 'step' schedule", "training")
     grad_clip: float = setting(1.0, "largest norm of the gradient; 0 leaves it alone", "training")
@@ -87,10 +97,10 @@ class Config:
     log_every: int = setting(500, "steps between two evaluations, with samples and a checkpoint", "run")
 
     # Reading
-    reader_dir: str = setting("readers", "folder that the readers of a bank are in, one folder for each bank", "reading")
-    read_words: int = setting(48, "held-out words that are written, and read by the bank's choosing reader, every log_every steps; 0 for none", "reading")
-    best_by: str = setting("loss", "what makes best.pt: the lowest 'loss' on held-out words, or the fewest errors in 'reading'", "reading", ("loss", "reading"))
-    best_from: float = setting(0.0, "share of the steps before which no model competes for best.pt, which is the newest one until then", "reading")
+    recognizer_dir: str = setting("recognizers", "folder that the recognizers of a bank are in, one folder for each bank", "reading", was="reader_dir")
+    read_words: int = setting(48, "held-out words that are written, and read by the bank's choosing recognizer, every log_every steps; 0 for none", "reading")
+    monitor: str = setting("loss", "what makes best.pt: the lowest 'loss' on held-out words, or the fewest errors in 'reading'", "reading", ("loss", "reading"), was="best_by")
+    monitor_start: float = setting(0.0, "share of the steps before which no model competes for best.pt, which is the newest one until then", "reading", was="best_from")
 
     # Tracking
     wandb: str = setting("auto", "Weights & Biases: 'auto' is online when a key or login is there and else off", "tracking", ("auto", "online", "offline", "off"))
@@ -102,27 +112,27 @@ class Config:
 
 
 @dataclass
-class ReaderSettings:
-    """The settings of training the two readers of a bank."""
+class RecognizerTrainingConfig:
+    """The settings of training the two recognizers of a bank."""
 
     dataset_name: str = same_setting(Config, "dataset_name")
     strict: bool = same_setting(Config, "strict")
-    test_share: float = same_setting(Config, "test_share")
+    test_fraction: float = same_setting(Config, "test_fraction")
     ink_scale: float = same_setting(Config, "ink_scale")
-    init: str = setting("", "adapt readers to the bank's hand: 'base', the ones that ship, or a folder of two; what else is not given is chosen from the bank", "training")
-    start_from: str = setting("", "folder of two readers whose weights these begin with, like data/readers/starter; their characters are taken too", "training")
+    finetune: str = setting("", "adapt recognizers to the bank's hand: 'base', the ones that ship, or a folder of two; what else is not given is chosen from the bank", "training", was="init")
+    start_from: str = setting("", "folder of two recognizers whose weights these begin with, like data/recognizers/starter; their characters are taken too", "training")
     replay: str = same_setting(Config, "replay")
-    own_share: float = same_setting(Config, "own_share")
-    pen_words: int = setting(0, "words that the synthetic pen writes beside those of the bank; 0 for none", "hands")
-    pen_named: float = same_setting(Config, "pen_named")
-    pen_faces: str = same_setting(Config, "pen_faces")
-    max_steps: int = setting(700, "optimizer steps of each reader", "training")
+    own_fraction: float = same_setting(Config, "own_fraction")
+    synthetic_words: int = setting(0, "words that the synthetic pen writes beside those of the bank; 0 for none", "hands", was="pen_words")
+    synthetic_named_fraction: float = same_setting(Config, "synthetic_named_fraction")
+    synthetic_fonts: str = same_setting(Config, "synthetic_fonts")
+    max_steps: int = setting(700, "optimizer steps of each recognizer", "training")
     batch_size: int = setting(32, "examples in a step", "training")
     learning_rate: float = setting(4e-3, "AdamW's learning rate", "training")
     device: str = same_setting(Config, "device", group="training")
     seed: int = same_setting(Config, "seed", group="training")
-    reader_dir: str = same_setting(Config, "reader_dir", group="output")
-    out: str = setting("", "folder for the two readers; empty takes one named after the bank in reader_dir", "output")
+    recognizer_dir: str = same_setting(Config, "recognizer_dir", group="output")
+    out: str = setting("", "folder for the two recognizers; empty takes one named after the bank in recognizer_dir", "output")
 
 
 # What a preset changes against the defaults above, which are those of "cpu".
@@ -157,16 +167,16 @@ def get_all_args(use_argparse=True, argv=None, **overrides):
     return config
 
 
-def get_reader_args(use_argparse=True, argv=None, **overrides):
-    """The settings of training readers, checked, as `ReaderSettings`; called like `get_all_args`."""
-    config = settings_of(ReaderSettings, "Train two readers of a handwriting.", use_argparse, argv, overrides)
+def get_recognizer_args(use_argparse=True, argv=None, **overrides):
+    """The settings of training recognizers, checked, as `RecognizerTrainingConfig`; called like `get_all_args`."""
+    config = settings_of(RecognizerTrainingConfig, "Train two recognizers of a handwriting.", use_argparse, argv, overrides)
     require(config, {
         **{name: (getattr(config, name) >= 1, "1 or more") for name in ("max_steps", "batch_size")},
-        "test_share": (0 < config.test_share < 1, "between 0 and 1"),
-        **pen_rules(config),
-        "own_share": (0 <= config.own_share <= 1, "between 0 and 1"),
+        "test_fraction": (0 < config.test_fraction < 1, "between 0 and 1"),
+        **synthetic_rules(config),
+        "own_fraction": (0 <= config.own_fraction <= 1, "between 0 and 1"),
         "ink_scale": (0.01 <= config.ink_scale <= 100, "between 0.01 and 100"),
-        "init": (not config.init or "start_from" not in config.explicit, "left out where --start_from says what to begin with"),
+        "finetune": (not config.finetune or "start_from" not in config.explicit, "left out where --start_from says what to begin with"),
         "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
     })
     return config

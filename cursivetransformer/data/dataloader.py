@@ -11,17 +11,25 @@ import torch
 
 from cursivetransformer.bank.authors import author_numbers, hand_numbers
 from cursivetransformer.data.dataset import NO_WORD, Ink, split_words, usable_words
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.data.packing import Examples, InkTensors, Pool, draw_examples, example_lengths, pack, row_lengths
 from cursivetransformer.data.eval_texts import judged_texts
+from cursivetransformer.data.packing import (
+    InkTensors,
+    Pool,
+    SampleBatch,
+    draw_samples,
+    example_lengths,
+    pack,
+    row_lengths,
+)
+from cursivetransformer.utils.errors import UserError
 
 EVALUATION_ROWS = 32  # examples in a batch of an evaluation
-ROOM_DEVIATIONS = 3   # of a batch's length that a fixed room keeps free: one batch in a thousand then loses its last example
+CAPACITY_STDS = 3   # of a batch's length that a fixed room keeps free: one batch in a thousand then loses its last example
 EVENLY = 10           # times that words are repeated to be drawn in given shares
 TRAINING, EVALUATION = 1, 2  # streams of random numbers of a run's seed
 
 
-class Stream:
+class DataLoader:
     """The training stream and the evaluation sets of a bank.
 
     Words with characters outside the tokenizer's alphabet, and words too long for the context, are left out and told
@@ -31,7 +39,7 @@ class Stream:
     """
 
     def __init__(self, words, tokenizer, config, warn=print, rank=0, size=1, fixed=False, authors=()):
-        _, held_out = split_words(words, config.test_share, config.seed)  # of the whole bank, so that models and readers agree on it
+        _, held_out = split_words(words, config.test_fraction, config.seed)  # of the whole bank, so that models and recognizers agree on it
         self.held_out = {words[i].text for i in held_out}
         words = usable_words(words, tokenizer, config, warn)
         self.words, self.tokenizer, self.config, self.authors = words, tokenizer, config, authors
@@ -46,8 +54,8 @@ class Stream:
         self._pool = Pool.of(self.train_ids, self._hands[self.train_ids], self.author_numbers[self.train_ids], self._device)
         self._generator = torch.Generator(self.ink.device)
         self._word_tokens = ink.token_counts(tokenizer, config.downsample_mean)
-        self.fixed, self.room, self.width = fixed, None, None
-        self._make_room(ink, self.train_ids)
+        self.fixed, self.capacity, self.width = fixed, None, None
+        self._make_capacity(ink, self.train_ids)
         # Of examples, cut ones, clamped radii, positions that are real, and all that are computed.
         self._counts = torch.zeros(5, dtype=torch.long, device=self.ink.device)
 
@@ -56,9 +64,9 @@ class Stream:
         # Where a device has no float64, as Apple's, batches are made on the host.
         return "cpu" if self.config.device == "mps" else self.config.device
 
-    def renew(self, fresh, spliced=()):
+    def set_mixture(self, fresh, spliced=()):
         """Train on the bank's training words, on new ones `spliced` of them and on `fresh` ones, in place of those given before, in the
-        shares that `own_share` and `splice_share` say. Words that are spelt with other characters, that are held out, or that models are
+        shares that `own_fraction` and `splice_fraction` say. Words that are spelt with other characters, that are held out, or that models are
         judged by are left out."""
         spared = self.held_out | judged_texts()
         words, kinds = list(self.words), [self.train_ids]
@@ -67,9 +75,9 @@ class Stream:
             more = usable_words(more, self.tokenizer, self.config, lambda sentence: None) if more else []
             kinds.append(np.arange(len(words), len(words) + len(more)))
             words += more
-        ids = shared(kinds, (self.config.own_share, self.config.splice_share))
+        ids = mix(kinds, (self.config.own_fraction, self.config.splice_fraction))
         ink = Ink(words, self.tokenizer)
-        self._make_room(ink, ids)
+        self._make_capacity(ink, ids)
         self.ink = InkTensors(ink, self.tokenizer, self._device)
         self._pool = Pool.of(ids, hand_numbers(words)[ids], author_numbers(words, self.authors)[ids], self._device)
 
@@ -78,10 +86,10 @@ class Stream:
         c = self.config
         step %= max(1, c.train_size // c.batch_size)
         self._generator.manual_seed(_seed(c.seed, TRAINING, step))
-        examples = draw_examples(self._generator, self._pool, c.batch_size, c, c.augment)
+        examples = draw_samples(self._generator, self._pool, c.batch_size, c, c.augment)
         # By length, so that each process has its share of the short and of the long.
         order = example_lengths(self.ink, self.tokenizer, examples, c.max_seq_length).argsort(stable=True)
-        packed = pack(self.ink, self.tokenizer, examples.rows(order[self.rank::self.size]), c.max_seq_length, self.room)
+        packed = pack(self.ink, self.tokenizer, examples.rows(order[self.rank::self.size]), c.max_seq_length, self.capacity)
         self._count(packed)
         return packed.to(c.device)
 
@@ -105,7 +113,7 @@ class Stream:
         for start in range(0, len(rows), EVALUATION_ROWS):
             ids = torch.as_tensor(rows[start:start + EVALUATION_ROWS], device=self.ink.device)
             rates = torch.full((len(ids),), c.downsample_mean, dtype=torch.float64, device=self.ink.device)
-            batches.append(pack(self.ink, self.tokenizer, Examples(ids, rates, authors=authors[ids[:, 0]]), c.max_seq_length).to(c.device))
+            batches.append(pack(self.ink, self.tokenizer, SampleBatch(ids, rates, authors=authors[ids[:, 0]]), c.max_seq_length).to(c.device))
         return batches
 
     def counts(self):
@@ -118,15 +126,15 @@ class Stream:
             tokens = row_lengths(packed)
             real, places = tokens.sum(), len(tokens) * (tokens.max() if self.width is None else self.width * packed.tokens.shape[1])
         else:
-            real, places = packed.lengths.sum(), len(packed.place)
+            real, places = packed.lengths.sum(), len(packed.position)
         self._counts[:4] += torch.stack([(packed.lengths > 0).sum(), packed.cut, packed.clamped, real])
         self._counts[4] += places
 
-    def _make_room(self, ink, ids):
+    def _make_capacity(self, ink, ids):
         """Where batches have one shape, have it large enough for the words `ids` of an `Ink`. It never shrinks, since another one is
         compiled anew."""
         if self.fixed:
-            self.room, self.width = (max(had or 0, needed) for had, needed in zip((self.room, self.width), self._shape(ink, ids)))
+            self.capacity, self.width = (max(had or 0, needed) for had, needed in zip((self.capacity, self.width), self._shape(ink, ids)))
 
     def _shape(self, ink, ids):
         """Room for this process's share of a batch of the words `ids`, and the width of its longest possible example, in positions."""
@@ -138,20 +146,13 @@ class Stream:
         n_words = np.arange(c.min_words, c.num_words + 1)
         examples = c.batch_size // self.size
         deviation = math.sqrt(examples * (n_words.mean() * variance + n_words.var() * mean ** 2))
-        room = examples * n_words.mean() * mean + ROOM_DEVIATIONS * deviation
+        capacity = examples * n_words.mean() * mean + CAPACITY_STDS * deviation
         longest = 1 + (ink.token_counts(self.tokenizer, c.downsample_mean - c.downsample_width / 2).max() - 1) / slots
         width = min(c.num_words * longest, (c.max_seq_length + (slots - 1) * c.num_words) / slots)
-        return max(_rounded(room), _rounded(width)), _rounded(width)
+        return max(_rounded(capacity), _rounded(width)), _rounded(width)
 
 
-@torch.no_grad()
-def mean_nats(nats, batches):
-    """The loss of batches, by a model's `nats`: nats per scored token, and per offset."""
-    total = sum(float(nats(batch)) for batch in batches)
-    return total / sum(int(b.n_tokens) for b in batches), total / sum(int(b.n_offsets) for b in batches)
-
-
-def shared(kinds, shares):
+def mix(kinds, shares):
     """Ids of words of several kinds, a list of arrays -> ids to draw from, repeated so often that each kind has its share of them, the last
     one what is left; where a kind is empty the others share alike. With a first share of 0 each id comes once."""
     shares = np.array([*shares, max(0.0, 1 - sum(shares))]) * [len(ids) > 0 for ids in kinds]

@@ -3,15 +3,23 @@
 `make_batch` is the reference: `packing.pack` makes the same tokens where the model is, and is tested against it.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.ink.strokes import kept_counts, kept_indices, ragged_arange
+from cursivetransformer.bank.word import UNKNOWN_AUTHOR
 from cursivetransformer.data.tokenizer import TEXT_PAD
+from cursivetransformer.ink.strokes import (
+    kept_counts,
+    kept_indices,
+    ragged_arange,
+    resized,
+)
+from cursivetransformer.utils.errors import UserError
 
 IGNORE = -100  # target of a padded position, never scored (the default of torch's cross_entropy)
+ME = "me"      # an author who gave no name
 NO_WORD = -1   # fills the word ids of an example with fewer words than its neighbours
 
 
@@ -157,6 +165,12 @@ def split_words(words, share, seed):
     test = {texts[i] for i in np.random.default_rng([seed, 0]).permutation(len(texts))[:n_test]}
     held_out = np.array([word.text in test for word in words])
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def own_words(words, config):
+    """The bank's words in the model's size; with --finetune a name for who gave none."""
+    return [dataclasses.replace(word, points=resized(word.points, config.ink_scale), author=ME if config.finetune and word.author == UNKNOWN_AUTHOR else word.author)
+            for word in words]
 
 
 def usable_words(words, tokenizer, config, warn):

@@ -1,8 +1,8 @@
 """Batches where the model is: drawn, augmented, downsampled, tokenized and packed as tensors, with no loop over examples.
 
-The examples of a batch lie end to end in one row, so that no position is padding; a model keeps them apart by `Packed`'s
-`example` and `place`. One position is a *group*: WORD and filling, or the tokens of one offset, one for each slot.
-Every step asks "what belongs to output position i?" and gathers, so that with a given `room` all shapes are known
+The examples of a batch lie end to end in one row, so that no position is padding; a model keeps them apart by `PackedBatch`'s
+`example` and `position`. One position is a *group*: WORD and filling, or the tokens of one offset, one for each slot.
+Every step asks "what belongs to output position i?" and gathers, so that with a given `capacity` all shapes are known
 beforehand and the host never waits for the device. `dataset.make_batch` makes the same tokens on arrays and is the reference.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cursivetransformer.ink.augment import transforms
 from cursivetransformer.data.dataset import IGNORE, NO_WORD
 from cursivetransformer.data.tokenizer import TEXT_PAD
+from cursivetransformer.ink.augment import transforms
 
 
 class InkTensors:
@@ -32,7 +32,7 @@ class InkTensors:
 
 
 @dataclass
-class Examples:
+class SampleBatch:
     """What is drawn for B examples of at most W words. word_ids: (B, W), NO_WORD in unused places at the end of a row;
     rates: (B,) shares of points to drop; matrices: (B, 2, 2) from `augment.transforms`, or None; authors: (B,) who is said to write, 0
     or None for nobody known."""
@@ -48,16 +48,16 @@ class Examples:
 
     def rows(self, index):
         """The examples `index`."""
-        return Examples(self.word_ids[index], self.rates[index], None if self.matrices is None else self.matrices[index], self.authors[index])
+        return SampleBatch(self.word_ids[index], self.rates[index], None if self.matrices is None else self.matrices[index], self.authors[index])
 
 
 @dataclass
-class Packed:
+class PackedBatch:
     """N positions of B examples, end to end; behind the last example, where there is room left, positions of no example.
 
     tokens: (N, slots) ids of the group at each position, PAD in a WORD's unused slots and behind the last example;
     targets: (N, slots), the group after it, IGNORE where nothing is scored; example: (N,) which one, B behind the last;
-    place: (N,) position in its example; word_start: (N,) index of the WORD of its word; text: (B, S) character ids, TEXT_PAD
+    position: (N,) position in its example; word_start: (N,) index of the WORD of its word; text: (B, S) character ids, TEXT_PAD
     behind; authors: (B,); lengths: (B,) positions of each example; n_tokens, n_offsets: scored tokens and offsets; cut: examples that lost
     words because they did not fit; clamped: radii past the last bin. The last four are tensors of no dimension.
     """
@@ -65,7 +65,7 @@ class Packed:
     tokens: torch.Tensor
     targets: torch.Tensor
     example: torch.Tensor
-    place: torch.Tensor
+    position: torch.Tensor
     word_start: torch.Tensor
     text: torch.Tensor
     authors: torch.Tensor
@@ -77,7 +77,7 @@ class Packed:
 
     def to(self, device):
         """The same on another device."""
-        return Packed(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+        return PackedBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Pool:
         return cls(*(torch.as_tensor(array, device=device) for array in (np.asarray(ids)[order], starts[hand], counts[hand], np.asarray(authors)[order])))
 
 
-def draw_examples(generator, pool, n, config, augment=True):
+def draw_samples(generator, pool, n, config, augment=True):
     """Draw `n` examples of a `Pool` as a run's `config` says, each of one hand; on the generator's device."""
     c, device = config, generator.device
     at = torch.randint(len(pool.ids), (n, c.num_words), generator=generator, device=device)
@@ -111,7 +111,7 @@ def draw_examples(generator, pool, n, config, augment=True):
     rates = c.downsample_mean + c.downsample_width * drawn[0]
     matrices = transforms(drawn[1:], c.shear_width, c.scale_width, c.rotation_width, torch).float() if augment else None
     nobody = torch.rand(n, generator=generator, device=device) < c.author_dropout
-    return Examples(word_ids, rates, matrices, pool.authors[first[:, 0]].masked_fill(nobody, 0))
+    return SampleBatch(word_ids, rates, matrices, pool.authors[first[:, 0]].masked_fill(nobody, 0))
 
 
 def example_lengths(ink, tokenizer, examples, max_length):
@@ -139,11 +139,11 @@ class _Words:
         self.positions = self.points + self.fits
 
 
-def pack(ink, tokenizer, examples, max_length, room=None):
-    """Examples -> `Packed`.
+def pack(ink, tokenizer, examples, max_length, capacity=None):
+    """Examples -> `PackedBatch`.
 
     max_length: tokens that an example may have, WORD counted as one; a longer one loses its last words, with their text.
-    room: N, or None for as much as is needed, in the texts too. An example that the room has no place for is left out, with
+    capacity: N, or None for as much as is needed, in the texts too. An example that the room has no place for is left out, with
     those after it.
     """
     device = ink.device
@@ -151,7 +151,7 @@ def pack(ink, tokenizer, examples, max_length, room=None):
     B, W = words.ids.shape
     ends = words.positions.flatten().cumsum(0)  # (B W,) where each word ends
     example_ends = ends.view(B, W)[:, -1].contiguous()
-    at = torch.arange(int(ends[-1]) if room is None else room, device=device)
+    at = torch.arange(int(ends[-1]) if capacity is None else capacity, device=device)
 
     # Which word and example stands at each position; behind the last one, the last, and `real` is false.
     word = torch.searchsorted(ends, at, right=True).clamp(max=B * W - 1)
@@ -179,9 +179,9 @@ def pack(ink, tokenizer, examples, max_length, room=None):
     starts = example_ends - words.positions.sum(1)
     drawn = real & ~is_word
     text = _texts(ink, words)
-    if room is None:
+    if capacity is None:
         text = text[:, :int((text != TEXT_PAD).sum(1).max())]
-    return Packed(tokens, targets, torch.where(real, example, B), at - starts[example], at - inside, text, examples.authors,
+    return PackedBatch(tokens, targets, torch.where(real, example, B), at - starts[example], at - inside, text, examples.authors,
                   words.positions.sum(1) * (example_ends <= len(at)), (targets != IGNORE).sum(), drawn.sum(), words.cut.sum(),
                   (clamped & drawn).sum())
 
@@ -228,7 +228,7 @@ def row_lengths(packed):
 
 
 def as_rows(packed, word_id, width):
-    """`Packed` -> tokens (B, T), targets (B, T) with one position for each token and an example in each row.
+    """`PackedBatch` -> tokens (B, T), targets (B, T) with one position for each token and an example in each row.
 
     PAD and IGNORE stand behind a row's last token. word_id: that of WORD; END and PAD are the next two. width: T, at least
     the longest example's `row_lengths`.
@@ -237,9 +237,9 @@ def as_rows(packed, word_id, width):
     (B,), slots, device = packed.lengths.shape, packed.tokens.shape[1], packed.tokens.device
     is_word = (packed.tokens[:, 0] == word_id).long()
     before = is_word.cumsum(0) - is_word  # of all examples; made a count of the own example by that of its first position
-    starts = torch.arange(len(before), device=device) - packed.place
+    starts = torch.arange(len(before), device=device) - packed.position
     before = before - before[starts]
-    column = packed.place * slots - (slots - 1) * before
+    column = packed.position * slots - (slots - 1) * before
     at = (packed.example * (width + 1) + column)[:, None] + torch.arange(slots, device=device)
     used = (packed.tokens != pad_id) & (packed.example < B)[:, None]
     rows = torch.full((B * (width + 1) + 1,), pad_id, device=device)

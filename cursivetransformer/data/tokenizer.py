@@ -49,9 +49,9 @@ class Tokenizer(ABC):
     def __init__(self, alphabet, radius_edges=None):
         self.alphabet = "".join(sorted(set(alphabet) | {" "}))
         self.radius_edges = default_radius_edges() if radius_edges is None else np.asarray(radius_edges, np.float32)
-        self.radius_centres = (self.radius_edges[:-1] + self.radius_edges[1:]) / 2
-        self.radius_centres[0] = 0  # a repeated point is exactly where it was
-        self.n_radius = len(self.radius_centres)
+        self.radius_centers = (self.radius_edges[:-1] + self.radius_edges[1:]) / 2
+        self.radius_centers[0] = 0  # a repeated point is exactly where it was
+        self.n_radius = len(self.radius_centers)
         self.slot_sizes = self._slot_sizes()
         self.slot_starts = np.concatenate([[0], np.cumsum(self.slot_sizes)])
         self.word_id, self.end_id, self.pad_id = (int(self.slot_starts[-1]) + i for i in range(3))
@@ -100,7 +100,7 @@ class Tokenizer(ABC):
         if ((local < 0) | (local >= self.slot_sizes)).any():
             raise ValueError("a token stands in a slot that is not its own")
         cos, sin, radius_pen = self._directions(local)
-        r = self.radius_centres[radius_pen % self.n_radius]
+        r = self.radius_centers[radius_pen % self.n_radius]
         return np.stack([r * cos, r * sin, radius_pen // self.n_radius], axis=1).astype(np.float32)
 
     def ink_table(self):
@@ -134,7 +134,7 @@ class Tokenizer(ABC):
         """
         r = np.hypot(offsets[:, 0], offsets[:, 1])
         radius = np.clip(np.searchsorted(self.radius_edges, r, side="right") - 1, 0, self.n_radius - 1)
-        return np.abs(r - self.radius_centres[radius]) + 2 * r * np.sin(self._largest_turn() / 2)
+        return np.abs(r - self.radius_centers[radius]) + 2 * r * np.sin(self._largest_turn() / 2)
 
     def encode_text(self, text):
         """Text -> int64 character ids. Raises `KeyError` with the first character that is not in the alphabet."""
@@ -165,7 +165,7 @@ class Tokenizer(ABC):
         """(ids, 4) rows of `ink_table`."""
 
     def _radius_table(self):
-        r, pen = np.tile(self.radius_centres, 2), np.repeat([0, 1], self.n_radius)
+        r, pen = np.tile(self.radius_centers, 2), np.repeat([0, 1], self.n_radius)
         return np.column_stack([0 * r, 0 * r, r, pen])
 
     @abstractmethod

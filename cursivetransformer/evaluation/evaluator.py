@@ -1,6 +1,6 @@
 """How good a model is, in numbers: its loss, how well its ink is read, how near it is to the hand, and how fast it writes.
 
-Reads and writes nothing but the model, the readers and the bank; `report.py` shows what is found. Of the two readers of a bank
+Reads and writes nothing but the model, the recognizers and the bank; `report.py` shows what is found. Of the two recognizers of a bank
 one chooses among versions of a word, and only the other one grades.
 """
 
@@ -10,22 +10,28 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.ink import measures as style
-from cursivetransformer.training.finetune import own_words
-from cursivetransformer.ink.augment import downsample
 from cursivetransformer.bank.authors import find_author
 from cursivetransformer.bank.registry import load_banks
-from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.config.train import replace
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.recognition.recognizer import CHOOSING, GRADING, find_readers, load_reader
-from cursivetransformer.training.train_recognizer import read_back
-from cursivetransformer.sampling.rerank import write_spelt
 from cursivetransformer.config.sample import sampling_options
-from cursivetransformer.recognition.error_rate import Spelling, edits
-from cursivetransformer.data.dataloader import Stream, mean_nats
-from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
+from cursivetransformer.config.train import replace
+from cursivetransformer.data.dataloader import DataLoader
+from cursivetransformer.data.dataset import own_words
 from cursivetransformer.data.eval_texts import text_sets
+from cursivetransformer.ink import measures as style
+from cursivetransformer.ink.augment import downsample
+from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
+from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
+from cursivetransformer.models.loss import estimate_loss
+from cursivetransformer.recognition.error_rate import Spelling, edits, read_back
+from cursivetransformer.recognition.recognizer import (
+    EVALUATION,
+    SELECTION,
+    find_recognizers,
+    load_recognizer,
+    recognizer_path,
+)
+from cursivetransformer.sampling.rerank import generate_best_of_n
+from cursivetransformer.utils.errors import UserError
 
 HELD_OUT = "held-out words"
 
@@ -43,46 +49,46 @@ def evaluate(config, say=print):
     if digest != checkpoint.bank_digest:
         say("note: this is not the bank that the model learnt, so some of its held-out words may have been among the model's training words")
     words = own_words(words, settings)
-    choosing, grading = find_both_readers(config, settings, digest, say)
+    selection, evaluation_recognizer = find_both_recognizers(config, settings, digest, say)
     model, tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
-    stream = Stream(words, tokenizer, settings, say, authors=model.config.authors)
-    real = [stream.words[i] for i in stream.test_ids][:config.most_words or None]
-    training = [stream.words[i] for i in stream.train_ids]
+    loader = DataLoader(words, tokenizer, settings, say, authors=model.config.authors)
+    real = [loader.words[i] for i in loader.test_ids][:config.max_words or None]
+    training = [loader.words[i] for i in loader.train_ids]
 
     say("reading the recorded ink ...")
     plain = [as_written(word.points, tokenizer, settings.downsample_mean) for word in real]
     texts = [word.text for word in real]
-    recorded, rewritten = read_back(grading, real), Spelling.of(texts, grading.read(plain))
+    recorded, rewritten = read_back(evaluation_recognizer, real), Spelling.of(texts, evaluation_recognizer.read(plain))
     report = {
         "checkpoint": str(path), "step": checkpoint.training["step"], "bank": settings.dataset_name, "bank_digest": digest,
         "settings": {**sampling_options(config), "device": config.device, "best_of": config.best_of},
-        "loss": _loss(model, stream),
+        "loss": _loss(model, loader),
         "real": {"recorded": recorded.as_dict(), "as the model would write it": rewritten.as_dict(),
-                 "recorded, read by the choosing reader": read_back(choosing, real).as_dict()},
+                 "recorded, read by the choosing recognizer": read_back(selection, real).as_dict()},
     }
     sets, left_out = text_sets(tokenizer.alphabet, [word.text for word in training])
-    sets = {**{name: chosen[:config.most_words or None] for name, chosen in sets.items()}, HELD_OUT: texts}
+    sets = {**{name: chosen[:config.max_words or None] for name, chosen in sets.items()}, HELD_OUT: texts}
     report["words_left_out"] = left_out
-    hands = stream.author_numbers[stream.test_ids][:len(real)]
+    hands = loader.author_numbers[loader.test_ids][:len(real)]
     authors = [*_takes(config.author, model.config.authors, sum(map(len, sets.values())) - len(texts)), *hands]
-    report["generated"], written = _write_and_read(model, tokenizer, sets, authors, choosing, grading, config, settings.min_words, say)
+    report["generated"], written = _write_and_read(model, tokenizer, sets, authors, selection, evaluation_recognizer, config, settings.min_words, say)
     report["style"] = _style(written, real, plain, training, tokenizer, settings)
     report["evenness"] = _evenness(written, hands, plain)
     return report, written
 
 
-def find_both_readers(config, settings, digest, say):
-    """The choosing and the grading reader that `config` names or has of the bank with this digest; settings: the model's."""
-    folder = Path(config.readers) if config.readers else find_readers(config.reader_dir, digest, settings.ink_scale)
+def find_both_recognizers(config, settings, digest, say):
+    """The choosing and the grading recognizer that `config` names or has of the bank with this digest; settings: the model's."""
+    folder = Path(config.recognizers) if config.recognizers else find_recognizers(config.recognizer_dir, digest, settings.ink_scale)
     if folder is None:
-        raise UserError(f"{config.reader_dir}/ has no readers of this bank; train them with: python train_reader.py --dataset_name "
-                        f"{config.dataset_name or settings.dataset_name}{' --init base' * bool(settings.init)}")
-    readers = [load_reader(folder / f"{name}.pt", config.device) for name in (CHOOSING, GRADING)]
-    for reader in readers:
-        c = reader.config
-        if (c.bank_digest, c.seed, c.test_share) != (digest, settings.seed, settings.test_share):
-            say(f"note: the {c.half} reader learnt another bank, or another split of it; it may have seen words that are held out here")
-    return readers
+        raise UserError(f"{config.recognizer_dir}/ has no recognizers of this bank; train them with: python train_recognizer.py --dataset_name "
+                        f"{config.dataset_name or settings.dataset_name}{' --finetune base' * bool(settings.finetune)}")
+    recognizers = [load_recognizer(recognizer_path(folder, name), config.device) for name in (SELECTION, EVALUATION)]
+    for recognizer in recognizers:
+        c = recognizer.config
+        if (c.bank_digest, c.seed, c.test_fraction) != (digest, settings.seed, settings.test_fraction):
+            say(f"note: the {c.half} recognizer learnt another bank, or another split of it; it may have seen words that are held out here")
+    return recognizers
 
 
 def _takes(author, names, n):
@@ -92,8 +98,8 @@ def _takes(author, names, n):
     return [1 + i % len(names) for i in range(n)]
 
 
-def _loss(model, stream):
-    per_token, per_offset = mean_nats(model.nats, stream.evaluation("test"))
+def _loss(model, loader):
+    per_token, per_offset = estimate_loss(model.nll, loader.evaluation("test"))
     return {"nats_per_token": per_token, "nats_per_offset": per_offset, "bits_per_offset": per_offset / math.log(2)}
 
 
@@ -103,7 +109,7 @@ def as_written(points, tokenizer, rate):
     return offsets_to_points(tokenizer.decode_words(np.append(tokenizer.word_id, ids.ravel()))[0])
 
 
-def _write_and_read(model, tokenizer, sets, authors, choosing, grading, config, group, say):
+def _write_and_read(model, tokenizer, sets, authors, selection, evaluation_recognizer, config, group, say):
     """The sets of texts, each text written by its author with each of `config.best_of` versions, and graded. Returns the part of the report and the words."""
     texts = [text for words in sets.values() for text in words]
     names = [name for name, words in sets.items() for _ in words]
@@ -111,9 +117,9 @@ def _write_and_read(model, tokenizer, sets, authors, choosing, grading, config, 
     for most in config.best_of:
         say(f"writing {len(texts)} words, up to {most} version{'s' * (most > 1)} of each ...")
         start = time.perf_counter()
-        spelt = write_spelt(model, tokenizer, texts, choosing if most > 1 else None, most, group=group, authors=authors, **sampling_options(config))
+        spelt = generate_best_of_n(model, tokenizer, texts, selection if most > 1 else None, most, group=group, authors=authors, **sampling_options(config))
         seconds = time.perf_counter() - start
-        readings = grading.read([one.word.points for one in spelt])
+        readings = evaluation_recognizer.read([one.word.points for one in spelt])
         for entry, one, reading in zip(written, spelt, readings):
             entry["versions"][most] = {"points": one.word.points, "reading": reading, "edits": edits(entry["text"], reading)}
         counts = {name: Spelling.of(*zip(*[(t, r) for n, t, r in zip(names, texts, readings) if n == name])) for name in sets}

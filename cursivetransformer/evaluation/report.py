@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.utils.io import atomic_path, told_as_mistakes
-from cursivetransformer.render.raster import draw_strokes
 from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.render.raster import draw_strokes
+from cursivetransformer.utils.io import as_user_error, atomic_path
 
 WORST_CHARACTERS = 12
 WORST_WORDS = 28
@@ -19,7 +19,7 @@ PAPER = (0.8, 0.45)     # canvas heights: the least ink that a cell has room for
 
 def check_out(out):
     """Raise `UserError` where no report can be written to OUT: before the work, not after it."""
-    with told_as_mistakes(out):
+    with as_user_error(out):
         Path(out).parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -43,14 +43,14 @@ def markdown(report):
              f"Held-out words: {loss['nats_per_offset']:.3f} nats or {loss['bits_per_offset']:.3f} bits per offset, {loss['nats_per_token']:.3f} nats per token."]
     if "1" in r["generated"]:
         lines[-1] += f" {r['generated']['1']['tokens_per_second']:,.0f} tokens written in a second."
-    lines += ["", "## Legibility", "", "Characters, and words, that the grading reader misreads. Of a word that the choosing reader misreads or is "
+    lines += ["", "## Legibility", "", "Characters, and words, that the grading recognizer misreads. Of a word that the choosing recognizer misreads or is "
               "unsure of, up to so many versions are drawn:", ""]
     rows = [["real ink, held out: " + name, counts["words"], _rates(counts)] + [""] * (len(most) - 1) for name, counts in r["real"].items()]
     for name in r["generated"][most[0]]["sets"]:
         counts = [r["generated"][n]["sets"][name] for n in most]
         rows.append([f"generated: {name}", counts[0]["words"], *map(_rates, counts)])
     rows.append(["seconds for all generated words", "", *(f"{r['generated'][n]['seconds']:.1f}" for n in most)])
-    rows.append(["of them doubtful to the choosing reader", "", *(str(r["generated"][n]["doubtful"]) if n != "1" else "" for n in most)])
+    rows.append(["of them doubtful to the choosing recognizer", "", *(str(r["generated"][n]["doubtful"]) if n != "1" else "" for n in most)])
     lines += _table(["ink", "words", *(f"versions: {n}" for n in most)], rows)
     counts = r["generated"][most[0]]["all"]
     lines += ["", "## Which letters fail", "", f"Of the generated words, versions: {most[0]}.", ""]

@@ -1,4 +1,4 @@
-"""Stronger variation of ink, for the reader: what a hand, a device or a sampler may do to a word without changing what it says.
+"""Stronger variation of ink, for the recognizer: what a hand, a device or a sampler may do to a word without changing what it says.
 
 Beside slant, size and rotation (`augment.py`): a wavering line, points missing in places, tremor, strokes joined or broken, words
 side by side. Knows no tokens; the generator of random numbers is passed in.

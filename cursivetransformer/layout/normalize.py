@@ -32,7 +32,7 @@ class Hand:
         """The hand that wrote inks (n, 3)."""
         return cls(style.x_height(inks, texts) or CANVAS_X_HEIGHT, _Letters.of(_slants(inks), texts), _Letters.of(_log_heights(inks), texts))
 
-    def evened(self, points, text, slant=0.5, size=0.5):
+    def normalized(self, points, text, slant=0.5, size=0.5):
         """The points (n, 3) of a word with those shares of its deviation from the hand taken out; the left edge stays x = 0."""
         points = points.copy()
         if len(points):

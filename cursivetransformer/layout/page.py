@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from cursivetransformer.layout.paper import Ruling
 from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.layout.paper import Ruling
 
 BAND, BANDS = 0.06, 25  # canvas heights, and how many: words are as far apart as their ink is, band by band of height
 ABOVE = 0.6             # share of the bands that lie over the baseline
@@ -27,7 +27,7 @@ class Ink:
         return float(self.points[:, 0].max()) if len(self.points) else 0.0
 
     @cached_property
-    def hollows(self):
+    def edge_profiles(self):
         """(2, bands): how far the ink stays behind its left and its right edge, in each band of height and those beside it."""
         edges = np.full((2, BANDS + 2), np.inf)
         band = np.clip((self.points[:, 1] / BAND + BANDS * ABOVE).astype(int), 0, BANDS - 1) + 1

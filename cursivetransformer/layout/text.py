@@ -18,9 +18,9 @@ from itertools import groupby
 
 from anyascii import anyascii
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import told_as_mistakes
 from cursivetransformer.data.tokenizer import fold_text
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.io import as_user_error
 
 CHUNK = 1 << 16              # characters read at once
 IN_MEMORY = 1 << 24          # bytes of standard input that are kept in memory; more goes to a temporary file
@@ -140,7 +140,7 @@ class Manuscript:
         else:
             return cls(io.StringIO(text, newline=""))
         if name == "standard input" or not source.seekable():  # it can be read but once
-            with told_as_mistakes(f"a temporary copy of {name}"):
+            with as_user_error(f"a temporary copy of {name}"):
                 spooled = tempfile.SpooledTemporaryFile(IN_MEMORY)
                 shutil.copyfileobj(source, spooled)
             source = spooled

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.layout.text import Break
 from cursivetransformer.layout.page import Page, PlacedWord
-from cursivetransformer.layout.paper import AUTO_MARGIN, LARGEST_X_HEIGHT, SMALLEST_X_HEIGHT, Sheet
+from cursivetransformer.layout.paper import (
+    AUTO_MARGIN,
+    LARGEST_X_HEIGHT,
+    SMALLEST_X_HEIGHT,
+    Sheet,
+)
+from cursivetransformer.layout.text import Break
+from cursivetransformer.utils.errors import UserError
 
 SPACE_INDENT = 1.5         # x-heights: what a space at the beginning of a line moves it in
 NARROWEST, WIDEST = 0.5, 2.0  # of a space between words that varies, in its mean
@@ -47,7 +52,7 @@ def lay_out(parts, config, ink_x_height, sheet=None):
     `paper.Sheet`, by default what the settings ask for. A word that is wider than a line is made narrower. Raises `UserError`.
     """
     sheet = sheet or Sheet.from_settings(config)
-    setter = _Setter(config, sheet, sheet.x_height / ink_x_height)
+    setter = Typesetter(config, sheet, sheet.x_height / ink_x_height)
     first, pages = None, 0
     for page in setter.pages(parts):
         if first is not None:
@@ -85,7 +90,7 @@ def fitted(parts, config, ink_x_height):
     return best, kept
 
 
-class _Setter:
+class Typesetter:
     """Sets lines, then pages. unit: millimetres of a canvas height."""
 
     def __init__(self, config, sheet, unit):
@@ -168,7 +173,7 @@ class _Setter:
             if before is not None and before.text.rstrip("\"')]")[-1:] in SENTENCE_ENDS:
                 gaps[i] *= SENTENCE_SPACE
             if before is not None and before.text[-1:].isalnum() and word.text[:1].isalnum():  # a mark keeps its distance
-                room = (before.hollows[1] + word.hollows[0]).min()  # where a tail hangs under the next word there is some
+                room = (before.edge_profiles[1] + word.edge_profiles[0]).min()  # where a tail hangs under the next word there is some
                 gaps[i] -= min(CLOSER * room * self.unit, CLOSEST * self.sheet.x_height, gaps[i])
             before = word
         return list(gaps)

@@ -36,7 +36,7 @@ class KVCache:
         seen = torch.arange(self.longest + n_tokens, device=positions.device)
         return (seen <= positions[..., None])[:, None]
 
-    def write(self, layer, k, v, positions):
+    def update(self, layer, k, v, positions):
         """Store (B, H, T, D) keys and values at `positions` (B, T); return all up to the longest row."""
         end = self.longest + positions.shape[1]
         if end > self.keys.shape[3]:
@@ -56,16 +56,16 @@ class KVCache:
         self.length = self.length + (n_tokens if lengths is None else lengths)
         self.longest += n_tokens
 
-    def keep(self, rows):
+    def select_rows(self, rows):
         """Forget all rows but those of the index tensor `rows`."""
-        room = self.keys.shape[3] - self.longest
-        self.keys, self.values = (F.pad(kept[:, rows, :, :self.longest], (0, 0, 0, room)) for kept in (self.keys, self.values))
+        capacity = self.keys.shape[3] - self.longest
+        self.keys, self.values = (F.pad(kept[:, rows, :, :self.longest], (0, 0, 0, capacity)) for kept in (self.keys, self.values))
         self.length, self.text_mask = self.length[rows], self.text_mask[rows]
         self.text = [kv and (kv[0][rows], kv[1][rows]) for kv in self.text]
 
 
 @dataclass
-class Place:
+class AttentionContext:
     """Where the tokens of a pass stand, the same for every block.
 
     positions: (T,), or with a cache (B, T); mask: which keys may be attended to, see `KVCache.mask`; without a cache the
@@ -89,22 +89,22 @@ def merge_heads(x):
     return x.transpose(1, 2).reshape(B, T, H * D)
 
 
-def rotary_turns(places, frequencies):
-    """Turns (..., F, 2) by the angles `places` (...) * `frequencies` (F,), as their cosines and sines."""
-    angles = places[..., None] * frequencies
+def rope_cos_sin(places, rope_frequencies):
+    """Turns (..., F, 2) by the angles `places` (...) * `rope_frequencies` (F,), as their cosines and sines."""
+    angles = places[..., None] * rope_frequencies
     return torch.stack([angles.cos(), angles.sin()], -1)
 
 
-def turn(x, turns):
-    """Turn each pair of features of (..., D) by `turns` (..., D/2, 2), where dimensions of x may be 1.
+def apply_rope(x, cos_sin):
+    """Turn each pair of features of (..., D) by `cos_sin` (..., D/2, 2), where dimensions of x may be 1.
 
     Scores of turned queries and keys depend on the difference between their turns alone.
     """
     x = x.float().unflatten(-1, (-1, 2))
     if x.device.type == "cpu" and not torch.compiler.is_compiling():
         # A product of complex numbers: one pass over memory instead of five. The compiler has no code for them, nor needs it.
-        return torch.view_as_real(torch.view_as_complex(x) * torch.view_as_complex(turns)).flatten(-2)
-    (a, b), (cos, sin) = x.unbind(-1), turns.unbind(-1)
+        return torch.view_as_real(torch.view_as_complex(x) * torch.view_as_complex(cos_sin)).flatten(-2)
+    (a, b), (cos, sin) = x.unbind(-1), cos_sin.unbind(-1)
     return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
 
 
@@ -123,11 +123,11 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(C, 3 * C, bias=False)
         self.out = nn.Linear(C, C, bias=False)
 
-    def forward(self, x, place, layer):
+    def forward(self, x, context, layer):
         q, k, v = (split_heads(part, self.n_head) for part in self.qkv(x).chunk(3, dim=-1))  # (B, H, T, D)
-        if place.cache is not None:
-            k, v = place.cache.write(layer, k, v, place.positions)
-        y = F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=place.mask, is_causal=place.cache is None)
+        if context.cache is not None:
+            k, v = context.cache.update(layer, k, v, context.positions)
+        y = F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=context.mask, is_causal=context.cache is None)
         return self.out(merge_heads(y))
 
 
@@ -154,7 +154,7 @@ class CrossAttention(nn.Module):
 
 
 class PackedAttention:
-    """Attention of positions that lie end to end (`packing.Packed`) to their own example's past and text.
+    """Attention of positions that lie end to end (`packing.PackedBatch`) to their own example's past and text.
 
     The examples are attended to one by one, each a slice that needs no padding and no copy, which suits a CPU. With a given
     `width` they are laid out as rows of that many positions and attended to at once: shapes that are known beforehand, and one
@@ -167,9 +167,9 @@ class PackedAttention:
         if width is None:
             self.lengths, self.text_lengths = packed.lengths.tolist(), text_mask.flatten(1).sum(1).tolist()
         else:  # where each position stands in the rows laid end to end; behind them all if it is of no example
-            self.index = torch.where(packed.example < self.n_rows, packed.example * width + packed.place, self.n_rows * width)
+            self.index = torch.where(packed.example < self.n_rows, packed.example * width + packed.position, self.n_rows * width)
 
-    def to_past(self, layer, qk, v):
+    def self_attend(self, layer, qk, v):
         """qk: (N, 2H, D) queries and keys; v: (N, C) values. Returns (N, C)."""
         D = qk.shape[2]
         qkv = torch.cat([qk.flatten(1), v], 1)
@@ -179,7 +179,7 @@ class PackedAttention:
             parts.append(merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=True)))
         return self._from_rows(parts)
 
-    def to_text(self, layer, q):
+    def cross_attend(self, layer, q):
         """q: (N, H, D) queries. Returns (N, C)."""
         k, v = self.text[layer]
         if self.width is None:
@@ -215,29 +215,29 @@ class CachedAttention:
         self.positions = cache.length[:, None] + torch.arange(n_positions, device=cache.length.device)
         self.mask = cache.mask(self.positions)
 
-    def to_past(self, layer, qk, v):
+    def self_attend(self, layer, qk, v):
         D = qk.shape[2]
         q, k = qk.view(self.rows, -1, *qk.shape[1:]).transpose(1, 2).chunk(2, dim=1)
-        k, v = self.cache.write(layer, k, v.view(self.rows, -1, v.shape[1] // D, D).transpose(1, 2), self.positions)
+        k, v = self.cache.update(layer, k, v.view(self.rows, -1, v.shape[1] // D, D).transpose(1, 2), self.positions)
         return merge_heads(F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=self.mask)).flatten(0, 1)
 
-    def to_text(self, layer, q):
+    def cross_attend(self, layer, q):
         k, v = self.cache.text[layer]
         q = q.view(self.rows, -1, *q.shape[1:]).transpose(1, 2)
         return merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=self.cache.text_mask)).flatten(0, 1)
 
 
-class WatchedAttention(CachedAttention):
-    """The same, which keeps how much every position looked at every character: `looks`, a (B, H, P, S) for each layer that reads the text."""
+class RecordingAttention(CachedAttention):
+    """The same, which keeps how much every position looked at every character: `cross_attention_weights`, a (B, H, P, S) for each layer that reads the text."""
 
     def __init__(self, cache, n_positions):
         super().__init__(cache, n_positions)
-        self.looks = []
+        self.cross_attention_weights = []
 
-    def to_text(self, layer, q):
+    def cross_attend(self, layer, q):
         heads = q.view(self.rows, -1, *q.shape[1:]).transpose(1, 2)
-        self.looks.append(attention_weights(heads, self.cache.text[layer][0], self.cache.text_mask))
-        return super().to_text(layer, q)
+        self.cross_attention_weights.append(attention_weights(heads, self.cache.text[layer][0], self.cache.text_mask))
+        return super().cross_attend(layer, q)
 
 
 def attention_weights(q, k, mask):

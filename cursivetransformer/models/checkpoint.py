@@ -1,31 +1,30 @@
 """One file that is all that sampling or resuming needs. The only module that knows what is in it."""
 
 import dataclasses
-import io
-import pickle
-import sys
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from cursivetransformer import __version__
+from cursivetransformer.config.args import present_names, public_values
 from cursivetransformer.config.train import Config
-from cursivetransformer.utils.errors import UserError, run_script
-from cursivetransformer.utils.io import atomic_path
-from cursivetransformer.models.factory import ModelConfig, make_model
-from cursivetransformer.config.args import public_values
 from cursivetransformer.data.tokenizer import tokenizer_from_state
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.io import shipped
+from cursivetransformer.utils.serialization import read_content, write_content
 
 KIND = "checkpoint"
-SHIPPED = Path(__file__).parent.parent.parent / "data" / "base.pt"  # the model that comes with the project
-FORMAT = 4  # counts up when older versions can no longer read what is written
+SHIPPED = shipped("base.pt")  # the model that comes with the project
+FORMAT = 5  # counts up when older versions can no longer read what is written
 
 
 @dataclass
 class Checkpoint:
     """What a file holds, as objects. training: what only resuming needs (optimizers, step, losses, random states, ids); of a model that was
-    adapted to a hand also reader: the state of the hand's reader, and origin: see `adapt.Hand`."""
+    adapted to a hand also recognizer: the state of the hand's recognizer, and origin: see `adapt.Hand`."""
 
     model: object
     tokenizer: object
@@ -33,7 +32,7 @@ class Checkpoint:
     training: dict
     bank_digest: str
     version: str = __version__
-    reader: dict | None = None
+    recognizer: dict | None = None
     origin: dict = field(default_factory=dict)
 
 
@@ -45,54 +44,21 @@ def save_checkpoint(path, checkpoint, half=False):
         "kind": KIND, "format": FORMAT, "version": c.version, "model_config": c.model.config.as_dict(),
         "weights": {name: weight.detach().cpu().to(torch.float16 if half else weight.dtype) for name, weight in c.model.state_dict().items()},
         "tokenizer": c.tokenizer.state(), "config": public_values(c.config), "bank_digest": c.bank_digest,
-        "training": c.training, "reader": c.reader, "origin": c.origin,
+        "training": c.training, "recognizer": c.recognizer, "origin": c.origin,
     })
 
 
 def load_checkpoint(path, device="cpu"):
     """Read a checkpoint without running code from it. Raises `UserError` in one sentence where it cannot be used."""
-    return read_content(path, KIND, FORMAT, device, "train one with `python train.py`", lambda content: _build(content, device))
+    return read_content(path, KIND, FORMAT, device, "train one with `python train.py`", lambda content: _build(content, device), upgrade)
 
 
-def write_content(path, content):
-    """Write a dictionary of tensors and plain values to a file, whole or not at all."""
-    with atomic_path(path) as temporary:
-        try:
-            torch.save(content, temporary)
-        except RuntimeError as error:  # torch's zip writer on a full disk
-            raise OSError(str(error).splitlines()[0]) from error
-
-
-def read_content(path, kind, format, device, cure, build):
-    """What `build` makes of the dictionary in a file that `write_content` wrote, of a "kind" and a "format".
-
-    cure: what to do where there is no such file. Runs no code from the file. Raises `UserError` in one sentence.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no {kind} {path}; {cure}")
-    try:
-        data = io.BytesIO(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    try:
-        # weights_only: nothing but tensors and plain values is built.
-        content = torch.load(data, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, AttributeError, IndexError) as error:
-        raise UserError(f"{path} is not a {kind} of this program, or it was cut short; use another one") from error
-    if not isinstance(content, dict) or "format" not in content:
-        raise UserError(f"{path} is not a {kind} of this program; it may hold weights alone")
-    found = content.get("kind", KIND)
-    if found != kind:
-        raise UserError(f"{path} holds a {found}, not a {kind}; {cure}")
-    if content["format"] != format:
-        raise UserError(f"{path} was written by version {content.get('version')} in format {content['format']}, "
-                        f"this is version {__version__} and reads format {format}; install the version that wrote it")
-    try:
-        return build(content)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} does not fit this version ({__version__}; it was written by {content.get('version')}): {reason}") from error
+def upgrade(content):
+    """The content of a file of format 4, which had other names for settings, weights and the recognizer, in the present format."""
+    if content["format"] != 4 or content.get("kind", KIND) != KIND:
+        return content
+    weights = {re.sub("^reader[.]", "trajectory_encoder.", name): weight for name, weight in content["weights"].items()}
+    return {**content, "format": FORMAT, "weights": weights, "config": present_names(Config, content["config"]), "recognizer": content.get("reader")}
 
 
 def _build(content, device):
@@ -103,7 +69,7 @@ def _build(content, device):
     config = Config(**{name: value for name, value in content["config"].items() if name in known})
     config.explicit = frozenset()
     return Checkpoint(model.to(device), tokenizer, config, content["training"],
-                      content["bank_digest"], content["version"], content.get("reader"), content.get("origin", {}))
+                      content["bank_digest"], content["version"], content.get("recognizer"), content.get("origin", {}))
 
 
 def export(source, out):
@@ -158,17 +124,3 @@ def find_run_by_id(run_id, run_dir):
         except UserError:
             continue
     return None
-
-
-def main(argv=None):
-    """The command line of this module."""
-    match sys.argv[1:] if argv is None else argv:
-        case ["export", source, out]:
-            export(source, out)
-            print(f"{out}: {Path(out).stat().st_size:,} bytes")
-        case _:
-            raise UserError("usage: cursive export CHECKPOINT OUT")
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -1,6 +1,6 @@
 """Which models there are, and the shape of one. What they have in common:
 
-    nats(packed, width)      the sum of the losses of a `packing.Packed` batch, to train on
+    nats(packed, width)      the sum of the losses of a `packing.PackedBatch` batch, to train on
     begin(prompt, text, ...) a state and the logits of the first token, to write with
     next(state, token)       the logits of the token after it
     looks(prompt, text, ...) which characters each part of known ink looks at

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cursivetransformer.models.attention import norm, turn
+from cursivetransformer.models.attention import apply_rope, norm
 
 MLP_WIDTH = 2                # widths of the hidden layer of an MLP: more learns no faster, and its memory traffic is a third of a step
 
@@ -40,7 +40,7 @@ class MLP(nn.Module):
 
 
 class OffsetBlock(nn.Module):
-    """One block. `place` says what may be attended to: a `PackedAttention` or a `CachedAttention`."""
+    """One block. `context` says what may be attended to: a `PackedAttention` or a `CachedAttention`."""
 
     def __init__(self, config, layer):
         super().__init__()
@@ -58,24 +58,24 @@ class OffsetBlock(nn.Module):
         self.mlp = MLP(C)
         nn.init.zeros_(self.out.weight)
 
-    def text_keys_and_values(self, text, turns):
+    def text_keys_and_values(self, text, cos_sin):
         """(B, S, Cc) encoded text -> keys and values (B, H, S, D), or None where the block reads none."""
         if not self.reads_text:
             return None
         k, v = (part.unflatten(-1, (self.n_ctx_head, -1)).transpose(1, 2) for part in self.text_kv(text).chunk(2, dim=-1))
-        return turn(norm(k), turns[:, None]), v
+        return apply_rope(norm(k), cos_sin[:, None]), v
 
-    def forward(self, x, place, turns, text_turns):
+    def forward(self, x, context, cos_sin, text_cos_sin):
         h = norm(x)
-        qk = turn(norm(self.qk(h).unflatten(-1, (2 * self.n_head, -1))), turns)  # (N, 2H, D)
-        x = x + self.out(place.to_past(self.layer, qk, self.v(h)))
+        qk = apply_rope(norm(self.qk(h).unflatten(-1, (2 * self.n_head, -1))), cos_sin)  # (N, 2H, D)
+        x = x + self.out(context.self_attend(self.layer, qk, self.v(h)))
         if self.reads_text:
-            q = turn(norm(self.text_q(norm(x)).unflatten(-1, (self.n_ctx_head, -1))), text_turns)
-            x = x + self.text_out(place.to_text(self.layer, q))
+            q = apply_rope(norm(self.text_q(norm(x)).unflatten(-1, (self.n_ctx_head, -1))), text_cos_sin)
+            x = x + self.text_out(context.cross_attend(self.layer, q))
         return x + self.mlp(norm(x))
 
 
-class LaterSlot(nn.Module):
+class SlotHead(nn.Module):
     """Logits of a slot, given the hidden state and the tokens of the slots before it."""
 
     def __init__(self, config, size):

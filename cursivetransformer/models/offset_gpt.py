@@ -1,6 +1,6 @@
 """The fast learner: a GPT with one position for each offset, whose tokens are predicted one after the other.
 
-Knows no dataset and no sampling. Shapes in the comments: N positions, lying end to end (see `packing.Packed`), B examples,
+Knows no dataset and no sampling. Shapes in the comments: N positions, lying end to end (see `packing.PackedBatch`), B examples,
 S characters of text, C width, H heads, D = C / H, V vocabulary, G slots (the tokens of an offset).
 
 A position reads the embeddings of its tokens and of its writer, and what its pen does: the last offsets, and where in its word
@@ -28,12 +28,23 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cursivetransformer.models.attention import CachedAttention, KVCache, PackedAttention, WatchedAttention, norm, rotary_turns
-from cursivetransformer.models.trajectory_encoder import InkReader, Track, repeat
-from cursivetransformer.models.offset_block import LaterSlot, OffsetBlock
+from cursivetransformer.models.attention import (
+    CachedAttention,
+    KVCache,
+    PackedAttention,
+    RecordingAttention,
+    norm,
+    rope_cos_sin,
+)
+from cursivetransformer.models.offset_block import OffsetBlock, SlotHead
 from cursivetransformer.models.text_encoder import ConvolvedTextEncoder
+from cursivetransformer.models.trajectory_encoder import (
+    PenState,
+    TrajectoryEncoder,
+    repeat,
+)
 
-EMBEDDING_DEVIATION = 0.2    # of all embeddings at the start
+EMBEDDING_INIT_STD = 0.2    # of all embeddings at the start
 ROTARY_BASE = 10_000.0       # as published: periods from 2 pi to 2 pi times this many positions
 TEXT_PERIODS = (0.25, 16.0)  # canvas heights: shortest and longest period of the turns of cross-attention
 WORD_GAP = 4.0               # canvas heights that cross-attention sees between two words, each of which starts at x = 0
@@ -43,19 +54,19 @@ WIDTH_RATE = 0.1             # a character's width is exp(this times its weight)
 @dataclass
 class WritingState:
     """Where B rows that are being written stand. hidden: (B, C) of the last whole group; group: tokens (B,) drawn since;
-    track: of the last position; authors: (B,)."""
+    pen_state: of the last position; authors: (B,)."""
 
     cache: KVCache
     hidden: torch.Tensor
     group: list
-    track: Track
+    pen_state: PenState
     authors: torch.Tensor
 
-    def keep(self, rows):
+    def select_rows(self, rows):
         """Forget all rows but those of the index tensor `rows`."""
-        self.cache.keep(rows)
+        self.cache.select_rows(rows)
         self.authors = self.authors[rows]
-        self.hidden, self.track = self.hidden[rows], self.track.map(lambda tensor: tensor[rows])
+        self.hidden, self.pen_state = self.hidden[rows], self.pen_state.map(lambda tensor: tensor[rows])
         self.group = [token[rows] for token in self.group]
 
 
@@ -70,82 +81,82 @@ class OffsetGPT(nn.Module):
         self.config = config
         C, sizes = config.n_embd, config.slot_sizes
         self.tokens = nn.Embedding(config.vocab_size, C)
-        self.reader = InkReader(config, ink, EMBEDDING_DEVIATION)
+        self.trajectory_encoder = TrajectoryEncoder(config, ink, EMBEDDING_INIT_STD)
         self.text = ConvolvedTextEncoder(config)
         self.widths = nn.Parameter(torch.zeros(config.n_chars))
         self.blocks = nn.ModuleList(OffsetBlock(config, layer) for layer in range(config.n_layer))
         self.head = nn.Linear(C, sizes[0] + 2, bias=False)  # WORD and END may take the first slot's place
-        self.later = nn.ModuleList(LaterSlot(config, size) for size in sizes[1:])
+        self.later = nn.ModuleList(SlotHead(config, size) for size in sizes[1:])
         self.starts = [sum(sizes[:slot]) for slot in range(len(sizes) + 1)]  # first id of each slot, then WORD
         for module in self.modules():
             if isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=EMBEDDING_DEVIATION)
+                nn.init.normal_(module.weight, std=EMBEDDING_INIT_STD)
         # At the start nobody's hand is told from another's.
         self.authors = nn.Embedding.from_pretrained(torch.zeros(1 + len(config.authors), C), freeze=False)
         for head in (self.head, *(slot.head for slot in self.later)):
             nn.init.zeros_(head.weight)  # the first loss is that of guessing
-        frequencies = ROTARY_BASE ** -torch.linspace(0, 1, C // config.n_head // 2 + 1)[:-1]
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        rope_frequencies = ROTARY_BASE ** -torch.linspace(0, 1, C // config.n_head // 2 + 1)[:-1]
+        self.register_buffer("rope_frequencies", rope_frequencies, persistent=False)
         short, long = TEXT_PERIODS
         periods = short * (long / short) ** torch.linspace(0, 1, C // config.n_ctx_head // 2)
-        self.register_buffer("text_frequencies", 2 * math.pi / periods, persistent=False)
+        self.register_buffer("text_rope_frequencies", 2 * math.pi / periods, persistent=False)
 
     @property
     def n_parameters(self):
         """Number of weights."""
         return sum(p.numel() for p in self.parameters())
 
-    def inner_matrices(self):
+    def hidden_matrices(self):
         """The matrices between two hidden layers, for an optimizer that treats them apart."""
         inner = (self.blocks, *(slot.mlp for slot in self.later))
         return [p for module in inner for p in module.parameters() if p.ndim == 2]
 
-    def nats(self, packed, width=None):
+    def nll(self, packed, width=None):
         """Sum of the cross-entropies of all scored tokens. width: see `PackedAttention`."""
-        place = PackedAttention(packed, *self._encode_text(packed.text), width)
-        track = self.reader.walk(packed.tokens, packed.place, packed.word_start)
+        context = PackedAttention(packed, *self._encode_text(packed.text), width)
+        pen_state = self.trajectory_encoder.pen_states(packed.tokens, packed.position, packed.word_start)
         authors = F.pad(packed.authors, (0, 1))[packed.example]
-        x = self._trunk(packed.tokens, packed.place, place, track, authors)
-        nats = 0
+        x = self._trunk(packed.tokens, packed.position, context, pen_state, authors)
+        nll = 0
         for slot in range(len(self.starts) - 1):
             targets = packed.targets[:, slot]
             # END and WORD follow the first slot's ids in its logits, but the last slot's in the vocabulary.
             local = torch.where(targets >= self.starts[-1], targets - self.starts[-1] + self.starts[1], targets - self.starts[slot])
             local = local.masked_fill(targets < 0, -100)
             logits = self._slot_logits(slot, x, packed.targets[:, :slot].clamp(min=0))
-            nats = nats + F.cross_entropy(logits.float(), local, reduction="sum")
-        return nats
+            nll = nll + F.cross_entropy(logits.float(), local, reduction="sum")
+        return nll
 
     @torch.no_grad()
-    def begin(self, prompt, text, authors=None, room=0, attention=CachedAttention):
+    def prefill(self, prompt, text, authors=None, capacity=0, attention=CachedAttention):
         """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); authors: (B,), None for nobody
         known; room: positions to make place for. Returns a `WritingState` and the logits (B, V) of the first token to draw."""
         B, P = len(text), len(prompt)
         at = torch.arange(P, device=prompt.device)
         word_start = torch.where(prompt[:, 0] == self.starts[-1], at, 0).cummax(0).values
-        track = self.reader.walk(prompt, at, word_start)
-        cache = KVCache(self.config, B, P + room, text.device)
+        pen_state = self.trajectory_encoder.pen_states(prompt, at, word_start)
+        cache = KVCache(self.config, B, P + capacity, text.device)
         cache.text, cache.text_mask = self._encode_text(text)
         authors = torch.zeros(B, dtype=torch.long, device=text.device) if authors is None else authors
-        x = self._trunk(repeat(prompt, B), repeat(at, B), attention(cache, P), track.map(lambda tensor: repeat(tensor, B)), authors.repeat_interleave(P))
+        x = self._trunk(repeat(prompt, B), repeat(at, B), attention(cache, P), pen_state.map(lambda tensor: repeat(tensor, B)), authors.repeat_interleave(P))
         cache.advance(P)
-        state = WritingState(cache, x.view(B, P, -1)[:, -1], [], track.map(lambda tensor: repeat(tensor[-1:], B)), authors)
+        state = WritingState(cache, x.view(B, P, -1)[:, -1], [], pen_state.map(lambda tensor: repeat(tensor[-1:], B)), authors)
         return state, self._all_logits(0, state.hidden, [])
 
-    def looks(self, prompt, text, authors):
+    def cross_attention_weights(self, prompt, text, authors):
         """(heads, P, S) how much each group of `prompt` (P, G) looks at each character of text (1, S), in each head of every block that
         reads the text. From what a position sees the next group is predicted."""
         places = []
 
         def watched(cache, n_positions):
-            places.append(WatchedAttention(cache, n_positions))
+            places.append(RecordingAttention(cache, n_positions))
             return places[-1]
 
-        self.begin(prompt, text, authors, attention=watched)
-        return torch.cat(places[0].looks, 1)[0]
+        self.prefill(prompt, text, authors, attention=watched)
+        return torch.cat(places[0].cross_attention_weights, 1)[0]
 
     @torch.no_grad()
-    def next(self, state, token):
+    def decode_one_token(self, state, token):
         """Take the token (B,) that was drawn for each row; returns the logits (B, V) of the one after it."""
         state.group.append(token)
         if len(state.group) == len(self.starts) - 1:
@@ -155,18 +166,18 @@ class OffsetGPT(nn.Module):
 
     def _take_group(self, state, tokens):
         """One more group (B, G) in each row."""
-        state.track = self.reader.step(state.track, tokens)
-        place = CachedAttention(state.cache, 1)
-        state.hidden = self._trunk(tokens, place.positions[:, 0], place, state.track, state.authors)
+        state.pen_state = self.trajectory_encoder.step(state.pen_state, tokens)
+        context = CachedAttention(state.cache, 1)
+        state.hidden = self._trunk(tokens, context.positions[:, 0], context, state.pen_state, state.authors)
         state.cache.advance(1)
 
-    def _trunk(self, tokens, at, place, track, authors):
+    def _trunk(self, tokens, at, context, pen_state, authors):
         """tokens: (N, G); at: (N,) positions in their example; track: theirs; authors: (N,). Returns (N, C), normalised."""
-        x = self.tokens(tokens).sum(1) + self.reader(track) + self.authors(authors)
-        turns = rotary_turns(at, self.frequencies)[:, None]
-        text_turns = rotary_turns(track.pen[:, 0] + WORD_GAP * track.words, self.text_frequencies)[:, None]
+        x = self.tokens(tokens).sum(1) + self.trajectory_encoder(pen_state) + self.authors(authors)
+        cos_sin = rope_cos_sin(at, self.rope_frequencies)[:, None]
+        text_cos_sin = rope_cos_sin(pen_state.pen[:, 0] + WORD_GAP * pen_state.words, self.text_rope_frequencies)[:, None]
         for block in self.blocks:
-            x = block(x, place, turns, text_turns)
+            x = block(x, context, cos_sin, text_cos_sin)
         return norm(x)
 
     def _slot_logits(self, slot, hidden, before):
@@ -187,8 +198,8 @@ class OffsetGPT(nn.Module):
     def _encode_text(self, text):
         """(B, S) character ids -> per block keys and values or None, and the mask (B, 1, 1, S)."""
         encoded = self.text(text)
-        turns = rotary_turns(self._char_places(text), self.text_frequencies)
-        return [block.text_keys_and_values(encoded, turns) for block in self.blocks], (text != 0)[:, None, None, :]
+        cos_sin = rope_cos_sin(self._char_places(text), self.text_rope_frequencies)
+        return [block.text_keys_and_values(encoded, cos_sin) for block in self.blocks], (text != 0)[:, None, None, :]
 
     def _char_places(self, text):
         """(B, S) character ids -> (B, S) the x at which the middle of each character should stand, in canvas heights."""

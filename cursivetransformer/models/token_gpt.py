@@ -17,11 +17,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cursivetransformer.models.attention import CrossAttention, KVCache, Place, SelfAttention, attention_weights, split_heads
 from cursivetransformer.data.packing import as_rows, row_lengths
+from cursivetransformer.models.attention import (
+    AttentionContext,
+    CrossAttention,
+    KVCache,
+    SelfAttention,
+    attention_weights,
+    split_heads,
+)
 from cursivetransformer.models.text_encoder import TextEncoder
 
-DEVIATION = 0.02  # of the weights at the start, as in GPT-2
+INIT_STD = 0.02  # of the weights at the start, as in GPT-2
 
 
 class TokenBlock(nn.Module):
@@ -35,8 +42,8 @@ class TokenBlock(nn.Module):
         self.cross = CrossAttention(config)
         self.mlp = nn.Sequential(nn.Linear(C, 4 * C), nn.GELU(), nn.Linear(4 * C, C))
 
-    def forward(self, x, place, text_kv, text_mask, layer):
-        x = x + self.attention(self.norms[0](x), place, layer)
+    def forward(self, x, context, text_kv, text_mask, layer):
+        x = x + self.attention(self.norms[0](x), context, layer)
         x = x + self.cross(self.norms[1](x), text_kv, text_mask)
         return x + self.mlp(self.norms[2](x))
 
@@ -48,10 +55,10 @@ class TokenState:
     cache: KVCache
     authors: torch.Tensor
 
-    def keep(self, rows):
+    def select_rows(self, rows):
         """Forget all rows but those of the index tensor `rows`."""
         self.authors = self.authors[rows]
-        self.cache.keep(rows)
+        self.cache.select_rows(rows)
 
 
 class TokenGPT(nn.Module):
@@ -71,22 +78,22 @@ class TokenGPT(nn.Module):
         self.head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         for module in self.modules():
             if isinstance(module, (nn.Embedding, nn.Linear)):
-                nn.init.normal_(module.weight, std=DEVIATION)
+                nn.init.normal_(module.weight, std=INIT_STD)
         self.authors = nn.Embedding.from_pretrained(torch.zeros(1 + len(config.authors), config.n_embd), freeze=False)
         for block in self.blocks:  # GPT-2: residual branches add up, so each starts smaller
             for projection in (block.attention.out, block.cross.out, block.mlp[2]):
-                nn.init.normal_(projection.weight, std=DEVIATION / math.sqrt(3 * config.n_layer))
+                nn.init.normal_(projection.weight, std=INIT_STD / math.sqrt(3 * config.n_layer))
 
     @property
     def n_parameters(self):
         """Number of weights."""
         return sum(p.numel() for p in self.parameters())
 
-    def inner_matrices(self):
+    def hidden_matrices(self):
         """The matrices between two hidden layers, for an optimizer that treats them apart."""
         return [p for p in self.blocks.parameters() if p.ndim == 2]
 
-    def nats(self, packed, width=None):
+    def nll(self, packed, width=None):
         """Sum of the cross-entropies of all scored tokens, an example in each padded row. width: of the rows in positions of
         `packed`, or None for as much as the batch needs."""
         slots = len(self.config.slot_sizes)
@@ -95,21 +102,21 @@ class TokenGPT(nn.Module):
         return token_loss(self(tokens, packed.text, authors=packed.authors), targets, "sum")
 
     @torch.no_grad()
-    def begin(self, prompt, text, authors=None, room=0):
+    def prefill(self, prompt, text, authors=None, capacity=0):
         """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); authors: (B,), None for nobody
         known; room: positions to make place for. Returns a `TokenState` and the logits (B, V) of the first token to draw."""
         tokens = prompt[prompt <= self.config.word_id]  # without the filling
-        cache = KVCache(self.config, len(text), len(tokens) + room * prompt.shape[1], text.device)
+        cache = KVCache(self.config, len(text), len(tokens) + capacity * prompt.shape[1], text.device)
         authors = torch.zeros(len(text), dtype=torch.long, device=text.device) if authors is None else authors
         return TokenState(cache, authors), self(tokens.repeat(len(text), 1), text, cache, authors=authors)[:, -1]
 
     @torch.no_grad()
-    def next(self, state, token):
+    def decode_one_token(self, state, token):
         """Take the token (B,) that was drawn for each row; returns the logits (B, V) of the one after it."""
         return self(token[:, None], cache=state.cache, authors=state.authors)[:, -1]
 
     @torch.no_grad()
-    def looks(self, prompt, text, authors):
+    def cross_attention_weights(self, prompt, text, authors):
         """(heads, P, S) how much each group of `prompt` (P, G) looks at each character of text (1, S), in each head of every block, as
         the mean over its tokens. From what the last of them sees the next group is predicted."""
         seen = []
@@ -120,7 +127,7 @@ class TokenGPT(nn.Module):
 
         hooks = [block.cross.register_forward_hook(watch) for block in self.blocks]
         try:
-            self.begin(prompt, text, authors)
+            self.prefill(prompt, text, authors)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -143,17 +150,17 @@ class TokenGPT(nn.Module):
         B, T = tokens.shape
         if cache is None:
             text_kv, text_mask = self.encode_text(text)
-            place = Place(torch.arange(T, device=tokens.device))
+            context = AttentionContext(torch.arange(T, device=tokens.device))
         else:
             if cache.text is None:
                 cache.text, cache.text_mask = self.encode_text(text)
             text_kv, text_mask = cache.text, cache.text_mask
             positions = cache.length[:, None] + torch.arange(T, device=tokens.device)  # (B, T)
-            place = Place(positions, cache=cache, mask=cache.mask(positions))
-        x = self.tokens(tokens) + self.positions(place.positions)  # (B, T, C)
+            context = AttentionContext(positions, cache=cache, mask=cache.mask(positions))
+        x = self.tokens(tokens) + self.positions(context.positions)  # (B, T, C)
         x = x + (self.authors.weight[0] if authors is None else self.authors(authors)[:, None])
         for layer, block in enumerate(self.blocks):
-            x = block(x, place, text_kv[layer], text_mask, layer)
+            x = block(x, context, text_kv[layer], text_mask, layer)
         if cache is not None:
             cache.advance(T, lengths)
         return self.head(self.norm(x))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Levenshtein
 
+from cursivetransformer.ink.augment import downsample
+
 PLACES = ("only", "first", "second", "middle", "last")
 
 
@@ -65,12 +67,12 @@ class Spelling:
             self.misread[char][read] += 1
 
     @property
-    def character_error(self):
+    def cer(self):
         """Edits for each character of the texts."""
         return self.edits / max(1, self.characters)
 
     @property
-    def word_error(self):
+    def wer(self):
         """Share of the words that were not read as they are spelt."""
         return self.wrong_words / max(1, self.words)
 
@@ -78,9 +80,14 @@ class Spelling:
         """Plain values, for a report: worst characters first."""
         by_character = sorted(self.by_character.items(), key=lambda item: (-item[1][1], item[0]))
         return {
-            "character_error": self.character_error, "word_error": self.word_error, "characters": self.characters, "words": self.words,
+            "character_error": self.cer, "word_error": self.wer, "characters": self.characters, "words": self.words,
             "edits": self.edits, "wrong_words": self.wrong_words,
             "by_character": {char: {"count": n, "misread": wrong, "read_as": dict(self.misread[char].most_common(3)) if wrong else {}}
                              for char, (n, wrong) in by_character},
             "by_place": {name: {"count": self.by_place[name][0], "misread": self.by_place[name][1]} for name in PLACES if name in self.by_place},
         }
+
+
+def read_back(recognizer, words, rate=0.0):
+    """The `Spelling` of recorded words as the recognizer reads them, the share `rate` of their points dropped."""
+    return Spelling.of([word.text for word in words], recognizer.read([downsample(word.points, rate) for word in words]))

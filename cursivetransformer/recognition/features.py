@@ -1,4 +1,4 @@
-"""Ink as a small picture with a channel for each direction of the pen: what the reader looks at. Knows no text.
+"""Ink as a small picture with a channel for each direction of the pen: what the recognizer looks at. Knows no text.
 
 A plain picture forgets which way the pen went; these channels keep it (Bai and Huo 2005, "A study on the use of 8-directional
 features for online handwritten Chinese character recognition", ICDAR), and where strokes begin and end. Unlike the points in
@@ -31,7 +31,7 @@ MOST_LENGTH = 500_000   # ... pixels along the ink: what is larger is no writing
 
 
 @dataclass
-class Frame:
+class FeatureGrid:
     """Where the picture lies. column, row: size of a pixel, top: the upper edge, in canvas heights from the baseline downward."""
 
     column: float

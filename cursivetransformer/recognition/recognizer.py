@@ -1,4 +1,4 @@
-"""The reader: ink -> text, a small convolutional network over pictures of ink, trained with CTC. It measures legibility.
+"""The recognizer: ink -> text, a small convolutional network over pictures of ink, trained with CTC. It measures legibility.
 
 It sees about three letters around each place and knows no words, so it reads what is there and not what ought to be. Shapes in
 comments: B inks, W columns of the widest, T = W / 2 frames, C classes (blank, then the alphabet).
@@ -13,16 +13,31 @@ import torch.nn.functional as F
 from torch import nn
 
 from cursivetransformer import __version__
+from cursivetransformer.config.args import present_names
+from cursivetransformer.config.train import RecognizerTrainingConfig
 from cursivetransformer.recognition import ctc
-from cursivetransformer.models.checkpoint import read_content, write_content
+from cursivetransformer.recognition.features import (
+    CHANNELS,
+    MARGIN,
+    ROWS,
+    FeatureGrid,
+    columns,
+    is_readable,
+    picture,
+)
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.recognition.features import CHANNELS, MARGIN, ROWS, Frame, columns, is_readable, picture
+from cursivetransformer.utils.io import shipped
+from cursivetransformer.utils.serialization import read_content, write_content
 
-KIND, FORMAT = "reader", 1
+KIND, FORMAT = "recognizer", 1
 FRAME = 2                # columns that a frame is of
 COLUMNS_AT_ONCE = 8192   # of pictures in a batch: bounds the memory
-SHIPPED = Path(__file__).parent.parent.parent / "data" / "readers"  # those of the bank that comes with the project
-CHOOSING, GRADING = "choosing", "grading"  # the two readers of a bank, trained on disjoint halves of its training words
+SHIPPED = shipped("recognizers")  # those of the bank that comes with the project
+SELECTION, EVALUATION = "selection", "evaluation"  # the two recognizers of a bank, trained on disjoint halves of its training words
+
+PRESENT_HALVES = {"choosing": SELECTION, "grading": EVALUATION}  # by their names in earlier versions
+EARLIER_NAMES = {present: earlier for earlier, present in PRESENT_HALVES.items()}
+FOLDER, EARLIER_FOLDER = "recognizers", "readers"  # where they are looked for by default
 
 
 class Convolution(nn.Module):
@@ -46,7 +61,7 @@ class Convolution(nn.Module):
         return self.dropout(x * here[:, None, None])
 
 
-class ReaderNet(nn.Module):
+class RecognizerNet(nn.Module):
     """Pictures (B, CHANNELS, ROWS, W) -> logits (B, T, C): convolutions down to one row, then along it."""
 
     def __init__(self, n_classes):
@@ -73,15 +88,15 @@ class ReaderNet(nn.Module):
 
 
 @dataclass
-class ReaderConfig:
-    """What a reader was made for. alphabet: the characters it knows, class 1 first; bank_digest, seed, test_share: the bank and
+class RecognizerConfig:
+    """What a recognizer was made for. alphabet: the characters it knows, class 1 first; bank_digest, seed, test_fraction: the bank and
     how its words were held out; ink_scale: by which its ink was made larger; n_words: training words; error: character error rate on the held-out words, or None."""
 
     alphabet: str
     frame: dict
     bank_digest: str = ""
     seed: int = 0
-    test_share: float = 0.0
+    test_fraction: float = 0.0
     half: str = ""
     n_words: int = 0
     recipe: dict = field(default_factory=dict)
@@ -90,13 +105,13 @@ class ReaderConfig:
     ink_scale: float = 1.0
 
 
-class Reader:
-    """Reads ink. config: a `ReaderConfig`."""
+class Recognizer:
+    """Reads ink. config: a `RecognizerConfig`."""
 
     def __init__(self, config, device="cpu"):
         self.config, self.device = config, device
-        self.frame = Frame(**config.frame)
-        self.net = ReaderNet(1 + len(config.alphabet)).to(device)
+        self.frame = FeatureGrid(**config.frame)
+        self.net = RecognizerNet(1 + len(config.alphabet)).to(device)
         self._ids = {char: i + 1 for i, char in enumerate(config.alphabet)}
 
     @property
@@ -112,21 +127,21 @@ class Reader:
             texts[i] = self._text(ctc.beam(log_probs, beam) if beam else ctc.greedy(log_probs))
         return texts
 
-    def nats(self, inks, texts):
+    def nll(self, inks, texts):
         """Minus the log-probability that each ink reads as its text: (B,) float64; inf where it cannot."""
         return self.judge(inks, texts)[1]
 
     def judge(self, inks, texts):
-        """What is read, as of `read`, and how surely the texts are, as of `nats`, at the cost of one of them."""
-        readings, nats = [""] * len(inks), np.full(len(inks), np.inf)
+        """What is read, as of `read`, and how surely the texts are, as of `nll`, at the cost of one of them."""
+        readings, nll = [""] * len(inks), np.full(len(inks), np.inf)
         for i, log_probs in self._log_probs(inks):
             readings[i] = self._text(ctc.greedy(log_probs))
             if set(texts[i]) <= set(self._ids):
                 frames, text = torch.as_tensor(log_probs)[:, None], torch.tensor([self.encode(texts[i])])
-                nats[i] = float(F.ctc_loss(frames, text, torch.tensor([len(frames)]), torch.tensor([len(texts[i])]), reduction="sum"))
-        return readings, nats
+                nll[i] = float(F.ctc_loss(frames, text, torch.tensor([len(frames)]), torch.tensor([len(texts[i])]), reduction="sum"))
+        return readings, nll
 
-    def letter_places(self, inks, texts):
+    def align(self, inks, texts):
         """For each of (n, 3) inks (characters,) the x about which each character of its text stands, canvas heights from the ink's left
         edge; None where something else is read."""
         places = [None] * len(inks)
@@ -143,7 +158,7 @@ class Reader:
         """Class ids of a text. Raises `UserError` for a character outside the alphabet."""
         unknown = sorted(set(text) - set(self._ids))
         if unknown:
-            raise UserError(f"the reader does not know {', '.join(map(repr, unknown))}; its alphabet is {self.config.alphabet.strip()}")
+            raise UserError(f"the recognizer does not know {', '.join(map(repr, unknown))}; its alphabet is {self.config.alphabet.strip()}")
         return [self._ids[char] for char in text]
 
     def logits(self, inks):
@@ -188,61 +203,82 @@ def _batches(widths):
         yield batch
 
 
-def reader_state(reader):
-    """A reader as plain values and tensors, its weights in half precision."""
-    weights = {name: w.detach().cpu().half() if w.is_floating_point() else w.detach().cpu() for name, w in reader.net.state_dict().items()}
-    return {"config": asdict(reader.config), "weights": weights}
+def recognizer_state(recognizer):
+    """A recognizer as plain values and tensors, its weights in half precision."""
+    weights = {name: w.detach().cpu().half() if w.is_floating_point() else w.detach().cpu() for name, w in recognizer.net.state_dict().items()}
+    return {"config": asdict(recognizer.config), "weights": weights}
 
 
-def reader_from_state(state, device="cpu"):
-    """The reader that `reader_state` described."""
-    reader = Reader(ReaderConfig(**state["config"]), device)
-    reader.net.load_state_dict(state["weights"])
-    return reader
+def present_config(config):
+    """The values of a `RecognizerConfig` as a file holds them, with names of earlier versions replaced."""
+    config = {{"test_share": "test_fraction"}.get(name, name): value for name, value in config.items()}
+    half, recipe = config.get("half", ""), config.get("recipe", {})
+    return {**config, "half": PRESENT_HALVES.get(half, half), "recipe": present_names(RecognizerTrainingConfig, recipe)}
 
 
-def save_reader(path, reader):
-    """Write a reader to a file, whole or not at all."""
-    write_content(path, {"kind": KIND, "format": FORMAT, "version": reader.config.version, **reader_state(reader)})
+def upgrade(content):
+    """The content of a file that calls its kind as earlier versions did."""
+    return {**content, "kind": KIND} if content.get("kind") == "reader" else content
 
 
-def load_reader(path, device="cpu"):
-    """The reader in a file. Raises `UserError` in one sentence where it cannot be used."""
-    return read_content(path, KIND, FORMAT, device, "train readers with `python train_reader.py`", lambda content: reader_from_state(content, device))
+def recognizer_from_state(state, device="cpu"):
+    """The recognizer that `recognizer_state` described."""
+    recognizer = Recognizer(RecognizerConfig(**present_config(state["config"])), device)
+    recognizer.net.load_state_dict(state["weights"])
+    return recognizer
 
 
-def find_readers(folder, bank_digest, ink_scale=1.0):
-    """The subfolder of `folder` whose readers were trained last on the bank with this digest, its ink made larger by `ink_scale`, else the
+def save_recognizer(path, recognizer):
+    """Write a recognizer to a file, whole or not at all."""
+    write_content(path, {"kind": KIND, "format": FORMAT, "version": recognizer.config.version, **recognizer_state(recognizer)})
+
+
+def load_recognizer(path, device="cpu"):
+    """The recognizer in a file. Raises `UserError` in one sentence where it cannot be used."""
+    return read_content(path, KIND, FORMAT, device, "train recognizers with `python train_recognizer.py`", lambda content: recognizer_from_state(content, device), upgrade)
+
+
+def recognizer_path(folder, half):
+    """The path of a recognizer in the folder of a bank's two, under the name that an earlier version gave it if that alone is there."""
+    path = Path(folder) / f"{half}.pt"
+    earlier = path.with_name(f"{EARLIER_NAMES[half]}.pt")
+    return earlier if earlier.is_file() and not path.is_file() else path
+
+
+def find_recognizers(folder, bank_digest, ink_scale=1.0):
+    """The subfolder of `folder` whose recognizers were trained last on the bank with this digest, its ink made larger by `ink_scale`, else the
     shipped ones of it, or None."""
-    found = _newest_readers(folder, bank_digest, ink_scale)
+    found = _newest_recognizers(folder, bank_digest, ink_scale)
     return found and found[0]
 
 
-def find_choosing_reader(config, bank_digest, say, needed_by="", carried=None, ink_scale=1.0):
-    """The reader that may choose among versions of a word, of the bank with this digest, its ink made larger by `ink_scale`; where there is
+def find_selection_recognizer(config, bank_digest, say, needed_by="", carried=None, ink_scale=1.0):
+    """The recognizer that may choose among versions of a word, of the bank with this digest, its ink made larger by `ink_scale`; where there is
     none, None with a note to `say`, or a `UserError` where a setting, `needed_by`, cannot do without.
 
-    config: settings with a `reader_dir` and a `device`; carried: the state of the reader that a model brings along, or None.
+    config: settings with a `recognizer_dir` and a `device`; carried: the state of the recognizer that a model brings along, or None.
     """
-    found = _newest_readers(config.reader_dir, bank_digest, ink_scale, config.device)
+    found = _newest_recognizers(config.recognizer_dir, bank_digest, ink_scale, config.device)
     if found:
         return found[1]
     if carried:
-        return reader_from_state(carried, config.device)
+        return recognizer_from_state(carried, config.device)
     if needed_by:
-        raise UserError(f"{needed_by} needs a reader of this hand, and {config.reader_dir}/ has none; `python train_reader.py` trains one")
-    say(f"note: no reader of this hand in {config.reader_dir}/, so spelling is not checked; `python train_reader.py` with the same --dataset_name trains one")
+        raise UserError(f"{needed_by} needs a recognizer of this hand, and {config.recognizer_dir}/ has none; `python train_recognizer.py` trains one")
+    say(f"note: no recognizer of this hand in {config.recognizer_dir}/, so spelling is not checked; `python train_recognizer.py` with the same --dataset_name trains one")
     return None
 
 
-def _newest_readers(folder, bank_digest, ink_scale, device="cpu"):
-    """What `find_readers` finds, with the choosing reader in it, which has been read to look at its bank; or None."""
-    own = sorted(Path(folder).glob(f"*/{CHOOSING}.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in [*own, *SHIPPED.glob(f"*/{CHOOSING}.pt")]:
+def _newest_recognizers(folder, bank_digest, ink_scale, device="cpu"):
+    """What `find_recognizers` finds, with the choosing recognizer in it, which has been read to look at its bank; or None."""
+    folders = [Path(folder), *([Path(EARLIER_FOLDER)] if folder == FOLDER else [])]
+    pairs = {path.parent for place in folders for name in (SELECTION, EARLIER_NAMES[SELECTION]) for path in place.glob(f"*/{name}.pt")}
+    own = sorted(pairs, key=lambda pair: recognizer_path(pair, SELECTION).stat().st_mtime, reverse=True)
+    for pair in [*own, *(path.parent for path in SHIPPED.glob(f"*/{SELECTION}.pt"))]:
         try:
-            reader = load_reader(path, device)
+            recognizer = load_recognizer(recognizer_path(pair, SELECTION), device)
         except UserError:
             continue  # not ours to judge: it may be of another version
-        if (reader.config.bank_digest, reader.config.ink_scale) == (bank_digest, ink_scale) and path.with_name(f"{GRADING}.pt").is_file():
-            return path.parent, reader
+        if (recognizer.config.bank_digest, recognizer.config.ink_scale) == (bank_digest, ink_scale) and recognizer_path(pair, EVALUATION).is_file():
+            return pair, recognizer
     return None

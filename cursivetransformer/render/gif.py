@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from cursivetransformer.render import brush as pen
 from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.render import brush as pen
 
 FINER = 3             # an inner picture is this many times as large, and averaged
 LEVELS = 16           # of ink, from none to full

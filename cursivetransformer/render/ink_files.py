@@ -6,10 +6,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from cursivetransformer.render import brush as pen
 from cursivetransformer.bank.file import EntryFile
 from cursivetransformer.bank.word import UNKNOWN_AUTHOR, Word, word_to_entry
+from cursivetransformer.ink import curves
 from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.render import brush as pen
 
 PT = 72 / 25.4  # points in a millimetre
 XOPP_FINE = 0.05  # millimetres that a stroke may miss the true curve by
@@ -17,7 +18,7 @@ XOPP_DOT = 0.02   # millimetres: length of a dot's stroke, which must have two e
 
 
 @dataclass(frozen=True)
-class Origin:
+class InkMetadata:
     """Whose ink it is, and where it goes. author: a name; dropped: the share of points that a model drops from what it learns; name:
     of the file, if it is written under another."""
 
@@ -43,7 +44,7 @@ class BankFile:
         for word in page.words:
             if len(word.points):
                 metadata = {"generated": True, "page": self.page, "placeInMillimetres": [round(float(word.x), 2), round(float(word.y), 2)]}
-                self.entries.add(word_to_entry(Word(word.text, self.origin.author, pen.resampled(word.points, self.origin.factor), metadata)))
+                self.entries.add(word_to_entry(Word(word.text, self.origin.author, curves.resampled(word.points, self.origin.factor), metadata)))
 
     def close(self):
         """Finish the file."""
@@ -74,7 +75,7 @@ class InkmlFile:
         for word in page.words:
             self.file.write(f'<traceGroup>\n<annotation type="truth">{escape(word.text)}</annotation>\n')
             for stroke in word.strokes:
-                path, at = pen.flatten(stroke), next(times)
+                path, at = curves.flatten(stroke), next(times)
                 ms = np.rint(1000 * (self.start + np.interp(path.at, np.arange(len(stroke)), at))).astype(int)
                 points = ", ".join(f"{x:.3f} {y:.3f} {t}" for (x, y), t in zip(path.xy.tolist(), ms.tolist()))
                 self.file.write(f'<trace brushRef="#ink">{points}</trace>\n')

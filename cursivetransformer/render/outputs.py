@@ -9,14 +9,19 @@ from pathlib import Path
 
 from PIL import ImageColor
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import atomic_path, check_writable
-from cursivetransformer.render.gif import save_gif
-from cursivetransformer.render.ink_files import BankFile, InkmlFile, Origin, XournalFile
 from cursivetransformer.layout.paper import parse_size
+from cursivetransformer.render.gif import save_gif
+from cursivetransformer.render.ink_files import (
+    BankFile,
+    InkMetadata,
+    InkmlFile,
+    XournalFile,
+)
 from cursivetransformer.render.plotter import save_gcode, save_hpgl
 from cursivetransformer.render.raster import PdfBook, save_png
 from cursivetransformer.render.svg import save_animated_svg, save_svg
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.io import atomic_path, check_writable
 
 # One file a page: functions of a page, a path and the settings. The longest ending that fits counts.
 SINGLE = {".svg": save_svg, ".animated.svg": save_animated_svg, ".png": save_png, ".gif": save_gif, ".gcode": save_gcode, ".hpgl": save_hpgl}
@@ -101,7 +106,7 @@ def _closed(book):
 
 
 @contextmanager
-def open_outputs(out, config, origin=Origin()):
+def open_outputs(out, config, origin=InkMetadata()):
     """`Outputs` for what `parse_out` takes. Files with one page are whole as soon as they are added to; the others, if all goes well, at the
     end, and otherwise are not there at all. Raises `UserError`, where it can before any work."""
     check_look(config)

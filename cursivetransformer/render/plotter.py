@@ -5,9 +5,9 @@ Words are written in an order that keeps the lifted pen's ways short; the stroke
 
 import numpy as np
 
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.ink.curves import flatten
 from cursivetransformer.layout.paper import parse_size
-from cursivetransformer.render.brush import flatten
+from cursivetransformer.utils.errors import UserError
 
 INCH = 25.4
 PENS = {"mm": ("G1 Z0 F1000", "G0 Z5"), "inch": ("G1 Z0 F40", "G0 Z0.2")}  # down, and up by 5 mm
@@ -51,7 +51,7 @@ def save_hpgl(page, path, config):
 def placed(page, config, flip):
     """The strokes (m, 2) of a page, flattened, in the order to plot them; flip: y grows upward from the lower edge."""
     strokes = []
-    for word in short_order(page.words) if config.plot_order == "short" else page.words:
+    for word in sort_words(page.words) if config.plot_order == "short" else page.words:
         for stroke in word.strokes:
             xy = flatten(stroke).xy
             strokes.append(np.stack([xy[:, 0], page.height - xy[:, 1]], 1) if flip else xy)
@@ -64,7 +64,7 @@ def placed(page, config, flip):
     return strokes
 
 
-def short_order(words):
+def sort_words(words):
     """Placed words in an order with short ways between them: always the nearest next one, then improved as long as moving one
     word, or a run of up to three, to another place makes the whole way shorter (Or-opt; I. Or, 1976)."""
     words = [word for word in words if len(word.points)]

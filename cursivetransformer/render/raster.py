@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cursivetransformer.ink import curves
+from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 from cursivetransformer.render import brush as pen
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path
-from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 
 INK = "#1a2a5e"  # blue-black, of pictures that have no setting for it
 MOST_PIXELS, LONGEST = 4e8, 2**16 - 1  # of a picture, and of one of its sides: what matplotlib draws, in 1.6 GB
@@ -61,7 +62,7 @@ def _figure(page, config):
         dots = np.array(page.ruling.dots(page.width, page.height)).reshape(-1, 2)
         axes.plot(*dots.T, linestyle="", marker="o", markersize=PAPER_DOT * POINTS, markeredgewidth=0, color=PAPER_COLOR)
     if config.strokes == "line":
-        draw_strokes(axes, [pen.flatten(stroke).xy for stroke in page.strokes], config.pen_width * POINTS, config.ink_color)
+        draw_strokes(axes, [curves.flatten(stroke).xy for stroke in page.strokes], config.pen_width * POINTS, config.ink_color)
     else:
         _draw_outlines(axes, page, config)
     return figure

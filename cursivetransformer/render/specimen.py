@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.render.raster import draw_strokes, save_figure
 from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.render.raster import draw_strokes, save_figure
+from cursivetransformer.utils.errors import UserError
 
 SPACE = 0.15                      # canvas heights between two words
 ABOVE, BELOW = 0.45, 0.3          # canvas heights of paper over and under a baseline, at least

@@ -8,9 +8,10 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
-from cursivetransformer.render import brush as pen
-from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.ink import curves
 from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.render import brush as pen
 
 DOT = 0.1             # millimetres: length of a dot's line, since some programs leave out lines of none, or round caps
 PAUSE = 0.5           # seconds before an animation begins
@@ -106,10 +107,10 @@ def _outlines(word, config, usual):
 
 def curve_data(stroke):
     """(m, 2) points -> the path data of the smooth curve through them; a dot is a very short line."""
-    curves = pen.beziers(stroke)
-    if not len(curves):
+    pieces = curves.beziers(stroke)
+    if not len(pieces):
         return f"M{stroke[0, 0] - DOT / 2:.2f},{stroke[0, 1]:.2f}h{DOT}"
-    rounded = np.rint(curves * 100).astype(int)  # hundredths, so that what is relative adds up to what is meant
+    rounded = np.rint(pieces * 100).astype(int)  # hundredths, so that what is relative adds up to what is meant
     steps = (rounded[:, 1:] - rounded[:, :1]).reshape(-1, 6).tolist()
     x, y = rounded[0, 0] / 100
     return f"M{x:.2f},{y:.2f}c" + " ".join(",".join(map(_hundredth, row)) for row in steps)
@@ -130,7 +131,7 @@ def _animate(element, stroke, when):
     """Have the path `element` hidden, and drawn along the stroke as time passes. when: (m,) seconds at its points."""
     element.set("visibility", "hidden")
     ET.SubElement(element, "set", attributeName="visibility", to="visible", begin=f"{when[0]:.2f}s", fill="freeze")
-    path = pen.flatten(stroke)
+    path = curves.flatten(stroke)
     if path.dot:
         return
     along = np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))

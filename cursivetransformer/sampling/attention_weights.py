@@ -6,29 +6,21 @@ best is taken: whose looks tell most about where in the word the pen is, as thei
 
 import string
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import check_writable
+from cursivetransformer.ink.strokes import points_to_offsets
 from cursivetransformer.sampling.generate import context_of, prompt_of
-from cursivetransformer.render.raster import save_figure
-from cursivetransformer.ink.strokes import points_to_offsets, split_strokes
 
 LATE = set("ijtxfz" + string.ascii_uppercase + "!?;:%=\"")  # letters whose dots and bars come later than the rest
 DOTTED = set("ij!?;:.,%\"'\u2026")
 DOT = 0.03            # canvas heights: a stroke that is no larger is a dot
 STEADY = 3            # offsets in a row that make a look; a shorter one is a glance
-ENDINGS = (".png", ".svg", ".pdf")
-LINE, PITCH, GAP = 5.5, 0.9, 0.25  # canvas heights: of a line of words, from line to line, between words
-INCHES = 2.0          # for a canvas height
-COLORS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#b8860b", "#8c564b")  # of letters, in turn
 
 
 @dataclass
-class Looks:
+class WordAttention:
     """A word and what was looked at. weights: (n, letters), of each offset; letter: (n,) the index of the one that is followed; slips:
     {index of a letter: what went wrong}."""
 
@@ -39,8 +31,8 @@ class Looks:
     slips: dict
 
 
-def find_looks(model, tokenizer, words, author=0, primer=None):
-    """`Looks` of words (`generate.WrittenWord`s or `bank_entry.Word`s) as the model would draw them; those without ink are left out."""
+def find_word_attention(model, tokenizer, words, author=0, primer=None):
+    """`WordAttention` of words (`generate.GeneratedWord`s or `bank_entry.Word`s) as the model would draw them; those without ink are left out."""
     words = [word for word in words if len(word.points)]
     of_heads = [_all_heads(model, tokenizer, word, author, primer) for word in words]
     information = np.mean([[_information(weights) for weights in heads] for heads in of_heads], axis=0) if words else []
@@ -56,7 +48,7 @@ def _all_heads(model, tokenizer, word, author, primer):
     if model.bounded:  # what lies behind its context is left out
         prompt = prompt[:model.config.max_length // tokenizer.n_slots]
     text = torch.as_tensor(context_of(model, tokenizer, [[word.text]], primer), device=device)
-    looks = model.looks(prompt, text, torch.tensor([author], device=device)).cpu().numpy()
+    looks = model.cross_attention_weights(prompt, text, torch.tensor([author], device=device)).cpu().numpy()
     first = len(primer.text) + 1 if primer else 0
     own = looks[:, len(before) - 1:len(before) + len(ids) - 1, first:first + len(word.text) + 1]
     return own / np.maximum(own.sum(-1, keepdims=True), 1e-9)
@@ -85,7 +77,7 @@ def _judged(word, weights):
             slips.setdefault(at, f"was looked at while a dot was drawn, at point {first + 1} of {n}")
     for index in sorted(set(range(letters)) - set(letter.tolist())):
         slips[index] = "was never looked at"
-    return Looks(word.text, word.points[:n], weights[:, :letters], letter, {int(index): what for index, what in sorted(slips.items())})
+    return WordAttention(word.text, word.points[:n], weights[:, :letters], letter, {int(index): what for index, what in sorted(slips.items())})
 
 
 def _steady(letter):
@@ -99,50 +91,6 @@ def _steady(letter):
 
 
 def told(looks):
-    """A sentence for every letter at which attention slipped. looks: {number of a word: `Looks`}."""
+    """A sentence for every letter at which attention slipped. looks: {number of a word: `WordAttention`}."""
     return [f"attention: word {number}, {one.text!r}: letter {index + 1}, {one.text[index]!r}, {what}"
             for number, one in looks.items() for index, what in one.slips.items()]
-
-
-def check_picture(path):
-    """Raise `UserError` where `draw_looks` knows no such kind of picture, or it could not be written."""
-    if Path(path).suffix.lower() not in ENDINGS:
-        raise UserError(f"--attention {path}: the ending must be one of {', '.join(ENDINGS)}")
-    check_writable(path)
-
-
-def draw_looks(path, looks):
-    """Draw words, each piece of ink in the colour of the letter it looked at, the letters under it, those with a slip in red."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.collections import LineCollection
-    from matplotlib.figure import Figure
-
-    places, x, line = [], 0.0, 0
-    for one in looks:
-        width = max(float(one.points[:, 0].max()), 0.12 * len(one.text))
-        if x and x + width > LINE:
-            x, line = 0.0, line + 1
-        places.append((x, PITCH * line))
-        x += width + GAP
-    width, height = LINE + 0.4, PITCH * (line + 1) + 0.1
-    figure = Figure(figsize=(INCHES * width, INCHES * height), dpi=110)
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-0.2, width - 0.2), ylim=(height - 0.55, -0.55))
-    axes.axis("off")
-    for one, (x, y) in zip(looks, places):
-        colors = np.array(COLORS)[one.letter % len(COLORS)]
-        first = 0
-        for stroke in split_strokes(one.points):
-            pieces = np.stack([stroke[:-1], stroke[1:]], 1) + (x, y)
-            axes.add_collection(LineCollection(pieces, colors=colors[first + 1:first + len(stroke)], linewidths=1.8, capstyle="round"))
-            if len(stroke) == 1:
-                axes.plot(*(stroke[0] + (x, y)), marker="o", markersize=3, color=colors[first])
-            first += len(stroke)
-        middles = [float(one.points[one.letter == i, 0].mean()) if (one.letter == i).any() else None for i in range(len(one.text))]
-        for i, char in enumerate(one.text):
-            near = [(abs(i - j), middle) for j, middle in enumerate(middles) if middle is not None]
-            at = middles[i] if middles[i] is not None else min(near)[1]
-            axes.text(x + at, y + 0.3, char.replace("$", r"\$"), color="red" if i in one.slips else COLORS[i % len(COLORS)], ha="center", va="top",
-                      fontsize=11, fontweight="bold" if i in one.slips else "normal")
-    save_figure(figure, path)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cursivetransformer.utils.errors import UserError
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
+from cursivetransformer.utils.errors import UserError
 
 ROWS_AT_ONCE = 128           # words written together: bounds the memory for a text of any length
 MOST_OFFSETS_PER_CHAR = 60   # a word that takes more has gone astray: the densest of a real bank takes 38, most take 23
@@ -18,14 +18,14 @@ STALE_SHARE = 0.25           # finished rows are dropped from the cache when the
 
 
 @dataclass
-class WrittenWord:
+class GeneratedWord:
     """A generated word. points: (n, 3), the left edge at x = 0, the baseline at y = 0; finished: it came to its END; nats: minus
     the log-probability that the model gives to its tokens, at temperature 1."""
 
     text: str
     points: np.ndarray
     finished: bool
-    nats: float = 0.0
+    nll: float = 0.0
 
 
 def in_rows(words, group):
@@ -34,21 +34,21 @@ def in_rows(words, group):
     return [filled[i:i + group] for i in range(0, len(filled), group)]
 
 
-def write_words(model, tokenizer, words, group=1, **options):
-    """Write each of `words` (a list of texts without spaces); returns a list of `WrittenWord`.
+def generate_words(model, tokenizer, words, group=1, **options):
+    """Write each of `words` (a list of texts without spaces); returns a list of `GeneratedWord`.
 
-    group: words in a row, which must be a number that the model was trained on; options: those of `write_rows`.
+    group: words in a row, which must be a number that the model was trained on; options: those of `generate_rows`.
     """
-    rows = write_rows(model, tokenizer, in_rows(words, group), **options)
+    rows = generate_rows(model, tokenizer, in_rows(words, group), **options)
     return [word for row in rows for word in row][:len(words)]
 
 
 @torch.inference_mode()
-def write_rows(model, tokenizer, rows, streams=None, authors=0, primer=None, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
-    """Write rows of words, each row a list of texts and all of one length; returns lists of `WrittenWord`.
+def generate_rows(model, tokenizer, rows, streams=None, authors=0, primer=None, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
+    """Write rows of words, each row a list of texts and all of one length; returns lists of `GeneratedWord`.
 
     authors: who writes, one for all rows or one for each, as in `ModelConfig.authors` from 1, 0 for nobody known. primer: a `Word` or
-    `WrittenWord` whose ink is put before every row to set its style, or None. temperature: 0 takes the likeliest
+    `GeneratedWord` whose ink is put before every row to set its style, or None. temperature: 0 takes the likeliest
     token. top_k, top_p: draw from the likeliest tokens only. The same seed on the same device gives the same ink; streams: for each
     row a tuple of whole numbers that, with the seed, choose its random numbers, so that its ink does not depend on its
     neighbours (default: its index). progress: called with the number of words finished since its last call.
@@ -59,21 +59,21 @@ def write_rows(model, tokenizer, rows, streams=None, authors=0, primer=None, tem
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start:start + ROWS_AT_ONCE]
         allowed = _allowed_tokens(model, tokenizer, part, primer)
-        luck = np.stack([np.random.default_rng([seed, *stream]).random(allowed.max(), np.float32)
-                         for stream in streams[start:start + ROWS_AT_ONCE]])
-        tokens, nats = _decode(model, tokenizer, part, authors[start:start + ROWS_AT_ONCE], primer, allowed, luck, (temperature, top_k, top_p), progress)
-        written += [_to_words(tokenizer, *row) for row in zip(part, tokens, nats)]
+        uniforms = np.stack([np.random.default_rng([seed, *loader]).random(allowed.max(), np.float32)
+                         for loader in streams[start:start + ROWS_AT_ONCE]])
+        tokens, nll = _decode(model, tokenizer, part, authors[start:start + ROWS_AT_ONCE], primer, allowed, uniforms, (temperature, top_k, top_p), progress)
+        written += [_to_words(tokenizer, *row) for row in zip(part, tokens, nll)]
     return written
 
 
-def _to_words(tokenizer, texts, ids, nats):
-    """The drawn ids of one row and the nats of each -> a `WrittenWord` for each of its texts; those it did not come to are empty."""
+def _to_words(tokenizer, texts, ids, nll):
+    """The drawn ids of one row and the nats of each -> a `GeneratedWord` for each of its texts; those it did not come to are empty."""
     inks = tokenizer.decode_words(np.append(tokenizer.word_id, ids[ids != tokenizer.pad_id]))
     ended = len(inks) if tokenizer.end_id in ids else len(inks) - 1
     empty = np.zeros((0, 3), np.float32)
     starts = np.append(0, ids[:-1] == tokenizer.word_id).cumsum()  # a word's nats are its own and its end's
-    nats = np.bincount(starts, nats, len(texts))
-    return [WrittenWord(text, _placed(offsets_to_points(inks[i])) if i < len(inks) else empty, i < ended, float(nats[i]))
+    nll = np.bincount(starts, nll, len(texts))
+    return [GeneratedWord(text, _placed(offsets_to_points(inks[i])) if i < len(inks) else empty, i < ended, float(nll[i]))
             for i, text in enumerate(texts)]
 
 
@@ -116,7 +116,7 @@ def context_of(model, tokenizer, rows, primer):
     return context
 
 
-class _Grammar:
+class TokenConstraints:
     """Which ids may come next in each row: a slot's own; WORD after a word that is not the last; END after the last.
 
     filling: PADs that a WORD is followed by, see `fills_words` of the models.
@@ -148,30 +148,30 @@ class _Grammar:
         self.written = np.where(new_word, -self.filling, self.written + 1)
         self.words_left = self.words_left - new_word
 
-    def keep(self, rows):
+    def select_rows(self, rows):
         self.written, self.words_left = self.written[rows], self.words_left[rows]
 
 
-def _decode(model, tokenizer, rows, authors, primer, allowed, luck, filters, progress=None):
+def _decode(model, tokenizer, rows, authors, primer, allowed, uniforms, filters, progress=None):
     """Draw the tokens of all rows, at most `allowed` (B,) of each. luck: (B, most) in [0, 1). Returns (B, most) ids, PAD behind,
     and (B, most) minus the log-probability of each, 0 behind."""
     device = next(model.parameters()).device
     prompt = torch.as_tensor(prompt_of(tokenizer, primer), device=device)
     text = torch.as_tensor(context_of(model, tokenizer, rows, primer), device=device)
-    drawn, nats = np.full(luck.shape, tokenizer.pad_id), np.zeros(luck.shape, np.float32)
-    luck = torch.as_tensor(luck, device=device)
+    drawn, nll = np.full(uniforms.shape, tokenizer.pad_id), np.zeros(uniforms.shape, np.float32)
+    uniforms = torch.as_tensor(uniforms, device=device)
     filling = (tokenizer.n_slots - 1) * model.fills_words
-    grammar = _Grammar(tokenizer, len(rows), len(rows[0]), filling, device)
+    grammar = TokenConstraints(tokenizer, len(rows), len(rows[0]), filling, device)
     alive = np.arange(len(rows))        # which row each row of the state writes
     ended = np.zeros(len(rows), bool)   # of those
-    state, logits = model.begin(prompt, text, torch.tensor(authors, device=device), FEWEST_OFFSETS)
+    state, logits = model.prefill(prompt, text, torch.tensor(authors, device=device), FEWEST_OFFSETS)
     for n in range(drawn.shape[1]):
         logits = logits.masked_fill(~grammar.allowed(), -torch.inf)
-        token = draw(probabilities(logits, *filters), luck[:, n])
+        token = draw(probabilities(logits, *filters), uniforms[:, n])
         ids = np.where(ended, tokenizer.pad_id, token.cpu().numpy())
         grammar.accept(ids)
         drawn[alive, n] = ids
-        nats[alive, n] = np.where(ended, 0, (logits.logsumexp(-1) - logits.gather(-1, token[:, None])[:, 0]).cpu().numpy())
+        nll[alive, n] = np.where(ended, 0, (logits.logsumexp(-1) - logits.gather(-1, token[:, None])[:, 0]).cpu().numpy())
         ends = ~ended & ((ids == tokenizer.end_id) | (n + 1 >= allowed[alive]))
         if progress:
             progress(len(rows[0]) * int(ends.sum()))
@@ -180,13 +180,13 @@ def _decode(model, tokenizer, rows, authors, primer, allowed, luck, filters, pro
             break
         if ended.mean() > STALE_SHARE:
             going = np.flatnonzero(~ended)
-            grammar.keep(going)
+            grammar.select_rows(going)
             alive, ended = alive[going], ended[going]
             going = torch.as_tensor(going, device=device)
-            state.keep(going)
-            token, luck = token[going], luck[going]
-        logits = model.next(state, token)
-    return drawn, nats
+            state.select_rows(going)
+            token, uniforms = token[going], uniforms[going]
+        logits = model.decode_one_token(state, token)
+    return drawn, nll
 
 
 def probabilities(logits, temperature=1.0, top_k=0, top_p=1.0):
@@ -207,9 +207,9 @@ def probabilities(logits, temperature=1.0, top_k=0, top_p=1.0):
     return p / p.sum(-1, keepdim=True)
 
 
-def draw(p, luck):
+def draw(p, uniforms):
     """(B, V) probabilities and (B,) numbers in [0, 1) -> (B,) token ids, by the inverse of the cumulative distribution."""
     cumulative = p.cumsum(-1)
     # Just below 1, so that rounding never leads past the last token that has a probability.
-    target = luck.clamp(max=1 - 1e-6)[:, None] * cumulative[:, -1:]
+    target = uniforms.clamp(max=1 - 1e-6)[:, None] * cumulative[:, -1:]
     return (cumulative <= target).sum(-1)

@@ -1,6 +1,6 @@
-"""Words that are written again until they read as they are spelt. Joins sampler and reader; knows no page.
+"""Words that are written again until they read as they are spelt. Joins sampler and recognizer; knows no page.
 
-A word is drawn once; if the reader misreads it or is unsure, the other versions that it may have are drawn in one batch with
+A word is drawn once; if the recognizer misreads it or is unsure, the other versions that it may have are drawn in one batch with
 those of its like, and the one that reads closest to the text is kept: with fewest characters wrong, then most surely read. Among those
 that are surely read it is the one that the model finds likeliest.
 """
@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.sampling.generate import in_rows, write_rows
 from cursivetransformer.recognition.error_rate import edits
+from cursivetransformer.sampling.generate import generate_rows, in_rows
+from cursivetransformer.utils.errors import UserError
 
-SURE = 0.05  # nats: a word is surely read when the reader gives its text 95%; with less asked, another reader misreads more of what is kept
+SURE = 0.05  # nats: a word is surely read when the recognizer gives its text 95%; with less asked, another recognizer misreads more of what is kept
 
 
 @dataclass
-class SpeltWord:
-    """A word as it was kept. word: a `generate.WrittenWord`; reading: what the reader reads, or None where none was asked;
-    versions: how many were drawn; instead_of: the `SpeltWord` that it was written anew for, or None."""
+class RankedWord:
+    """A word as it was kept. word: a `generate.GeneratedWord`; reading: what the recognizer reads, or None where none was asked;
+    versions: how many were drawn; instead_of: the `RankedWord` that it was written anew for, or None."""
 
     word: object
     reading: str | None
@@ -32,60 +32,60 @@ class SpeltWord:
         return not self.word.finished or self.reading not in (None, self.word.text)
 
 
-def write_spelt(model, tokenizer, texts, reader=None, most=1, rewrite=None, group=1, progress=None, authors=0, first_row=0, **options):
-    """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `SpeltWord`.
+def generate_best_of_n(model, tokenizer, texts, recognizer=None, most=1, rewrite=None, group=1, progress=None, authors=0, first_row=0, **options):
+    """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `RankedWord`.
 
-    reader: a `reader.Reader`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
+    recognizer: a `recognizer.Recognizer`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
     other versions, 1 or more, while all other ink stays what it is without. authors: who writes, one for all or one for each text; the
     texts of a row are written by the author of its first. first_row: how many rows of the same text were written before, so that these have
-    random numbers of their own. group, progress, options: see `generate.write_words`.
+    random numbers of their own. group, progress, options: see `generate.generate_words`.
     """
     if not texts:
         return []
     rows, rewrite = in_rows(texts, group), rewrite or {}
     authors = np.broadcast_to(authors, len(texts))[::group]
-    written = _spell(model, tokenizer, rows, authors, [(first_row + i, 0) for i in range(len(rows))], reader, most, progress, options)
+    written = _spell(model, tokenizer, rows, authors, [(first_row + i, 0) for i in range(len(rows))], recognizer, most, progress, options)
     anew = sorted({(index // group, version) for index, version in rewrite.items()})
     again = _spell(model, tokenizer, [rows[row] for row, _ in anew], authors[[row for row, _ in anew] or slice(0)],
-                   [(first_row + row, version) for row, version in anew], reader, most, None, options)
+                   [(first_row + row, version) for row, version in anew], recognizer, most, None, options)
     for index, version in rewrite.items():
         written[index] = replace(again[anew.index((index // group, version)) * group + index % group], instead_of=written[index])
     return written[:len(texts)]
 
 
-def _spell(model, tokenizer, rows, authors, keys, reader, most, progress, options):
-    """`SpeltWord`s of all words of the rows. keys: a (row, version) for each, which chooses its random numbers."""
+def _spell(model, tokenizer, rows, authors, keys, recognizer, most, progress, options):
+    """`RankedWord`s of all words of the rows. keys: a (row, version) for each, which chooses its random numbers."""
     group = len(rows[0]) if rows else 1
-    first = write_rows(model, tokenizer, rows, [(*key, 0) for key in keys], authors, progress=progress, **options)
-    if reader is None:
-        return [SpeltWord(word, None, 1) for row in first for word in row]
-    versions = [[version] for version in _judged(reader, [word for row in first for word in row])]
+    first = generate_rows(model, tokenizer, rows, [(*key, 0) for key in keys], authors, progress=progress, **options)
+    if recognizer is None:
+        return [RankedWord(word, None, 1) for row in first for word in row]
+    versions = [[version] for version in _judged(recognizer, [word for row in first for word in row])]
 
     unsure = {i for i, (version,) in enumerate(versions) if _distance(version) > (0, False, SURE)}
     redrawn = [(row, number) for row in sorted({i // group for i in unsure}) for number in range(1, most)]
-    again = write_rows(model, tokenizer, [rows[row] for row, _ in redrawn], [(*keys[row], number) for row, number in redrawn],
+    again = generate_rows(model, tokenizer, [rows[row] for row, _ in redrawn], [(*keys[row], number) for row, number in redrawn],
                        authors[[row for row, _ in redrawn] or slice(0)], **options)
     of_word = [row * group + column for row, _ in redrawn for column in range(group)]
-    for i, version in zip(of_word, _judged(reader, [word for row in again for word in row])):
+    for i, version in zip(of_word, _judged(recognizer, [word for row in again for word in row])):
         if i in unsure:
             versions[i].append(version)
     return [_best(candidates) for candidates in versions]
 
 
-def _judged(reader, words):
+def _judged(recognizer, words):
     """(word, reading, nats of its text) of each."""
-    return list(zip(words, *reader.judge([word.points for word in words], [word.text for word in words])))
+    return list(zip(words, *recognizer.judge([word.points for word in words], [word.text for word in words])))
 
 
 def _distance(version):
     """How far a judged version is from its text, least first."""
-    word, reading, nats = version
-    return edits(word.text, reading), not word.finished, max(float(nats), SURE)
+    word, reading, nll = version
+    return edits(word.text, reading), not word.finished, max(float(nll), SURE)
 
 
 def _best(versions):
-    word, reading, _ = min(versions, key=lambda version: (*_distance(version), version[0].nats))
-    return SpeltWord(word, reading, len(versions))
+    word, reading, _ = min(versions, key=lambda version: (*_distance(version), version[0].nll))
+    return RankedWord(word, reading, len(versions))
 
 
 def parse_rewrite(text, n_words):

@@ -8,19 +8,25 @@ Knows no model; the cuts and joins are those of `splice.py`.
 
 import numpy as np
 
-from cursivetransformer.synthesis.splice import begun, joined_on_the_way, joined_within, made_of, set_side_by_side
+from cursivetransformer.synthesis.splice import (
+    begun,
+    joined_on_the_way,
+    joined_within,
+    made_of,
+    set_side_by_side,
+)
 
 STARTS, TRIES = 3, 8  # pieces looked at to begin with, and for each way of going on
 
 
 def assemble(lettered, texts, rng):
-    """Those of `texts` that can be put together out of a list of `splice.Lettered` of one hand: a list of `bank_entry.Word`."""
+    """Those of `texts` that can be put together out of a list of `splice.AlignedWord` of one hand: a list of `bank_entry.Word`."""
     pieces = _Pieces(lettered)
     return [one.word for one in (pieces.assembled(text, rng) for text in texts) if one]
 
 
 class _Pieces:
-    """Where recorded words hold what may follow: (a `Lettered`, the index of a character) by the character or pair that stands there."""
+    """Where recorded words hold what may follow: (a `AlignedWord`, the index of a character) by the character or pair that stands there."""
 
     def __init__(self, lettered):
         self.pairs, self.apart, self.joined, self.ends = {}, {}, {}, {}
@@ -37,14 +43,14 @@ class _Pieces:
                     self.ends.setdefault(char, []).append((one, k))
 
     def assembled(self, text, rng):
-        """The `Lettered` of a text, or None where no pieces go together."""
+        """The `AlignedWord` of a text, or None where no pieces go together."""
         for one, k in _drawn(self.apart.get(text[0], []), text, 0, rng)[:STARTS]:
             if made := self._grown(_from(one, k), text, rng):
                 return made
         return None
 
     def _grown(self, made, text, rng):
-        """The `Lettered` of a text that begins as `made` does, or None."""
+        """The `AlignedWord` of a text that begins as `made` does, or None."""
         k = _alike(made, 0, text, 0)
         while k < len(text):
             made = self._longer(made, k, text, rng)
@@ -54,7 +60,7 @@ class _Pieces:
         return self._ended(made, k, rng)
 
     def _longer(self, made, k, text, rng):
-        """A `Lettered` whose first k characters are those of `made`, and the next is the text's too; None where nothing goes on so."""
+        """A `AlignedWord` whose first k characters are those of `made`, and the next is the text's too; None where nothing goes on so."""
         if k - 1 in made.letters:
             for one, m in _drawn(self.pairs.get(text[k - 1:k + 1], []), text, k, rng):
                 if longer := joined_within(made, k - 1, one, m - 1):
@@ -73,7 +79,7 @@ class _Pieces:
         return None
 
     def _ended(self, made, k, rng):
-        """A `Lettered` of the first k characters of one, which ends as words end; one of a letter that was never recorded so is cut off
+        """A `AlignedWord` of the first k characters of one, which ends as words end; one of a letter that was never recorded so is cut off
         behind it. None where neither can be."""
         ends = self.ends.get(made.word.text[k - 1], [])
         if k in made.gaps or not ends:
@@ -86,7 +92,7 @@ class _Pieces:
 
 
 def _drawn(found, text, k, rng):
-    """Up to `TRIES` of the places found, (a `Lettered`, m), in an order drawn so that those come first whose text goes on from m as
+    """Up to `TRIES` of the places found, (a `AlignedWord`, m), in an order drawn so that those come first whose text goes on from m as
     `text` does from k for long."""
     if not found:
         return []
@@ -103,7 +109,7 @@ def _swapped(made, k, one, m):
 
 
 def _alike(one, m, text, k):
-    """How many characters of a `Lettered` from m on are those of `text` from k on."""
+    """How many characters of a `AlignedWord` from m on are those of `text` from k on."""
     n = 0
     for mine, wanted in zip(one.word.text[m:], text[k:]):
         if mine != wanted:
@@ -113,13 +119,13 @@ def _alike(one, m, text, k):
 
 
 def _from(one, k):
-    """What stands behind the gap k of a `Lettered`."""
+    """What stands behind the gap k of a `AlignedWord`."""
     main, marks = one.strokes(one.middles >= one.borders[k])
     return made_of([*main, *marks], one.word.text[k:], one.word.author, one.places[k:])
 
 
 def _up_to(one, k):
-    """The first k characters of a `Lettered`; None where they cannot be cut off, as a stop under a closing quote."""
+    """The first k characters of a `AlignedWord`; None where they cannot be cut off, as a stop under a closing quote."""
     text = one.word.text
     if k == len(text):
         return one

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.utils.errors import UserError
 from cursivetransformer.synthesis.glyphs import Glyph, Run
 from cursivetransformer.synthesis.letterforms import OWN_FACE
+from cursivetransformer.utils.errors import UserError
 
 HERSHEY_SCRIPT, HERSHEY_X_HEIGHT, HERSHEY_BASELINE = "scripts", 9, 9
 HERSHEY_POOR = "dijpqtx"  # drawn in pieces that no hand would write, or like type

@@ -16,7 +16,7 @@ LIKELY_FIRST = 0.6                     # that a hand takes the first of a letter
 
 
 @dataclass
-class Habits:
+class HandParameters:
     """What sets a hand apart. Lengths in x-heights, except x_height itself, in canvas heights; slant in dx for each dy.
 
     ascender, descender: factors of what stands above the x-height and below the baseline; loop_up, loop_down: factors of the
@@ -119,7 +119,7 @@ def _draw_habits(rng):
     between, lognormal = rng.uniform, lambda mean, spread: float(mean * np.exp(rng.normal(0, spread)))
     restless = between(0.5, 1.3)  # an untidy hand is untidy in everything
     lifting = between(0, 0.45) if rng.random() < 0.6 else 0.0
-    return Habits(
+    return HandParameters(
         x_height=lognormal(0.14, 0.13), slant=between(-0.12, 0.75), width=lognormal(1.08, 0.14), spacing=between(0.08, 0.42),
         ascender=lognormal(0.92, 0.22), descender=lognormal(0.92, 0.2), loop_up=between(0.15, 1.3), loop_down=between(0.3, 1.3),
         capital=between(0.88, 1.1), tension=between(0.0, 0.55), elastic=between(0.03, 0.1), lead_in=rng.choice([0.0, 0.3, 0.95]),

@@ -7,6 +7,8 @@ kinematic and figural aspects of drawing movements", Acta Psychologica 54, 1983)
 
 import numpy as np
 
+from cursivetransformer.ink.curves import hermite
+
 SEGMENT_SAMPLES = 10         # of the curve between two control points, before points are taken by time
 STRAIGHTEST = 0.5            # curvature, in 1/x-height, below which a hand moves no faster
 SLOWEST = 0.22               # speed, as a share of that on a straight, that a hand keeps in a corner
@@ -23,19 +25,6 @@ def curve(points, corner, tension=0.0):
     """
     dense = np.einsum("sk,nkd->nsd", _HERMITE, hermite(points, corner, tension)).reshape(-1, 2)
     return np.concatenate([dense, points[-1:]])
-
-
-def hermite(points, corner, tension=0.0):
-    """(n - 1, 4, 2): of each piece of `curve` its beginning, the tangent there, its end, and the tangent there."""
-    steps = np.diff(points, axis=0)
-    knots = np.sqrt(np.maximum(np.hypot(*steps.T), 1e-6))[:, None]
-    slopes = steps / knots
-    leave, arrive = np.concatenate([slopes, slopes[-1:]]), np.concatenate([slopes[:1], slopes])
-    smooth = (slopes[:-1] * knots[1:] + slopes[1:] * knots[:-1]) / (knots[1:] + knots[:-1]) * (1 - tension)
-    within = ~corner[1:-1, None]
-    leave[1:-1] = np.where(within, smooth, leave[1:-1])
-    arrive[1:-1] = np.where(within, smooth, arrive[1:-1])
-    return np.stack([points[:-1], leave[:-1] * knots, points[1:], arrive[1:] * knots], 1)
 
 
 def times(path, start_slow=True):

@@ -10,14 +10,14 @@ from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.config.synthesis import WordbankSettings
-from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.bank.prompts import make_prompts
+from cursivetransformer.config.synthesis import WordbankSettings
+from cursivetransformer.synthesis.fonts import load_faces
 from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.synthesizer import write_word
+from cursivetransformer.utils.errors import UserError
 
-FRESH = 5                 # stream of random numbers of a run's seed, after those of `reader_training.py`
+FRESH = 5                 # stream of random numbers of a run's seed, after those of `recognizer_training.py`
 WORDS_OF_A_STRANGER = 25  # that a new writer writes before the next one comes
 FIRST_STRANGER = 1_000_000  # seed of new writers, far from those of banks
 
@@ -30,18 +30,18 @@ def named_writers(words, faces):
 
 
 def write_fresh(words, config, number):
-    """`config.pen_words` new words, a list of `Word`, the batch `number` of a run with these settings (a `config.Config`).
+    """`config.synthetic_words` new words, a list of `Word`, the batch `number` of a run with these settings (a `config.Config`).
 
-    words: those of the bank. The share `pen_named` of them is by the bank's writers, the rest by writers without a name.
+    words: those of the bank. The share `synthetic_named_fraction` of them is by the bank's writers, the rest by writers without a name.
     """
     rng = np.random.default_rng([config.seed, FRESH, number])
-    faces = load_faces(config.pen_faces)
+    faces = load_faces(config.synthetic_fonts)
     known = named_writers(words, faces)
-    prompts = make_prompts(WordbankSettings(size=config.pen_words, least=0, pairs=0), rng)
-    n_known = round(config.pen_named * len(prompts)) if known else 0
+    prompts = make_prompts(WordbankSettings(size=config.synthetic_words, least=0, pairs=0), rng)
+    n_known = round(config.synthetic_named_fraction * len(prompts)) if known else 0
     fresh = [write_word(known[i % len(known)], text, rng) for i, text in enumerate(prompts[:n_known])]
     for start in range(n_known, len(prompts), WORDS_OF_A_STRANGER):
-        seed = FIRST_STRANGER + number * config.pen_words + start
+        seed = FIRST_STRANGER + number * config.synthetic_words + start
         stranger = Writer(f"stranger {seed}", seed, faces)
         fresh += [write_word(stranger, text, rng) for text in prompts[start:start + WORDS_OF_A_STRANGER]]
     return fresh

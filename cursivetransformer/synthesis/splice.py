@@ -35,7 +35,7 @@ TRIES = 30              # pairs of words looked at for a word
 
 
 @dataclass
-class Lettered:
+class AlignedWord:
     """A `bank_entry.Word` that can be cut. places: (characters,) the x about which each of its characters stands. Found from them:
 
     borders: (characters + 1,) x between two characters, and past the ends; letters: {index of a character: (k,) points at which it may
@@ -92,7 +92,7 @@ def late_strokes(spans, middles, places):
 
 
 def splice(lettered, n, rng):
-    """Up to `n` new words, a list of `bank_entry.Word`, out of a list of `Lettered` of one hand; fewer where few go together."""
+    """Up to `n` new words, a list of `bank_entry.Word`, out of a list of `AlignedWord` of one hand; fewer where few go together."""
     known, made, pool = {one.word.text for one in lettered}, [], list(lettered)
     if len(pool) < 2:
         return []
@@ -125,7 +125,7 @@ class _Places:
                     self.marks.append((one, m))
 
     def within(self, rng):
-        """A `Lettered` out of two that are drawn and cut within a letter, or None where they do not go together."""
+        """A `AlignedWord` out of two that are drawn and cut within a letter, or None where they do not go together."""
         a = _one_of(rng, self.plain)
         i = _one_of(rng, list(a.letters))
         b, j = _one_of(rng, self.letters[a.word.text[i]])
@@ -185,7 +185,7 @@ def _joined(a, at, k, b, to, m, phases):
 
 
 def begun(one, last):
-    """The points of a `Lettered` up to `last`, and the marks that are drawn later over them."""
+    """The points of a `AlignedWord` up to `last`, and the marks that are drawn later over them."""
     _, marks = one.strokes((np.arange(len(one.late)) > one.stroke[last]) & (one.middles < one.word.points[last, 0]))
     return one.word.points[:last + 1], marks
 
@@ -203,7 +203,7 @@ def set_side_by_side(a, k, b, m):
 
 
 def _made(a, k, b, m, p_main, q_main, p_marks, q_marks, moved):
-    """The `Lettered` of a's first k characters and b's from m on, each a list of parts (n, 3), late marks apart, which come last; moved: how
+    """The `AlignedWord` of a's first k characters and b's from m on, each a list of parts (n, 3), late marks apart, which come last; moved: how
     far b's go along x."""
     shift = np.array([moved, 0, 0], np.float32)
     parts = [*p_main, *(part + shift for part in q_main), *p_marks, *(part + shift for part in q_marks)]
@@ -211,12 +211,12 @@ def _made(a, k, b, m, p_main, q_main, p_marks, q_marks, moved):
 
 
 def made_of(parts, text, author, places):
-    """The `Lettered` of parts (n, 3) in the order in which they are drawn, brought to the left edge."""
+    """The `AlignedWord` of parts (n, 3) in the order in which they are drawn, brought to the left edge."""
     points = np.concatenate(parts).astype(np.float32)
     left = points[:, 0].min()
     points[:, 0] -= left
     points[-1, 2] = 0
-    return Lettered(Word(text, author, points, {"spliced": True}), places - left)
+    return AlignedWord(Word(text, author, points, {"spliced": True}), places - left)
 
 
 def _ways(points, at):

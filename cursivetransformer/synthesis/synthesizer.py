@@ -9,15 +9,14 @@ import string
 import numpy as np
 from tqdm import tqdm
 
-from cursivetransformer.synthesis import kinematics as motion
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.word import Word, word_to_entry
-from cursivetransformer.utils.errors import UserError, run_script
-from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.config.synthesis import get_synth_args
-from cursivetransformer.render.specimen import save_sheet
 from cursivetransformer.bank.prompts import PROMPTS, read_lines
+from cursivetransformer.bank.word import Word, word_to_entry
+from cursivetransformer.render.specimen import save_sheet
+from cursivetransformer.synthesis import kinematics as motion
+from cursivetransformer.synthesis.fonts import load_faces
 from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.utils.errors import UserError
 
 NAMES = ("Ada", "Ben", "Cleo", "Dov", "Edith", "Finn", "Greta", "Hugo", "Iris", "Jonas", "Kaya", "Leo")
 METADATA = {"synthetic": True, "source": "cursivetransformer.synth: written by a program, in the hand of no person"}
@@ -144,32 +143,27 @@ def make_writers(faces, n, first_seed=1, marks="auto"):
     return [Writer(NAMES[seed - 1] if 1 <= seed <= len(NAMES) else f"writer {seed}", seed, faces, marks) for seed in range(first_seed, first_seed + n)]
 
 
-def main(argv=None):
-    """The command line of this module."""
-    config = get_synth_args(argv=argv)
+def save_bank(config, say=print):
+    """Write what `config` (a `SynthSettings`) asks for: a bank, a sheet of hands, or both. Raises `UserError`."""
     if not config.out and not config.sheet:
         raise UserError("nothing to write: give --out BANK.json.zip, or --sheet PICTURE.png, or both")
-    faces = load_faces(config.faces)
+    faces = load_faces(config.fonts)
     writers = make_writers(faces, config.writers, config.first_writer, config.marks)
     prompts = read_lines(config.prompts or PROMPTS)
     if config.words:
         prompts = [prompts[i % len(prompts)] for i in range(config.words)]
     lacking = sorted({char for char in "".join(prompts + [config.text]) if char != " " and writers[0].glyph(char) is None})
     if lacking:
-        raise UserError(f"no face of {config.faces} has {' '.join(lacking)}; write without, or give another face")
+        raise UserError(f"no face of {config.fonts} has {' '.join(lacking)}; write without, or give another face")
     if config.out:
         words = tqdm(write_bank(prompts, writers, config.seed), total=len(prompts), unit="word", disable=None, leave=False)
         write_entries(config.out, (word_to_entry(word, DIGITS) for word in words))
-        print(f"{config.out}: {len(prompts)} words by {len(writers)} synthetic writers")
+        say(f"{config.out}: {len(prompts)} words by {len(writers)} synthetic writers")
     if config.sheet:
         save_sheet(config.sheet, [(writer.name, _line(writer, config.text)) for writer in writers])
-        print(f"{config.sheet}: {len(writers)} hands")
+        say(f"{config.sheet}: {len(writers)} hands")
 
 
 def _line(writer, text):
     """The words of a text in a writer's hand, each writing its own."""
     return [write_word(writer, word, np.random.default_rng([writer.seed, i])).points for i, word in enumerate(text.split())]
-
-
-if __name__ == "__main__":
-    run_script(main)

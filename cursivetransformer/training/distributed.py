@@ -21,7 +21,7 @@ class Processes:
 
     rank, size, first = 0, 1, True
 
-    def add_up(self, tensors):
+    def all_reduce(self, tensors):
         """Replace every tensor by its sum over the processes."""
 
     def any(self, wish):
@@ -45,7 +45,7 @@ class ManyProcesses(Processes):
         self.rank, self.size, self.device = dist.get_rank(), dist.get_world_size(), device
         self.first = self.rank == 0
 
-    def add_up(self, tensors):
+    def all_reduce(self, tensors):
         flat = torch.cat([t.detach().flatten().float() for t in tensors])  # one message instead of one a tensor
         with _told_if_another_died():
             dist.all_reduce(flat)
@@ -54,7 +54,7 @@ class ManyProcesses(Processes):
 
     def any(self, wish):
         flag = torch.tensor(float(wish), device=self.device)
-        self.add_up([flag])
+        self.all_reduce([flag])
         return bool(flag.item())
 
     def share(self, make):

@@ -14,17 +14,17 @@ NEWTON_SCHULZ_STEPS = 5
 def learning_rate_factor(step, config):
     """What the learning rates are multiplied by at a step counted from 0: a pure function.
 
-    A linear warm-up from nearly zero; then, for schedule "linear", 1 until the last `cooldown_share` of the steps and a straight
+    A linear warm-up from nearly zero; then, for schedule "linear", 1 until the last `cooldown_fraction` of the steps and a straight
     fall to nearly zero; for "step", `lr_decay` once every `step_lr_every` steps.
     """
     warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
     if config.schedule == "step":
         return warmup * config.lr_decay ** (step // config.step_lr_every)
-    cooldown = max(1, round(config.cooldown_share * config.max_steps))
+    cooldown = max(1, round(config.cooldown_fraction * config.max_steps))
     return warmup * min(1.0, max(0, config.max_steps - step) / cooldown)
 
 
-def orthogonalise(matrices):
+def orthogonalize(matrices):
     """The nearest matrices with orthonormal rows or columns, roughly, by a Newton-Schulz iteration; (n, rows, columns)."""
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[-2] > matrices.shape[-1]
@@ -62,7 +62,7 @@ class Muon(torch.optim.Optimizer):
             buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
             buffer.lerp_(p.grad, 1 - momentum)
             updates.append(p.grad.lerp(buffer, momentum))  # Nesterov's look ahead
-        for p, update in zip(params, orthogonalise(torch.stack(updates))):
+        for p, update in zip(params, orthogonalize(torch.stack(updates))):
             p.mul_(1 - lr * weight_decay).add_(update, alpha=-lr * scale)
 
 
@@ -72,7 +72,7 @@ def make_optimizers(model, config):
     Vectors and embeddings are not decayed. With "muon", Muon takes the model's inner matrices, AdamW the embeddings, the heads
     and the vectors. Each group keeps its full rate as "full_lr".
     """
-    matrices = model.inner_matrices()
+    matrices = model.hidden_matrices()
     inside = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in inside]
     if config.optimizer == "adamw":

@@ -7,21 +7,25 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from cursivetransformer.config import train as configs
-from cursivetransformer.training.finetune import known_hands
 from cursivetransformer.bank.authors import author_names
-from cursivetransformer.bank.word import mean_character_width
 from cursivetransformer.bank.registry import bank_name
-from cursivetransformer.models.checkpoint import find_run, find_run_by_id, load_checkpoint
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.bank.word import mean_character_width
+from cursivetransformer.config import train as configs
+from cursivetransformer.data.tokenizer import fold_text, make_tokenizer
+from cursivetransformer.models.checkpoint import (
+    find_run,
+    find_run_by_id,
+    load_checkpoint,
+)
 from cursivetransformer.models.factory import ModelConfig, make_model
 from cursivetransformer.models.text_encoder import character_rows
-from cursivetransformer.data.tokenizer import fold_text, make_tokenizer
+from cursivetransformer.training.finetune import known_hands
 from cursivetransformer.training.tracking import fetch_checkpoint
+from cursivetransformer.utils.errors import UserError
 
 # May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
 MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
-              "load_from_run_id", "reader_dir", "read_words", "best_by", "best_from", "patience", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
+              "load_from_run_id", "recognizer_dir", "read_words", "monitor", "monitor_start", "patience", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
 # Taken from the model that a run begins with.
 SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "tokenizer")
 LEAST_TEXT = 64  # characters of context, however short the words of the bank are
@@ -53,7 +57,7 @@ def start_from(config, words):
     config = configs.replace(config, **{name: getattr(source.config, name) for name in SHAPE}, max_seq_length=_length(config, source))
     before, shape, weights = source.tokenizer, source.model.config, source.model.state_dict()
     tokenizer = before.extended(config.alphabet or "".join(word.text for word in words))
-    authors, known = author_names(words), known_hands(source, words, config.init)
+    authors, known = author_names(words), known_hands(source, words, config.finetune)
     authors += [name for name in known if name not in authors]
     shape = dataclasses.replace(shape, authors=authors, n_chars=tokenizer.n_chars, space_id=int(tokenizer.encode_text(" ")[0]),
                                 max_text=max(shape.max_text, _longest_text(config, words)))
@@ -75,7 +79,7 @@ def _longest_text(config, words):
 def _length(config, source):
     """Tokens that an example may have: what the model of the checkpoint learnt, more only where its positions have no end."""
     theirs = source.config.max_seq_length
-    return theirs if source.model.bounded else max(theirs, config.max_seq_length if "max_seq_length" in config.explicit or config.init else 0)
+    return theirs if source.model.bounded else max(theirs, config.max_seq_length if "max_seq_length" in config.explicit or config.finetune else 0)
 
 
 def checkpoint_to_resume(config):

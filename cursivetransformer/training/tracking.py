@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import told_as_mistakes
 from cursivetransformer.config.args import public_values
+from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.io import as_user_error
 
 ARTIFACT_SECONDS = 300  # at least, between two uploads of a checkpoint
 
@@ -24,7 +24,7 @@ class Tracker:
     def __init__(self, folder, config, wandb_id=None, first_step=0):
         self.folder = Path(folder)
         self.metrics_path = self.folder / "metrics.jsonl"
-        with told_as_mistakes(self.folder):
+        with as_user_error(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._drop_metrics_after(first_step)
         self._line_open = False
@@ -54,7 +54,7 @@ class Tracker:
     def log(self, step, metrics):
         """Append one line of figures to metrics.jsonl, and to W&B."""
         row = {"step": step, **{name: value for name, value in metrics.items() if math.isfinite(value)}}
-        with told_as_mistakes(self.metrics_path), open(self.metrics_path, "a", encoding="utf-8") as file:
+        with as_user_error(self.metrics_path), open(self.metrics_path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         if self.wandb:
             self.wandb.log(step, metrics)
@@ -94,7 +94,7 @@ class Tracker:
         self.metrics_path.write_text("".join(kept), encoding="utf-8")
 
 
-class Silence:
+class NullTracker:
     """The tracker of a process that is not the first: it has nothing to say."""
 
     wandb_id = None

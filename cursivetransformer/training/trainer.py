@@ -9,25 +9,50 @@ from pathlib import Path
 
 import torch
 
-from cursivetransformer.config import train as configs
-from cursivetransformer.training.finetune import Hand, chosen_settings, learn_hand, own_words, replayed, take_nearest_hands
 from cursivetransformer.bank.coverage import tell_advice
 from cursivetransformer.bank.registry import bank_name, load_banks
-from cursivetransformer.models.checkpoint import Checkpoint, export, load_checkpoint, save_checkpoint
-from cursivetransformer.models.loss import BatchNats, is_compiled
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.synthesis.online import FreshInk
+from cursivetransformer.config import train as configs
+from cursivetransformer.data.dataloader import DataLoader
+from cursivetransformer.data.dataset import own_words
+from cursivetransformer.models.checkpoint import (
+    Checkpoint,
+    export,
+    load_checkpoint,
+    save_checkpoint,
+)
+from cursivetransformer.models.loss import BatchLoss, estimate_loss, is_compiled
+from cursivetransformer.recognition.recognizer import (
+    find_selection_recognizer,
+    recognizer_from_state,
+)
 from cursivetransformer.synthesis.concatenative import spliced_words
-from cursivetransformer.training.optim import learning_rate_factor, make_optimizers, set_learning_rates
-from cursivetransformer.training.samples import draw_preview, reading_error
+from cursivetransformer.synthesis.online import FreshInk
 from cursivetransformer.training.distributed import Processes, processes
+from cursivetransformer.training.finetune import (
+    Hand,
+    chosen_settings,
+    init_author_embeddings,
+    learn_hand,
+    replayed,
+)
+from cursivetransformer.training.optim import (
+    learning_rate_factor,
+    make_optimizers,
+    set_learning_rates,
+)
 from cursivetransformer.training.progress import Meter, stop_signals
-from cursivetransformer.recognition.recognizer import find_choosing_reader, reader_from_state
-from cursivetransformer.training.run import checkpoint_to_resume, new_folder, resumed_config, start_anew, start_from
-from cursivetransformer.data.dataloader import Stream, mean_nats
-from cursivetransformer.training.tracking import Silence, Tracker
+from cursivetransformer.training.run import (
+    checkpoint_to_resume,
+    new_folder,
+    resumed_config,
+    start_anew,
+    start_from,
+)
+from cursivetransformer.training.samples import draw_preview, reading_error
+from cursivetransformer.training.tracking import NullTracker, Tracker
+from cursivetransformer.utils.errors import UserError
 
-STEPS_BETWEEN_WISHES = 10  # several processes ask each other whether to stop
+STOP_CHECK_INTERVAL = 10  # several processes ask each other whether to stop
 
 
 def train(config, warn=print):
@@ -45,41 +70,41 @@ class Trainer:
 
     def __init__(self, config, model, words, tokenizer, bank_digest, folder, warn, group, hand=None):
         self.config, self.bank_digest, self.folder, self.group, self.hand = config, bank_digest, Path(folder), group, hand
-        self.stream = Stream(words, tokenizer, config, warn, group.rank, group.size, fixed=is_compiled(config), authors=model.config.authors)
+        self.loader = DataLoader(words, tokenizer, config, warn, group.rank, group.size, fixed=is_compiled(config), authors=model.config.authors)
         self.replay, self.spliced = replayed(config, words, warn), []
-        self.fresh = FreshInk(words + self.replay, config) if config.pen_words else None
+        self.fresh = FreshInk(words + self.replay, config) if config.synthetic_words else None
         self.model = model.to(config.device)
         self.optimizers = make_optimizers(self.model, config)
         self.step, self.best_step, self.best_loss, self.best_error, self.seconds = 0, 0, math.inf, math.inf, 0.0
         self.wandb_id = self.fresh_number = None
-        self.nats = BatchNats(self.model, config, warn)
-        self.evaluations = {split: self.stream.evaluation(split) for split in ("train", "test")} if group.first else {}
-        if config.init:
-            self.hand = hand or group.share(lambda: learn_hand(config, self.stream, self.replay, bank_digest, warn))
-            self.reader = reader_from_state(self.hand.reader, config.device)
-            self.spliced = spliced_words(config, [self.stream.words[i] for i in self.stream.train_ids], self.reader) if config.splice_share else []
+        self.nll = BatchLoss(self.model, config, warn)
+        self.evaluations = {split: self.loader.evaluation(split) for split in ("train", "test")} if group.first else {}
+        if config.finetune:
+            self.hand = hand or group.share(lambda: learn_hand(config, self.loader, self.replay, bank_digest, warn))
+            self.recognizer = recognizer_from_state(self.hand.recognizer, config.device)
+            self.spliced = spliced_words(config, [self.loader.words[i] for i in self.loader.train_ids], self.recognizer) if config.splice_fraction else []
         else:
-            needed_by = "--best_by reading" if config.best_by == "reading" else ""
-            self.reader = find_choosing_reader(config, bank_digest, warn, needed_by) if group.first and config.read_words else None
+            needed_by = "--monitor reading" if config.monitor == "reading" else ""
+            self.recognizer = find_selection_recognizer(config, bank_digest, warn, needed_by) if group.first and config.read_words else None
         if self.replay or self.spliced:
-            self.stream.renew(self.replay, self.spliced)
+            self.loader.set_mixture(self.replay, self.spliced)
         c, t = config, tokenizer
-        warn(f"{len(self.stream.train_ids)} training and {len(self.stream.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
+        warn(f"{len(self.loader.train_ids)} training and {len(self.loader.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
              f"{self.model.n_parameters / 1e6:.2f} million weights on {f'{group.size} x ' if group.size > 1 else ''}{c.device}, preset {c.preset}")
 
     @classmethod
     def start(cls, config, warn=print, group=Processes()):
-        """A new run: with random weights, with those that `config.start_from` names, or adapting what `config.init` names."""
+        """A new run: with random weights, with those that `config.start_from` names, or adapting what `config.finetune` names."""
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         folder = group.share(lambda: new_folder(config))
-        if config.init:
+        if config.finetune:
             config = chosen_settings(config, words)
             group.share(lambda: tell_advice(words, folder, warn))
         words = own_words(words, config)
         config, model, tokenizer = start_from(config, words) if config.start_from else start_anew(config, words)
         trainer = cls(config, model, words, tokenizer, digest, folder, warn, group)
-        if config.init:
-            trainer.hand.origin["instead"] = take_nearest_hands(config, trainer.model, trainer.stream)
+        if config.finetune:
+            trainer.hand.origin["instead"] = init_author_embeddings(config, trainer.model, trainer.loader)
         return trainer
 
     @classmethod
@@ -90,7 +115,7 @@ class Trainer:
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         if digest != saved.bank_digest:
             raise UserError(f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run")
-        hand = Hand(saved.reader, saved.origin) if config.init else None
+        hand = Hand(saved.recognizer, saved.origin) if config.finetune else None
         trainer = cls(config, saved.model, own_words(words, config), saved.tokenizer, digest, path.parent, warn, group, hand)
         trainer._restore(saved.training)
         if trainer.step >= config.max_steps:
@@ -100,10 +125,10 @@ class Trainer:
 
     def run(self):
         """Train to the last step, or to a signal. Returns the path of the best checkpoint."""
-        tracker = Tracker(self.folder, self.config, self.wandb_id, self.step) if self.group.first else Silence()
+        tracker = Tracker(self.folder, self.config, self.wandb_id, self.step) if self.group.first else NullTracker()
         self.wandb_id = tracker.wandb_id or self.wandb_id
         if self.hand and self.step == 0 and self.group.first:  # what the base makes of it, to compare with
-            draw_preview(self.model, self.stream, tracker.picture_path(0))
+            draw_preview(self.model, self.loader, tracker.picture_path(0))
         try:
             with stop_signals() as stop:
                 self._loop(tracker, stop)
@@ -118,7 +143,7 @@ class Trainer:
         if self.hand and self.group.first:  # all that writing needs, in one small file
             best = self.folder / f"{bank_name(self.config.dataset_name)}.pt"
             export(self.folder / "best.pt", best)
-        misread = f" and {self.best_error:.1%} of the characters misread" if self.reader else ""
+        misread = f" and {self.best_error:.1%} of the characters misread" if self.recognizer else ""
         tracker.say(f"done: test loss {self.best_loss:.4f} nats per token{misread} at best; write with: python sample.py \"your text\" --checkpoint {best}")
         return best
 
@@ -149,29 +174,29 @@ class Trainer:
 
     def _renew(self):
         """Have the stream go on with the fresh words that belong to this step, where there are any and it does not have them yet."""
-        number = self.step // self.config.pen_every
+        number = self.step // self.config.synthetic_interval
         if self.fresh and number != self.fresh_number:
-            self.stream.renew(self.replay + self.fresh.words(number), self.spliced)
+            self.loader.set_mixture(self.replay + self.fresh.words(number), self.spliced)
             self.fresh_number = number
 
     def _stopping(self, stop):
         """Whether a signal asks to stop; several processes agree on it every few steps, so that they stop after the same one."""
         if self.group.size == 1:
             return stop.signal
-        if self.step % STEPS_BETWEEN_WISHES or not self.group.any(stop.signal):
+        if self.step % STOP_CHECK_INTERVAL or not self.group.any(stop.signal):
             return False
         stop.signal = stop.signal or signal.SIGTERM
         return True
 
     def train_step(self):
         """One optimizer step; returns its loss and how many tokens it is of, as tensors, so that nobody waits for them."""
-        packed = self.stream.train_batch(self.step)
+        packed = self.loader.train_batch(self.step)
         self.model.train()
-        nats = self.nats.training(packed, self.stream.width)
-        nats.backward()
+        nll = self.nll.training(packed, self.loader.width)
+        nll.backward()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        nats, n_tokens = nats.detach(), packed.n_tokens.float()
-        self.group.add_up([*gradients, nats, n_tokens])
+        nll, n_tokens = nll.detach(), packed.n_tokens.float()
+        self.group.all_reduce([*gradients, nll, n_tokens])
         torch._foreach_div_(gradients, n_tokens)
         if self.config.grad_clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
@@ -180,12 +205,12 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        return nats / n_tokens, n_tokens
+        return nll / n_tokens, n_tokens
 
     def evaluate(self, split):
         """Loss on the fixed words of a split: nats per real token, and nats per offset."""
         self.model.eval()
-        return mean_nats(self.nats, self.evaluations[split])
+        return estimate_loss(self.nll, self.evaluations[split])
 
     def _log(self, tracker, meter):
         """Evaluate, record, save and draw."""
@@ -194,19 +219,19 @@ class Trainer:
         self._check(test)
         metrics = {"train_loss": train, "test_loss": test, "test_nats_per_offset": test_per_offset, "batch_loss": meter.loss(),
                    "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds + training_seconds,
-                   "tokens_per_second": speed, **self.stream.counts()}
+                   "tokens_per_second": speed, **self.loader.counts()}
         line = f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset"
-        if self.reader:
-            metrics["reading_error"] = reading_error(self.model, self.stream, self.reader)
+        if self.recognizer:
+            metrics["reading_error"] = reading_error(self.model, self.loader, self.recognizer)
             line += f", {metrics['reading_error']:.1%} of the characters misread"
         tracker.log(self.step, metrics)
         tracker.say(line)
         self.seconds += training_seconds
         error = metrics.get("reading_error", math.inf)
-        if self.best_step < self.config.best_from * self.config.max_steps:  # what was kept so far does not compete
+        if self.best_step < self.config.monitor_start * self.config.max_steps:  # what was kept so far does not compete
             self.best_loss, self.best_error = math.inf, math.inf
         # Of two equal errors the later one, which has been trained for longer.
-        improved = error <= self.best_error if self.config.best_by == "reading" else test < self.best_loss
+        improved = error <= self.best_error if self.config.monitor == "reading" else test < self.best_loss
         self.best_loss, self.best_error = min(test, self.best_loss), min(error, self.best_error)
         if improved:
             self.best_step = self.step
@@ -214,7 +239,7 @@ class Trainer:
         self.save("last.pt")
         tracker.checkpoint(self.folder / "last.pt", force=self.step == self.config.max_steps)
         path = tracker.picture_path(self.step)
-        draw_preview(self.model, self.stream, path)
+        draw_preview(self.model, self.loader, path)
         tracker.picture(self.step, path)
 
     def _check(self, loss):
@@ -231,8 +256,8 @@ class Trainer:
             "random_state": torch.get_rng_state(),
             "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        hand = {"reader": self.hand.reader, "origin": self.hand.origin} if self.hand else {}
-        save_checkpoint(self.folder / name, Checkpoint(self.model, self.stream.tokenizer, self.config, training, self.bank_digest, **hand))
+        hand = {"recognizer": self.hand.recognizer, "origin": self.hand.origin} if self.hand else {}
+        save_checkpoint(self.folder / name, Checkpoint(self.model, self.loader.tokenizer, self.config, training, self.bank_digest, **hand))
         return self.folder / name
 
     def _restore(self, training):

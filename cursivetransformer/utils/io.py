@@ -9,8 +9,18 @@ from pathlib import Path
 from cursivetransformer.utils.errors import UserError
 
 
+def shipped(name):
+    """The path of a file that comes with the program: a model, recognizers, a bank, word lists, the recording page.
+
+    An installed package holds them in `assets`, a checkout in `data/` and at its root.
+    """
+    package = Path(__file__).parent.parent
+    places = [package / "assets" / name, package.parent / "data" / name, package.parent / name]
+    return next((place for place in places if place.exists()), places[0])
+
+
 @contextmanager
-def told_as_mistakes(path):
+def as_user_error(path):
     """Turn what the system refuses while writing `path` (no space, no permission, no such folder) into a `UserError`."""
     try:
         yield
@@ -27,7 +37,7 @@ def atomic_path(path):
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
     try:
-        with told_as_mistakes(path):
+        with as_user_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             _flush(temporary)
@@ -40,7 +50,7 @@ def atomic_path(path):
 def check_writable(path):
     """Raise `UserError` now where `path` could not be written later; makes its folder."""
     path = Path(path)
-    with told_as_mistakes(path):
+    with as_user_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer.bank.authors import author_names, author_numbers, find_author, hand_numbers
+from cursivetransformer.bank.authors import (
+    author_names,
+    author_numbers,
+    find_author,
+    hand_numbers,
+)
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.data.dataloader import Stream
+from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.eval_texts import judged_texts
 from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.utils.errors import UserError
 from tests.made_up import made_up_words
 
 
@@ -31,17 +36,17 @@ def test_authors_are_numbered_by_how_much_they_wrote():
 
 def stream_of(words, names, **changes):
     config = get_all_args(use_argparse=False, **{"device": "cpu", "batch_size": 8, "num_words": 3, "test_size": 40, **changes})
-    return Stream(words, make_tokenizer("polar", "abcdehilnorstu"), config, lambda sentence: None, authors=names)
+    return DataLoader(words, make_tokenizer("polar", "abcdehilnorstu"), config, lambda sentence: None, authors=names)
 
 
 
 def test_a_batch_says_who_wrote_and_so_does_an_evaluation():
     """Every word of an example is by the author that is said to have written it."""
     words = words_of("Ada", "Ben", "someone else")
-    stream = stream_of(words, ["Ada", "Ben"], author_dropout=0)
-    wrote = {tuple(stream.tokenizer.encode_text(word.text)): number for word, number in zip(stream.words, stream.author_numbers)}
-    space = int(stream.tokenizer.encode_text(" ")[0])
-    for packed in [*(stream.train_batch(step) for step in range(20)), *stream.evaluation("test"), *stream.evaluation("train")]:
+    loader = stream_of(words, ["Ada", "Ben"], author_dropout=0)
+    wrote = {tuple(loader.tokenizer.encode_text(word.text)): number for word, number in zip(loader.words, loader.author_numbers)}
+    space = int(loader.tokenizer.encode_text(" ")[0])
+    for packed in [*(loader.train_batch(step) for step in range(20)), *loader.evaluation("test"), *loader.evaluation("train")]:
         for row, author in zip(packed.text, packed.authors.tolist()):
             ids, word = row[row > 0].tolist(), []
             for i in ids:
@@ -56,23 +61,23 @@ def test_a_batch_says_who_wrote_and_so_does_an_evaluation():
 
 def test_fresh_words_are_trained_on_and_held_out_texts_are_not():
     words, rng = words_of("Ada"), np.random.default_rng(0)
-    stream = stream_of(words, ["Ada"], author_dropout=0)
-    held_out = {stream.words[i].text for i in stream.test_ids}
+    loader = stream_of(words, ["Ada"], author_dropout=0)
+    held_out = {loader.words[i].text for i in loader.test_ids}
     spared = [Word(text, "Ada", words[0].points) for text in [*held_out, "a", "the"]]
     assert {"a", "the"} <= judged_texts()
     fresh = [Word("".join(rng.permutation(list("hello"))) + "tu", f"stranger {i % 5}", words[0].points) for i in range(200)]
-    before = [packed.tokens for packed in stream.evaluation("test")]
-    stream.renew(fresh + spared + [Word("q?", "Ada", words[0].points)])
+    before = [packed.tokens for packed in loader.evaluation("test")]
+    loader.set_mixture(fresh + spared + [Word("q?", "Ada", words[0].points)])
     drawn, authors = set(), set()
     for step in range(60):
-        packed = stream.train_batch(step)
+        packed = loader.train_batch(step)
         authors |= set(packed.authors.tolist())
         for row in packed.text:
-            drawn |= set("".join(stream.tokenizer.alphabet[i - 1] for i in row[row > 0].tolist()).split())
+            drawn |= set("".join(loader.tokenizer.alphabet[i - 1] for i in row[row > 0].tolist()).split())
     fresh_texts = {word.text for word in fresh}
     assert len(drawn & fresh_texts) > 20 and drawn - fresh_texts and authors == {0, 1}
     assert not drawn & (held_out | {"a", "the", "q?"})
-    assert all(torch.equal(a, packed.tokens) for a, packed in zip(before, stream.evaluation("test")))
-    stream.renew([])
-    assert not any(word in fresh_texts for step in range(20) for row in stream.train_batch(step).text
-                   for word in "".join(stream.tokenizer.alphabet[i - 1] for i in row[row > 0].tolist()).split())
+    assert all(torch.equal(a, packed.tokens) for a, packed in zip(before, loader.evaluation("test")))
+    loader.set_mixture([])
+    assert not any(word in fresh_texts for step in range(20) for row in loader.train_batch(step).text
+                   for word in "".join(loader.tokenizer.alphabet[i - 1] for i in row[row > 0].tolist()).split())

@@ -6,13 +6,20 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cursivetransformer.bank.coverage import LEAST_WORDS, advise, lacking, main, next_prompts, odd_words
+from cursivetransformer.bank.coverage import (
+    LEAST_WORDS,
+    advise,
+    lacking,
+    next_prompts,
+    odd_words,
+)
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.word import Word, word_to_entry
-from cursivetransformer.bank.registry import load_banks
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.ink.strokes import resized
 from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines
+from cursivetransformer.bank.registry import load_banks
+from cursivetransformer.bank.word import Word, word_to_entry
+from cursivetransformer.cli import bank_advise
+from cursivetransformer.ink.strokes import resized
+from cursivetransformer.utils.errors import UserError
 from tests.shapes import shape_words
 
 POINTS = np.array([[0, 0, 1], [0.1, -0.14, 1], [0.2, 0, 0]], np.float32)
@@ -71,12 +78,12 @@ def test_a_complete_bank_needs_no_list():
 def test_the_command_writes_a_list_that_the_page_takes(tmp_path, monkeypatch, capsys):
     write_entries(tmp_path / "mine.json", [word_to_entry(word) for word in shape_words(12)])
     monkeypatch.chdir(tmp_path)
-    main([str(tmp_path / "mine.json")])
+    bank_advise([str(tmp_path / "mine.json")])
     told = capsys.readouterr().out
     assert f"{LEAST_WORDS - 12} more at least" in told and "mine-next.txt: 88 words" in told
     lines = (tmp_path / "mine-next.txt").read_text().splitlines()
     assert len(lines) == 88 and all(line.strip() == line and line for line in lines)
-    main([str(tmp_path / "mine.json"), str(tmp_path / "other.txt")])
+    bank_advise([str(tmp_path / "mine.json"), str(tmp_path / "other.txt")])
     assert (tmp_path / "other.txt").read_text().splitlines() == lines
-    with pytest.raises(UserError, match="usage"):
-        main([])
+    with pytest.raises(UserError, match="bank"):
+        bank_advise([])

@@ -8,8 +8,19 @@ import numpy as np
 import pytest
 
 from cursivetransformer.bank import file as bank
-from cursivetransformer.bank.file import check, load_bank, merge, read_entries, write_entries
-from cursivetransformer.bank.word import Fault, compact, parse_entry, word_to_entry
+from cursivetransformer.bank.file import (
+    check,
+    load_bank,
+    merge,
+    read_entries,
+    write_entries,
+)
+from cursivetransformer.bank.word import (
+    InvalidEntry,
+    compact,
+    parse_entry,
+    word_to_entry,
+)
 from cursivetransformer.utils.errors import UserError
 
 
@@ -79,7 +90,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("sentence", FAULTS)
 def test_each_fault_is_named(sentence):
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(InvalidEntry) as caught:
         parse_entry(FAULTS[sentence])
     if sentence != "huge integer":
         assert sentence.strip() in str(caught.value)

@@ -8,9 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.bank.prompts import (
+    MARKS,
+    PROMPTS,
+    WORDS,
+    coverage,
+    coverage_table,
+    make_prompts,
+    put_into_page,
+    read_lines,
+)
 from cursivetransformer.config.synthesis import get_wordbank_args
-from cursivetransformer.bank.prompts import MARKS, PROMPTS, WORDS, coverage, coverage_table, make_prompts, put_into_page, read_lines
+from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -49,7 +58,7 @@ def test_random_strings_are_flatter_than_english():
 
 def test_what_ships_covers_what_it_should_and_is_what_the_command_makes(tmp_path):
     out = tmp_path / "again.txt"
-    result = subprocess.run([sys.executable, "-m", "cursivetransformer.bank.prompts", "--out", str(out)], cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-m", "cursivetransformer", "bank", "prompts", "--out", str(out)], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0 and "0 missing" in result.stdout
     assert out.read_text() == PROMPTS.read_text()
     assert min(coverage(read_lines(PROMPTS))[0].values()) >= 20

@@ -7,7 +7,13 @@ import sys
 import zipfile
 
 from benchmarks.page import loops
-from cursivetransformer.bank.file import iterate_entries, load_bank, parse_entries, read_entries, write_entries
+from cursivetransformer.bank.file import (
+    iterate_entries,
+    load_bank,
+    parse_entries,
+    read_entries,
+    write_entries,
+)
 from cursivetransformer.bank.word import word_to_entry
 from tests.collect.common import DOT, ROOT, STARTER, exported
 
@@ -24,7 +30,7 @@ def test_zips_go_out_to_the_trainer_and_come_back(recorder, new_recorder, tmp_pa
     recorder.export(tmp_path / "bank.json")
     assert read_entries(tmp_path / "bank.json.zip") == read_entries(tmp_path / "bank.json")
     assert (tmp_path / "bank.json.zip").stat().st_size < 0.7 * (tmp_path / "bank.json").stat().st_size
-    check = subprocess.run([sys.executable, "-m", "cursivetransformer.bank.file", "check", str(tmp_path / "bank.json.zip")], cwd=ROOT, capture_output=True, text=True)
+    check = subprocess.run([sys.executable, "-m", "cursivetransformer", "bank", "check", str(tmp_path / "bank.json.zip")], cwd=ROOT, capture_output=True, text=True)
     assert check.returncode == 0 and "5 words, 0 faulty" in check.stdout and "Ada L\u00f6w (5)" in check.stdout
     other = new_recorder()
     assert other.import_files(tmp_path / "bank.json.zip") == ["bank.json.zip: 5 words added, 0 there already, 0 faulty."]

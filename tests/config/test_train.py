@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
+from cursivetransformer.config.args import public_values
+from cursivetransformer.config.sample import SampleConfig, get_sample_args
 from cursivetransformer.config.train import Config, get_all_args
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.config.sample import SampleConfig, get_sample_args
-from cursivetransformer.config.args import public_values
 
 KNOWN_NAMES = """dataset_name wandb_entity wandb_project wandb_run_name wandb_api_key load_from_run_id local_checkpoint_path
     max_steps print_every log_every lr_decay step_lr_every device seed n_layer n_embd n_embd_context n_ctx_head learning_rate
@@ -67,7 +67,7 @@ def test_what_is_given_wins_over_the_preset():
     (["--max_seq_length", "20"], "--max_seq_length must be 64 or more"),
     (["--min_words", "3"], "at most --num_words"),
     (["--downsample_mean", "0.99"], "stays in"),
-    (["--test_share", "1"], "--test_share must be between"),
+    (["--test_fraction", "1"], "--test_fraction must be between"),
     (["--device", "tpu"], "--device takes"),
     (["--device", "cuda:x"], "--device takes"),
     (["--resume", "a", "--load_from_run_id", "b"], "both say what to continue"),
@@ -102,7 +102,7 @@ def test_sampling_takes_its_text_without_a_flag():
     assert (config.text, config.out, config.top_p) == ("Dear Ada", "dear.png", 0.5)
     for argv, sentence in ((["a", "b"], "in quotes"), (["a", "--top_p", "0"], "--top_p must"), (["a", "--temperature", "-1"], "--temperature must"),
                            (["a", "--line_width", "0"], "--line_width must"), (["a", "--missing", "guess"], "takes one of fail, skip"),
-                           (["a", "--x_height", "0.1"], "--x_height must"), (["a", "--even_slant", "2"], "--even_slant must"), (["a", "--bias", "-1"], "--bias must"),
+                           (["a", "--x_height", "0.1"], "--x_height must"), (["a", "--normalize_slant", "2"], "--normalize_slant must"), (["a", "--bias", "-1"], "--bias must"),
                            (["a", "--fps", "60"], "--fps must"), (["a", "--align", "middle"], "takes one of left, justified"), (["a", "--file", "b"], "--file must be left out")):
         with pytest.raises(UserError, match=sentence):
             get_sample_args(argv=argv)

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from cursivetransformer.config.train import get_all_args
+from cursivetransformer.data.dataloader import DataLoader, arrange
 from cursivetransformer.data.dataset import NO_WORD
 from cursivetransformer.data.packing import as_rows, row_lengths
-from cursivetransformer.data.dataloader import Stream, arrange
 from cursivetransformer.data.tokenizer import make_tokenizer
 
 
-def stream(words, rank=0, size=1, fixed=False, **changes):
+def loader(words, rank=0, size=1, fixed=False, **changes):
     config = get_all_args(use_argparse=False, **{"device": "cpu", "test_size": 40, "batch_size": 8, **changes})
-    return Stream(words, make_tokenizer("polar", "".join(word.text for word in words)), config, lambda sentence: None, rank, size, fixed)
+    return DataLoader(words, make_tokenizer("polar", "".join(word.text for word in words)), config, lambda sentence: None, rank, size, fixed)
 
 
 def examples_of(packed):
@@ -26,35 +26,35 @@ def examples_of(packed):
 
 
 def test_batches_are_a_function_of_the_step_alone(words):
-    forward, backward = stream(words), stream(words)
+    forward, backward = loader(words), loader(words)
     ahead = {step: forward.train_batch(step).tokens for step in range(12)}
     for step in reversed(range(12)):
         assert torch.equal(backward.train_batch(step).tokens, ahead[step])
     assert not torch.equal(ahead[0][:50], ahead[1][:50])
-    assert not torch.equal(stream(words, seed=1).train_batch(0).tokens[:50], ahead[0][:50])
+    assert not torch.equal(loader(words, seed=1).train_batch(0).tokens[:50], ahead[0][:50])
 
 
 def test_examples_repeat_after_train_size(words):
-    data = stream(words, train_size=128)
+    data = loader(words, train_size=128)
     assert torch.equal(data.train_batch(1).tokens, data.train_batch(1 + 128 // 8).tokens)
 
 
 @pytest.mark.parametrize("size", [2, 4])
 @pytest.mark.parametrize("fixed", [False, True])
 def test_the_processes_share_a_batch_and_lose_nothing(words, size, fixed):
-    whole = stream(words).train_batch(3)
-    parts = [stream(words, rank, size, fixed).train_batch(3) for rank in range(size)]
+    whole = loader(words).train_batch(3)
+    parts = [loader(words, rank, size, fixed).train_batch(3) for rank in range(size)]
     shares = [examples_of(part) for part in parts]
     assert examples_of(whole) == set.union(*shares) and sum(map(len, shares)) == 8
     assert sum(int(part.n_tokens) for part in parts) == int(whole.n_tokens)
 
 
 def test_no_position_is_padding_and_with_a_fixed_room_few_are(real_words):
-    snug, fixed = stream(real_words), stream(real_words, batch_size=64, fixed=True)
+    snug, fixed = loader(real_words), loader(real_words, batch_size=64, fixed=True)
     for step in range(30):
         snug.train_batch(step)
         packed = fixed.train_batch(step)
-        assert len(packed.tokens) == fixed.room and int(packed.place[packed.example < 64].max()) < fixed.width
+        assert len(packed.tokens) == fixed.capacity and int(packed.position[packed.example < 64].max()) < fixed.width
     assert snug.counts()["real_share"] == 1
     assert 0.8 < fixed.counts()["real_share"] < 1
 
@@ -65,11 +65,11 @@ def test_evaluation_words_are_fixed_and_the_same_ink_for_every_model(words):
     for split in ("train", "test"):
         inks = []
         for kind in kinds:
-            batches = stream(words, **kind).evaluation(split)
+            batches = loader(words, **kind).evaluation(split)
             rows = [row[:n] for b in batches for row, n in zip(as_rows(b, 520, int(row_lengths(b).max()))[0], row_lengths(b))]
             pieces = [tuple(piece.tolist()) for row in rows for piece in row.tensor_split((row == 520).nonzero()[1:, 0])]
             inks.append((sorted(pieces), sum(int(b.n_offsets) for b in batches), sum(int(b.n_tokens) for b in batches)))
-        assert inks[0] == inks[1] == inks[2] and len(inks[0][0]) == min(40, len(stream(words).test_ids) if split == "test" else 40)
+        assert inks[0] == inks[1] == inks[2] and len(inks[0][0]) == min(40, len(loader(words).test_ids) if split == "test" else 40)
 
 
 def test_words_are_arranged_as_full_as_rows_can_be():
@@ -86,8 +86,8 @@ def test_a_fixed_room_grows_for_longer_words_that_come_later(words):
     for word in short:
         word.points = word.points[:20].copy()
         word.points[-1, 2] = 0
-    one = stream(short, fixed=True, own_share=0.1)
+    one = loader(short, fixed=True, own_fraction=0.1)
     before = one.width
-    one.renew([replace(word, text=4 * word.text[:3], points=np.resize(word.points, (800, 3))) for word in words[:20]])
+    one.set_mixture([replace(word, text=4 * word.text[:3], points=np.resize(word.points, (800, 3))) for word in words[:20]])
     long = max(int(one.train_batch(step).lengths.max()) for step in range(6))
     assert before < long <= one.width

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 
 from benchmarks.pipeline import plain_example
-from cursivetransformer.ink.augment import draw_rates, draw_transforms
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.data.dataset import IGNORE, NO_WORD, Ink, draw_word_ids, make_batch, split_words, usable_words
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.data.dataset import (
+    IGNORE,
+    NO_WORD,
+    Ink,
+    draw_word_ids,
+    make_batch,
+    split_words,
+    usable_words,
+)
 from cursivetransformer.data.tokenizer import TEXT_PAD, TOKENIZERS, make_tokenizer
+from cursivetransformer.ink.augment import draw_rates, draw_transforms
+from cursivetransformer.utils.errors import UserError
 
 
 def settings(**changes):

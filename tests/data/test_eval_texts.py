@@ -4,7 +4,12 @@ import string
 
 import numpy as np
 
-from cursivetransformer.data.eval_texts import DIGITS_AND_PUNCTUATION, ENGLISH, random_strings, text_sets
+from cursivetransformer.data.eval_texts import (
+    DIGITS_AND_PUNCTUATION,
+    ENGLISH,
+    random_strings,
+    text_sets,
+)
 
 ALPHABET = string.printable
 TEXTS = ["Shtz", "61582.", "pusqs", "UNGO", '"itp', "3.9"] * 5

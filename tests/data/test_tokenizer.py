@@ -2,12 +2,19 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from cursivetransformer.data.tokenizer import (
+    LARGEST_RADIUS,
+    TOKENIZERS,
+    default_radius_edges,
+    fold_text,
+    make_tokenizer,
+    tokenizer_from_state,
+)
 from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
-from cursivetransformer.data.tokenizer import (
-    LARGEST_RADIUS, TOKENIZERS, default_radius_edges, fold_text, make_tokenizer, tokenizer_from_state)
 
 ROUNDING = 1e-6  # of float32
 every_tokenizer = pytest.mark.parametrize("name", list(TOKENIZERS))
@@ -84,7 +91,7 @@ def test_large_radii_are_clamped_and_counted(name):
     tokenizer = make_tokenizer(name, "a")
     tokens, clamped = tokenizer.encode_offsets(as_offsets([(LARGEST_RADIUS * 1.01, 0.5, 1), (70.0, 0.5, 0), (1.0, 0.5, 1)]))
     r = np.hypot(*tokenizer.decode_offsets(tokens)[:, :2].T)
-    assert clamped == 2 and r[0] == pytest.approx(tokenizer.radius_centres[-1]) and r[1] == pytest.approx(r[0])
+    assert clamped == 2 and r[0] == pytest.approx(tokenizer.radius_centers[-1]) and r[1] == pytest.approx(r[0])
 
 
 @every_tokenizer

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cursivetransformer.evaluation import evaluator as evaluation
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.word import word_to_entry
-from cursivetransformer.config.train import get_all_args, get_reader_args
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.evaluation.evaluator import HELD_OUT, evaluate
-from cursivetransformer.training.train_recognizer import train_readers
-from cursivetransformer.evaluation.report import markdown, save_report
 from cursivetransformer.config.sample import get_evaluation_args
+from cursivetransformer.config.train import get_all_args, get_recognizer_args
+from cursivetransformer.evaluation import evaluator as evaluation
+from cursivetransformer.evaluation.evaluator import HELD_OUT, evaluate
+from cursivetransformer.evaluation.report import markdown, save_report
+from cursivetransformer.training.train_recognizer import train_recognizers
 from cursivetransformer.training.trainer import train
+from cursivetransformer.utils.errors import UserError
 from tests.shapes import shape_words
 from tests.training.test_trainer import SMALL
 
@@ -27,14 +27,14 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with a bank, two readers and a model of it, all of them hardly trained."""
+    """A folder with a bank, two recognizers and a model of it, all of them hardly trained."""
     home = tmp_path_factory.mktemp("evaluation")
     bank = home / "shapes.json"
     write_entries(bank, [word_to_entry(word) for word in shape_words()])
-    train_readers(get_reader_args(use_argparse=False, dataset_name=str(bank), max_steps=2, batch_size=2, reader_dir=str(home / "readers"), device="cpu"),
+    train_recognizers(get_recognizer_args(use_argparse=False, dataset_name=str(bank), max_steps=2, batch_size=2, recognizer_dir=str(home / "recognizers"), device="cpu"),
                   lambda sentence: None)
     train(get_all_args(use_argparse=False, **SMALL, max_steps=8, dataset_name=str(bank), run_dir=str(home / "runs"), wandb_run_name="a",
-                       reader_dir=str(home / "readers"), read_words=4, best_by="reading"))
+                       recognizer_dir=str(home / "recognizers"), read_words=4, monitor="reading"))
     return home
 
 
@@ -46,8 +46,8 @@ def few_texts(monkeypatch):
 
 
 def settings(home, **changes):
-    return get_evaluation_args(use_argparse=False, **{"run_dir": str(home / "runs"), "reader_dir": str(home / "readers"), "device": "cpu",
-                                                      "best_of": "1,3", "most_words": 6, **changes})
+    return get_evaluation_args(use_argparse=False, **{"run_dir": str(home / "runs"), "recognizer_dir": str(home / "recognizers"), "device": "cpu",
+                                                      "best_of": "1,3", "max_words": 6, **changes})
 
 
 def without_times(report):
@@ -72,35 +72,35 @@ def test_a_report_is_whole_and_the_same_for_the_same_seed(home, tmp_path):
     assert Path(paths[2]).read_bytes().startswith(b"\x89PNG")
 
 
-def test_only_the_reader_that_did_not_choose_grades(home, monkeypatch):
+def test_only_the_recognizer_that_did_not_choose_grades(home, monkeypatch):
     asked = []
-    load = evaluation.load_reader
+    load = evaluation.load_recognizer
 
     def watched(path, device):
-        reader = load(path, device)
-        reader.judge = lambda inks, texts, name=path.stem: (asked.append((name, len(inks))) or [""] * len(inks), np.full(len(inks), 9.0))
-        reader.read = lambda inks, judge=reader.judge: judge(inks, [])[0]
-        return reader
+        recognizer = load(path, device)
+        recognizer.judge = lambda inks, texts, name=path.stem: (asked.append((name, len(inks))) or [""] * len(inks), np.full(len(inks), 9.0))
+        recognizer.read = lambda inks, judge=recognizer.judge: judge(inks, [])[0]
+        return recognizer
 
-    monkeypatch.setattr(evaluation, "load_reader", watched)
+    monkeypatch.setattr(evaluation, "load_recognizer", watched)
     report, written = evaluate(settings(home), lambda sentence: None)
-    graded = [n for name, n in asked if name == "grading"]
+    graded = [n for name, n in asked if name == "evaluation"]
     assert graded == [6, 6, len(written), len(written)]  # recorded ink twice, then each number of versions
-    # Every word is read as "", so it is drawn again, and all versions are read by the other reader alone.
-    assert sum(n for name, n in asked if name == "choosing") == 6 + 3 * len(written)
+    # Every word is read as "", so it is drawn again, and all versions are read by the other recognizer alone.
+    assert sum(n for name, n in asked if name == "selection") == 6 + 3 * len(written)
     assert report["generated"]["3"]["doubtful"] == len(written)
 
 
-def test_other_banks_and_missing_readers_are_told(home, tmp_path):
+def test_other_banks_and_missing_recognizers_are_told(home, tmp_path):
     other = tmp_path / "other.json"
     write_entries(other, [word_to_entry(word) for word in shape_words(40, seed=9)])
     told = []
-    evaluate(settings(home, dataset_name=str(other), readers=str(home / "readers" / "shapes"), best_of="1"), told.append)
-    assert sum("note:" in sentence for sentence in told) == 3  # the model's bank, and each reader's
-    with pytest.raises(UserError, match="has no readers of this bank; train them with"):
-        evaluate(settings(home, reader_dir=str(tmp_path)), told.append)
-    with pytest.raises(UserError, match="there is no reader"):
-        evaluate(settings(home, readers=str(tmp_path)), told.append)
+    evaluate(settings(home, dataset_name=str(other), recognizers=str(home / "recognizers" / "shapes"), best_of="1"), told.append)
+    assert sum("note:" in sentence for sentence in told) == 3  # the model's bank, and each recognizer's
+    with pytest.raises(UserError, match="has no recognizers of this bank; train them with"):
+        evaluate(settings(home, recognizer_dir=str(tmp_path)), told.append)
+    with pytest.raises(UserError, match="there is no recognizer"):
+        evaluate(settings(home, recognizers=str(tmp_path)), told.append)
     for best_of in ("0", "1,x", ""):
         with pytest.raises(UserError, match="--best_of must be whole numbers"):
             settings(home, best_of=best_of)
@@ -124,27 +124,27 @@ def run(home, monkeypatch, capsys):
 
 
 def test_the_scripts_do_what_they_say(home, run):
-    code, told, _ = run("evaluate.py", "--best_of", "1,2", "--most_words", "3", "--out", "reports/a")
+    code, told, _ = run("evaluate.py", "--best_of", "1,2", "--max_words", "3", "--out", "reports/a")
     assert code == 0 and "## Legibility" in told
     assert sorted(path.name for path in (home / "reports").iterdir()) == ["a.json", "a.md", "a.png"]
     code, told, _ = run("sample.py", "ovi vio", "--out", "a.svg", "--respell", "2")
     assert code == 0 and "in its best of 2 versions" in told and "--rewrite 1" in told
-    code, told, _ = run("train_reader.py", "--dataset_name", "shapes.json", "--max_steps", "1", "--batch_size", "1", "--out", "other")
-    assert code == 0 and "readers written to other/" in told and (home / "other" / "grading.pt").is_file()
+    code, told, _ = run("train_recognizer.py", "--dataset_name", "shapes.json", "--max_steps", "1", "--batch_size", "1", "--out", "other")
+    assert code == 0 and "recognizers written to other/" in told and (home / "other" / "evaluation.pt").is_file()
 
 
 @pytest.mark.parametrize("script, arguments, sentence", [
-    ("sample.py", ["ovi", "--respell", "4", "--reader_dir", "nowhere"], "needs a reader of this hand"),
+    ("sample.py", ["ovi", "--respell", "4", "--recognizer_dir", "nowhere"], "needs a recognizer of this hand"),
     ("sample.py", ["ovi", "--respell", "0"], "--respell must be 1 or more"),
     ("sample.py", ["ovi", "--rewrite", "2"], "the text has words 1 to 1"),
-    ("train_reader.py", ["--dataset_name", "shapes.json", "--max_steps", "0"], "--max_steps must be 1 or more"),
-    ("train_reader.py", ["--dataset_name", "none.json"], "there is no file none.json"),
-    ("evaluate.py", ["--checkpoint", "readers/shapes/choosing.pt"], "holds a reader, not a checkpoint"),
-    ("evaluate.py", ["--readers", "runs"], "there is no reader"),
+    ("train_recognizer.py", ["--dataset_name", "shapes.json", "--max_steps", "0"], "--max_steps must be 1 or more"),
+    ("train_recognizer.py", ["--dataset_name", "none.json"], "there is no file none.json"),
+    ("evaluate.py", ["--checkpoint", "recognizers/shapes/selection.pt"], "holds a recognizer, not a checkpoint"),
+    ("evaluate.py", ["--recognizers", "runs"], "there is no recognizer"),
     ("evaluate.py", ["--out", "shapes.json/report"], "cannot be written"),
-    ("train_reader.py", ["--dataset_name", "shapes.json", "--out", "shapes.json/readers"], "cannot be written"),
-    ("train.py", ["--dataset_name", "shapes.json", "--best_by", "reading", "--reader_dir", "nowhere", "--device", "cpu"], "--best_by reading needs a reader"),
-    ("train.py", ["--best_by", "reading", "--read_words", "0"], "--best_by must be 'loss'"),
+    ("train_recognizer.py", ["--dataset_name", "shapes.json", "--out", "shapes.json/recognizers"], "cannot be written"),
+    ("train.py", ["--dataset_name", "shapes.json", "--monitor", "reading", "--recognizer_dir", "nowhere", "--device", "cpu"], "--monitor reading needs a recognizer"),
+    ("train.py", ["--monitor", "reading", "--read_words", "0"], "--monitor must be 'loss'"),
 ])
 def test_mistakes_are_one_sentence_and_exit_code_2(run, script, arguments, sentence):
     code, _, complaint = run(script, *arguments)
@@ -164,7 +164,7 @@ def test_training_tells_how_its_ink_is_read_and_keeps_the_best_by_it(home):
 def test_rules_of_respelling_are_compared_on_the_same_versions(home, monkeypatch, capsys):
     from benchmarks import respelling
 
-    monkeypatch.setattr(sys, "argv", ["respelling", "--run_dir", str(home / "runs"), "--reader_dir", str(home / "readers"), "--best_of", "4"])
+    monkeypatch.setattr(sys, "argv", ["respelling", "--run_dir", str(home / "runs"), "--recognizer_dir", str(home / "recognizers"), "--best_of", "4"])
     respelling.main()
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ") and "---" not in line][1:]
     versions = [float(row[-1]) for row in rows]

@@ -1,9 +1,15 @@
 """Augmentation: python -m pytest tests/test_augment.py"""
 
 import numpy as np
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cursivetransformer.ink.augment import downsample, draw_rates, draw_transforms, transform
+from cursivetransformer.ink.augment import (
+    downsample,
+    draw_rates,
+    draw_transforms,
+    transform,
+)
 from cursivetransformer.ink.strokes import join_strokes, split_strokes
 
 

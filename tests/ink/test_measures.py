@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 
 from cursivetransformer.ink.augment import downsample
+from cursivetransformer.ink.measures import (
+    MEASURES,
+    distance,
+    heights,
+    measure,
+    respaced,
+    slants,
+    spread_within,
+    wasserstein,
+    x_height,
+)
 from cursivetransformer.ink.strokes import join_strokes
-from cursivetransformer.ink.measures import MEASURES, distance, heights, measure, respaced, slants, spread_within, wasserstein, x_height
 
 
 def ink(strokes):

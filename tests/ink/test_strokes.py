@@ -1,11 +1,20 @@
 """Geometry: python -m pytest tests/test_strokes.py"""
 
 import numpy as np
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cursivetransformer.ink.strokes import (
-    join_strokes, kept_counts, kept_indices, offsets_to_points, offsets_to_polar, points_to_offsets, polar_to_offsets,
-    ragged_arange, split_strokes)
+    join_strokes,
+    kept_counts,
+    kept_indices,
+    offsets_to_points,
+    offsets_to_polar,
+    points_to_offsets,
+    polar_to_offsets,
+    ragged_arange,
+    split_strokes,
+)
 
 coordinates = st.floats(-5, 5, width=32)
 strokes = st.lists(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=30), min_size=1, max_size=6)

@@ -35,39 +35,39 @@ def test_what_chance_made_is_taken_out_by_that_share_and_what_letters_made_stays
     hand = Hand.of(inks, texts)
     more = written(np.random.default_rng(1))[0]  # other words of that hand
     for some in (inks, more):
-        evened = [hand.evened(points, text, share, share) for points, text in zip(some, texts)]
-        (before, slants), (after, evened_slants) = spreads(some, texts), spreads(evened, texts)
+        normalized = [hand.normalized(points, text, share, share) for points, text in zip(some, texts)]
+        (before, slants), (after, evened_slants) = spreads(some, texts), spreads(normalized, texts)
         np.testing.assert_allclose(after / before, 1 - share, atol=0.15)
         np.testing.assert_allclose(evened_slants, slants, atol=0.03)
         assert np.ptp(slants) > 0.2
-        assert all(points[:, 0].min() == pytest.approx(0, abs=1e-6) for points in evened)
-        assert share or all(np.array_equal(a, b) for a, b in zip(some, evened))
+        assert all(points[:, 0].min() == pytest.approx(0, abs=1e-6) for points in normalized)
+        assert share or all(np.array_equal(a, b) for a, b in zip(some, normalized))
 
 
 def test_of_few_words_little_is_known_and_little_is_changed():
     inks, texts = written(np.random.default_rng(0), copies=1)
     hand = Hand.of(inks, texts)
-    changes = [np.abs(hand.evened(points, text, 1, 1)[:, 1] - points[:, 1]).max() / np.abs(points[:, 1]).max() for points, text in zip(inks, texts)]
+    changes = [np.abs(hand.normalized(points, text, 1, 1)[:, 1] - points[:, 1]).max() / np.abs(points[:, 1]).max() for points, text in zip(inks, texts)]
     assert 0 < np.median(changes) < 0.03
-    (_, slants), (_, evened) = spreads(inks, texts), spreads([hand.evened(points, text, 1, 1) for points, text in zip(inks, texts)], texts)
-    assert np.abs(evened - slants).max() < 0.12 and np.ptp(evened) > 0.15
+    (_, slants), (_, normalized) = spreads(inks, texts), spreads([hand.normalized(points, text, 1, 1) for points, text in zip(inks, texts)], texts)
+    assert np.abs(normalized - slants).max() < 0.12 and np.ptp(normalized) > 0.15
 
 
 def test_what_is_another_thing_than_uneven_is_left_alone():
     inks, texts = written(np.random.default_rng(0))
     hand = Hand.of(inks, texts)
     comma = np.array([[0, 0, 1], [-0.02 + 0.02, 0.05, 0]], np.float32)
-    np.testing.assert_allclose(hand.evened(comma, ",", 1, 1), comma, atol=0.02)
+    np.testing.assert_allclose(hand.normalized(comma, ",", 1, 1), comma, atol=0.02)
     lying = inks[0] * np.array([1, 0.2, 1], np.float32)  # a fifth as high: misdrawn, and not to be blown up
-    assert -hand.evened(lying, texts[0], 0, 1)[:, 1].min() == pytest.approx(-lying[:, 1].min())
+    assert -hand.normalized(lying, texts[0], 0, 1)[:, 1].min() == pytest.approx(-lying[:, 1].min())
     nothing = np.zeros((0, 3), np.float32)
-    assert len(hand.evened(nothing, "x")) == 0
+    assert len(hand.normalized(nothing, "x")) == 0
 
 
 def test_a_hand_of_dots_has_a_size_too():
     dots = [np.array([[0, -0.1, 0]], np.float32)] * 3
     hand = Hand.of(dots, ["."] * 3)
-    assert hand.x_height == CANVAS_X_HEIGHT and np.isfinite(hand.evened(dots[0], '.')).all()
+    assert hand.x_height == CANVAS_X_HEIGHT and np.isfinite(hand.normalized(dots[0], '.')).all()
 
 
 def test_real_ink_written_on_the_slant_now_and_then_is_evened(real_words):
@@ -80,6 +80,6 @@ def test_real_ink_written_on_the_slant_now_and_then_is_evened(real_words):
         points[:, 0] -= shear * points[:, 1]
         inks.append(points)
     hand = Hand.of(inks, texts)
-    evened = [hand.evened(points, text, 1, 0) for points, text in zip(inks, texts)]
-    taken = np.tan(style.slants(inks)) - np.tan(style.slants(evened))
+    normalized = [hand.normalized(points, text, 1, 0) for points, text in zip(inks, texts)]
+    taken = np.tan(style.slants(inks)) - np.tan(style.slants(normalized))
     assert np.corrcoef(taken, shears)[0, 1] > 0.75 and np.polyfit(shears, taken, 1)[0] > 0.4

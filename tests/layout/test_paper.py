@@ -4,9 +4,17 @@ import dataclasses
 
 import pytest
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.layout.paper import ASCENT, DESCENT, LINE_PITCH, Ruling, Sheet, parse_margin, parse_size
 from cursivetransformer.config.sample import SampleConfig
+from cursivetransformer.layout.paper import (
+    ASCENT,
+    DESCENT,
+    LINE_PITCH,
+    Ruling,
+    Sheet,
+    parse_margin,
+    parse_size,
+)
+from cursivetransformer.utils.errors import UserError
 
 
 def sheet(**settings):

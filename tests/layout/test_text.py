@@ -9,8 +9,14 @@ import pytest
 from hypothesis import strategies
 
 from cursivetransformer.layout import text as manuscript
+from cursivetransformer.layout.text import (
+    LONGEST_WORD,
+    Break,
+    Manuscript,
+    Spelling,
+    Word,
+)
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.layout.text import LONGEST_WORD, Break, Manuscript, Spelling, Word
 
 LATIN = Spelling("abcdefghijklmnopqrstuvwxyzADEIS.,!()-'\"/")
 

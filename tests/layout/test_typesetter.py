@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.config.sample import ALIGNMENTS, PAPERS, SampleConfig
 from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT as X_HEIGHT
-from cursivetransformer.layout.typesetter import fitted, lay_out
-from cursivetransformer.layout.text import Break
 from cursivetransformer.layout.page import Ink
 from cursivetransformer.layout.paper import LINE_PITCH
-from cursivetransformer.config.sample import ALIGNMENTS, PAPERS, SampleConfig
+from cursivetransformer.layout.text import Break
+from cursivetransformer.layout.typesetter import fitted, lay_out
+from cursivetransformer.utils.errors import UserError
 
 STILL = dict(word_space=1.0, word_space_jitter=0.0, slope_jitter=0.0, x_height=4.0)
 UNIT = 4 / X_HEIGHT  # millimetres of a canvas height

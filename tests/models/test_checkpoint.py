@@ -8,12 +8,20 @@ import pickle
 import pytest
 import torch
 
-from cursivetransformer.models import checkpoint as checkpoints
-from cursivetransformer.models.checkpoint import Checkpoint, export, find_checkpoint, find_run, load_checkpoint, newest_checkpoint, save_checkpoint
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.models.factory import ModelConfig, make_model
 from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.models import checkpoint as checkpoints
+from cursivetransformer.models.checkpoint import (
+    Checkpoint,
+    export,
+    find_checkpoint,
+    find_run,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.utils.errors import UserError
 
 
 def small_checkpoint(**changes):
@@ -32,7 +40,7 @@ def test_all_comes_back_from_one_file(tmp_path, kind):
     save_checkpoint(tmp_path / "a.pt", before)
     after = load_checkpoint(tmp_path / "a.pt")
     prompt, text = torch.tensor([[before.tokenizer.word_id, before.tokenizer.pad_id], [5, 300]]), torch.tensor([[2, 3]])
-    assert torch.equal(before.model.begin(prompt, text)[1], after.model.begin(prompt, text)[1])
+    assert torch.equal(before.model.prefill(prompt, text)[1], after.model.prefill(prompt, text)[1])
     assert after.tokenizer.state() == before.tokenizer.state()
     assert after.config == dataclasses.replace(before.config, wandb_api_key="")
     assert (after.training, after.bank_digest, after.version) == ({"step": 5}, "digest", before.version)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer.models.attention import rotary_turns, turn
 from cursivetransformer.data.dataset import Ink
+from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
+from cursivetransformer.data.tokenizer import TOKENIZERS, make_tokenizer
+from cursivetransformer.ink.strokes import offsets_to_points
+from cursivetransformer.models.attention import apply_rope, rope_cos_sin
 from cursivetransformer.models.factory import ModelConfig, make_model
 from cursivetransformer.models.offset_block import SquaredReLU
-from cursivetransformer.data.packing import Examples, InkTensors, pack
-from cursivetransformer.ink.strokes import offsets_to_points
-from cursivetransformer.data.tokenizer import TOKENIZERS, make_tokenizer
 
 every_tokenizer = pytest.mark.parametrize("name", list(TOKENIZERS))
 
@@ -27,9 +27,9 @@ def model_for(tokenizer, seed=0, perturbed=True):
     return model
 
 
-def packed_examples(words, tokenizer, word_ids=((0, 1), (2, -1), (3, 4), (5, 6)), room=None):
+def packed_examples(words, tokenizer, word_ids=((0, 1), (2, -1), (3, 4), (5, 6)), capacity=None):
     ids = torch.tensor(word_ids)
-    return pack(InkTensors(Ink(words, tokenizer), tokenizer), tokenizer, Examples(ids, torch.full((len(ids),), 0.65)), 10**6, room)
+    return pack(InkTensors(Ink(words, tokenizer), tokenizer), tokenizer, SampleBatch(ids, torch.full((len(ids),), 0.65)), 10**6, capacity)
 
 
 def tokenizer_for(words, name="polar"):
@@ -43,7 +43,7 @@ def test_the_first_loss_is_that_of_guessing(made_up_words, name):
     offsets, words = int(packed.n_offsets), 7
     sizes = tokenizer.slot_sizes
     expected = (offsets + words) * math.log(sizes[0] + 2) + offsets * sum(math.log(size) for size in sizes[1:])
-    assert model_for(tokenizer, perturbed=False).nats(packed).item() == pytest.approx(expected, rel=1e-5)
+    assert model_for(tokenizer, perturbed=False).nll(packed).item() == pytest.approx(expected, rel=1e-5)
 
 
 @every_tokenizer
@@ -51,20 +51,20 @@ def test_the_loss_is_what_writing_the_same_tokens_costs(made_up_words, name):
     """Packed in one pass, or drawn one token after the other with a cache: the same probabilities."""
     tokenizer = tokenizer_for(made_up_words, name)
     model, packed = model_for(tokenizer), packed_examples(made_up_words, tokenizer)
-    nats, start = 0.0, 0
+    nll, start = 0.0, 0
     with torch.no_grad():
         for row, n in enumerate(packed.lengths.tolist()):
             groups, targets = packed.tokens[start:start + n], packed.targets[start:start + n]
             text = packed.text[row:row + 1]
-            state, logits = model.begin(groups[:1], text[:, :int((text > 0).sum())])
+            state, logits = model.prefill(groups[:1], text[:, :int((text > 0).sum())])
             for target in targets:
                 for token in target.tolist():
                     if token >= 0:
                         logits[:, tokenizer.pad_id] = -torch.inf  # the filling of a WORD, which is never drawn elsewhere
-                        nats -= torch.log_softmax(logits[0], -1)[token].item()
-                    logits = model.next(state, torch.tensor([token if token >= 0 else tokenizer.pad_id]))
+                        nll -= torch.log_softmax(logits[0], -1)[token].item()
+                    logits = model.decode_one_token(state, torch.tensor([token if token >= 0 else tokenizer.pad_id]))
             start += n
-        assert model.nats(packed).item() == pytest.approx(nats, rel=1e-5)
+        assert model.nll(packed).item() == pytest.approx(nll, rel=1e-5)
 
 
 def test_an_example_costs_the_same_alone_in_company_and_in_a_fixed_room(words):
@@ -72,18 +72,18 @@ def test_an_example_costs_the_same_alone_in_company_and_in_a_fixed_room(words):
     model, ids = model_for(tokenizer), ((0, 1), (2, -1), (3, 4), (5, 6), (7, 8), (9, -1))
     with torch.no_grad():
         together = packed_examples(words, tokenizer, ids)
-        apart = sum(model.nats(packed_examples(words, tokenizer, (row,))).item() for row in ids)
-        assert model.nats(together).item() == pytest.approx(apart, rel=1e-5)
-        roomy = packed_examples(words, tokenizer, ids, room=len(together.tokens) + 77)
-        assert model.nats(roomy, width=int(together.lengths.max()) + 5).item() == pytest.approx(apart, rel=1e-5)
+        apart = sum(model.nll(packed_examples(words, tokenizer, (row,))).item() for row in ids)
+        assert model.nll(together).item() == pytest.approx(apart, rel=1e-5)
+        roomy = packed_examples(words, tokenizer, ids, capacity=len(together.tokens) + 77)
+        assert model.nll(roomy, width=int(together.lengths.max()) + 5).item() == pytest.approx(apart, rel=1e-5)
 
 
 def test_gradients_do_not_depend_on_the_layout(made_up_words):
     tokenizer = tokenizer_for(made_up_words)
     gradients = []
-    for room, width in ((None, None), (700, 200)):
+    for capacity, width in ((None, None), (700, 200)):
         model = model_for(tokenizer)
-        model.nats(packed_examples(made_up_words, tokenizer, room=room), width).backward()
+        model.nll(packed_examples(made_up_words, tokenizer, capacity=capacity), width).backward()
         gradients.append([p.grad for p in model.parameters()])
     for a, b in zip(*gradients):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3 * float(a.abs().max()))
@@ -102,7 +102,7 @@ def test_a_position_reads_its_past_and_its_text_and_nothing_later(made_up_words)
     other_text.text[0, 1] = other_text.text[0, 1] % 5 + 2
     with torch.no_grad():
         for batch in (packed, changed, other_text):
-            model.nats(batch)
+            model.nll(batch)
     plain, changed, other = hidden
     n = int(packed.lengths[0])
     torch.testing.assert_close(changed[:middle], plain[:middle])
@@ -116,8 +116,8 @@ def test_a_position_reads_its_past_and_its_text_and_nothing_later(made_up_words)
 def test_the_model_knows_where_its_pen_is(made_up_words, name):
     tokenizer = tokenizer_for(made_up_words, name)
     model, packed = model_for(tokenizer), packed_examples(made_up_words, tokenizer, ((0, 1), (2, 3)))
-    track = model.reader.walk(packed.tokens, packed.place, packed.word_start)
-    recent, pen, words = track.recent, track.pen, track.words
+    pen_state = model.trajectory_encoder.pen_states(packed.tokens, packed.position, packed.word_start)
+    recent, pen, words = pen_state.recent, pen_state.pen, pen_state.words
     starts = (packed.tokens[:, 0] == tokenizer.word_id).nonzero()[:, 0].tolist()
     for i, (start, stop) in enumerate(zip(starts, starts[1:] + [len(pen)])):
         points = offsets_to_points(tokenizer.decode_offsets(packed.tokens[start + 1:stop].numpy()))
@@ -137,10 +137,10 @@ def test_characters_stand_where_their_word_reaches(made_up_words):
 def test_scores_of_turned_vectors_depend_on_distance_alone():
     generator = torch.Generator().manual_seed(0)
     q, k = torch.randn(2, 16, generator=generator)
-    frequencies = torch.rand(8, generator=generator)
+    rope_frequencies = torch.rand(8, generator=generator)
 
     def turned(x, place):
-        return turn(x, rotary_turns(torch.tensor(place), frequencies))
+        return apply_rope(x, rope_cos_sin(torch.tensor(place), rope_frequencies))
 
     scores = [(turned(q, a) * turned(k, b)).sum() for a, b in ((3.0, 1.5), (103.0, 101.5))]
     torch.testing.assert_close(*scores, atol=1e-4, rtol=0)
@@ -148,9 +148,9 @@ def test_scores_of_turned_vectors_depend_on_distance_alone():
 
 
 def test_the_compiled_turn_is_the_plain_one():
-    x, turns = torch.randn(5, 2, 8), rotary_turns(torch.arange(5.0), torch.rand(4))[:, None]
-    compiled = torch.compile(turn, fullgraph=True, backend="eager")
-    torch.testing.assert_close(compiled(x, turns), turn(x, turns))
+    x, cos_sin = torch.randn(5, 2, 8), rope_cos_sin(torch.arange(5.0), torch.rand(4))[:, None]
+    compiled = torch.compile(apply_rope, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x, cos_sin), apply_rope(x, cos_sin))
 
 
 def test_squared_relu_and_its_gradient():
@@ -164,8 +164,8 @@ def test_a_training_step_is_one_graph_of_fixed_shape(made_up_words):
     tokenizer = tokenizer_for(made_up_words)
     model = model_for(tokenizer)
     torch._dynamo.reset()
-    compiled = torch.compile(model.nats, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(model.nll, fullgraph=True, backend="aot_eager")
     for ids in (((0, 1), (2, -1)), ((3, 4), (5, 6)), ((7, -1), (8, -1))):
         with torch._dynamo.config.patch(error_on_recompile=True):
-            packed = packed_examples(made_up_words, tokenizer, ids, room=600)
-            torch.testing.assert_close(compiled(packed, 250), model.nats(packed, 250))
+            packed = packed_examples(made_up_words, tokenizer, ids, capacity=600)
+            torch.testing.assert_close(compiled(packed, 250), model.nll(packed, 250))

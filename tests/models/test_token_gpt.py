@@ -4,12 +4,12 @@ import math
 
 import torch
 
-from cursivetransformer.models.attention import KVCache
 from cursivetransformer.data.dataset import Ink
-from cursivetransformer.models.factory import ModelConfig, make_model
-from cursivetransformer.data.packing import Examples, InkTensors, pack
-from cursivetransformer.models.token_gpt import TokenGPT, token_loss
+from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
 from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.models.attention import KVCache
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.models.token_gpt import TokenGPT, token_loss
 
 V, CHARS = 40, 12
 
@@ -59,7 +59,7 @@ def test_rows_can_be_dropped_from_a_cache():
         expected = model(tokens, text)
         cache = KVCache(model.config, 4, 20)
         model(tokens[:, :10], text, cache)
-        cache.keep(torch.tensor([0, 3]))
+        cache.select_rows(torch.tensor([0, 3]))
         logits = model(tokens[[0, 3], 10:], cache=cache)
     torch.testing.assert_close(logits, expected[[0, 3], 10:], atol=1e-5, rtol=0)
 
@@ -102,12 +102,12 @@ def test_the_loss_is_the_same_in_rows_of_any_width_and_traced_as_one_graph(made_
     ink = InkTensors(Ink(made_up_words, tokenizer), tokenizer)
     torch.manual_seed(0)
     model = make_model(ModelConfig("token", 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 900, 64, ["Ada", "Ben"]), tokenizer)
-    examples = Examples(torch.tensor([[0, 1], [2, -1], [3, 4]]), torch.full((3,), 0.65))
-    snug, roomy = (pack(ink, tokenizer, examples, 900, room) for room in (None, 500))
+    examples = SampleBatch(torch.tensor([[0, 1], [2, -1], [3, 4]]), torch.full((3,), 0.65))
+    snug, roomy = (pack(ink, tokenizer, examples, 900, capacity) for capacity in (None, 500))
     with torch.no_grad():
-        expected = model.nats(snug)
+        expected = model.nll(snug)
         assert abs(float(expected) / float(snug.n_tokens) - math.log(tokenizer.vocab_size)) < 0.1, "an untrained model guesses"
-        torch.testing.assert_close(model.nats(roomy, 250), expected)
+        torch.testing.assert_close(model.nll(roomy, 250), expected)
         torch._dynamo.reset()
-        traced = torch.compile(model.nats, fullgraph=True, backend="aot_eager")
+        traced = torch.compile(model.nll, fullgraph=True, backend="aot_eager")
         torch.testing.assert_close(traced(roomy, 250), expected)

@@ -8,10 +8,10 @@ from cursivetransformer.recognition.error_rate import Spelling, edits, place
 def test_rates_count_edits_and_words():
     spelling = Spelling.of(["hello", "to", "a"], ["helo", "to", "xay"])
     assert (spelling.characters, spelling.edits, spelling.words, spelling.wrong_words) == (8, 3, 3, 2)
-    assert spelling.character_error == 3 / 8 and spelling.word_error == 2 / 3
+    assert spelling.cer == 3 / 8 and spelling.wer == 2 / 3
     assert edits("text", "") == 4 and edits("", "") == 0
     empty = Spelling()
-    assert empty.character_error == empty.word_error == 0
+    assert empty.cer == empty.wer == 0
 
 
 @pytest.mark.parametrize("text, reading, char, where, read", [

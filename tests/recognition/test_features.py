@@ -4,10 +4,20 @@ import numpy as np
 import pytest
 
 from cursivetransformer.ink.augment import downsample
-from cursivetransformer.recognition.features import BEGINS, CHANNELS, ENDS, MARGIN, ROWS, Frame, columns, is_readable, picture
 from cursivetransformer.ink.strokes import join_strokes, split_strokes
+from cursivetransformer.recognition.features import (
+    BEGINS,
+    CHANNELS,
+    ENDS,
+    MARGIN,
+    ROWS,
+    FeatureGrid,
+    columns,
+    is_readable,
+    picture,
+)
 
-FRAME = Frame(0.01, 0.01, -0.3)
+FRAME = FeatureGrid(0.01, 0.01, -0.3)
 
 
 def line(angle, n=2, length=0.1):
@@ -71,7 +81,7 @@ def test_ink_that_is_no_writing_is_told_before_it_takes_memory():
 
 
 def test_the_frame_suits_the_hand(words):
-    frame = Frame.around(words)
+    frame = FeatureGrid.around(words)
     rows = (np.concatenate([word.points[:, 1] for word in words]) - frame.top) / frame.row
     assert ((rows >= 0) & (rows <= ROWS)).mean() > 0.995
     letters = sum(len(word.text) for word in words)

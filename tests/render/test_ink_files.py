@@ -6,12 +6,12 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from cursivetransformer.ink.augment import downsample
 from cursivetransformer.bank.file import load_bank, parse_entries, read_entries
-from cursivetransformer.render.ink_files import Origin
-from cursivetransformer.render.brush import flatten
-from cursivetransformer.render.outputs import open_outputs
+from cursivetransformer.ink.augment import downsample
+from cursivetransformer.ink.curves import flatten
 from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.render.ink_files import InkMetadata
+from cursivetransformer.render.outputs import open_outputs
 from tests.made_up_page import made_up_pages, settings
 
 INK = "{http://www.w3.org/2003/InkML}"
@@ -23,7 +23,7 @@ def pages():
 
 
 def write(pages, path, **changed):
-    with open_outputs(str(path), settings(**changed), Origin("Ada", 0.65)) as outputs:
+    with open_outputs(str(path), settings(**changed), InkMetadata("Ada", 0.65)) as outputs:
         for page in pages:
             outputs.add(page)
     assert outputs.written == [path]

@@ -3,8 +3,14 @@
 import pytest
 
 from cursivetransformer.render import outputs as render
+from cursivetransformer.render.outputs import (
+    BOUND,
+    ENDINGS,
+    open_outputs,
+    parse_out,
+    save_page,
+)
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.render.outputs import BOUND, ENDINGS, open_outputs, parse_out, save_page
 from tests.made_up_page import made_up_pages, settings
 
 FAST = dict(pace=200.0, gif_width=100)

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.render.brush import flatten
-from cursivetransformer.render.plotter import short_order, way_length, ways_between
+from cursivetransformer.ink.curves import flatten
 from cursivetransformer.render.outputs import save_page
+from cursivetransformer.render.plotter import sort_words, way_length, ways_between
+from cursivetransformer.utils.errors import UserError
 from tests.made_up_page import made_up_pages, settings
 
 
@@ -41,7 +41,7 @@ def gcode(page, path, **changed):
 
 def expected(page, flip=True):
     """Every stroke of the page once, in the order of the words to plot."""
-    return [flatten(stroke).xy * (1, -1 if flip else 1) + (0, page.height * flip) for word in short_order(page.words) for stroke in word.strokes]
+    return [flatten(stroke).xy * (1, -1 if flip else 1) + (0, page.height * flip) for word in sort_words(page.words) for stroke in word.strokes]
 
 
 def test_gcode_draws_every_stroke_once(page, tmp_path):
@@ -92,7 +92,7 @@ def test_ink_beyond_the_bounds_is_refused_and_nothing_is_written(page, tmp_path,
 
 
 def test_ways_are_short_and_words_are_whole(page):
-    order = short_order(page.words)
+    order = sort_words(page.words)
     assert sorted(map(id, order)) == sorted(map(id, page.words)) and order[0] is page.words[0]
 
     def way(words):
@@ -100,11 +100,11 @@ def test_ways_are_short_and_words_are_whole(page):
 
     assert way(order) < 0.85 * way(page.words)
     shuffled = [page.words[i] for i in np.random.default_rng(0).permutation(len(page.words))]
-    assert way(short_order(shuffled)) < 0.4 * way(shuffled)
-    assert short_order(page.words[:2]) == page.words[:2]
+    assert way(sort_words(shuffled)) < 0.4 * way(shuffled)
+    assert sort_words(page.words[:2]) == page.words[:2]
 
 
 @pytest.mark.parametrize("n", range(7))
 def test_a_page_of_any_few_words_is_plotted_whole(page, n):
-    order = short_order(page.words[:n])
+    order = sort_words(page.words[:n])
     assert sorted(map(id, order)) == sorted(map(id, page.words[:n]))

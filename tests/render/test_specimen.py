@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from cursivetransformer.utils.errors import UserError
 from cursivetransformer.render.specimen import save_sheet
+from cursivetransformer.utils.errors import UserError
 
 STICK = np.array([[0, 0, 1], [0.1, -0.3, 0]], np.float32)
 

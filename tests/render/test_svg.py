@@ -6,10 +6,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from cursivetransformer.ink.strokes import join_strokes
 from cursivetransformer.layout.page import Page, PlacedWord
 from cursivetransformer.layout.paper import Ruling
 from cursivetransformer.render.outputs import save_page
-from cursivetransformer.ink.strokes import join_strokes
 from cursivetransformer.render.svg import INKSCAPE, ink_svg, svg_text
 from tests.made_up_page import made_up_pages, settings
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer.sampling import attention_weights as looks
 from cursivetransformer.bank.word import Word
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.sampling.generate import context_of, prompt_of
-from cursivetransformer.sampling.attention_weights import check_picture, draw_looks, find_looks, told
 from cursivetransformer.ink.strokes import join_strokes, points_to_offsets
+from cursivetransformer.render.attention_plot import ENDINGS, check_picture, draw_attention
+from cursivetransformer.sampling import attention_weights as looks
+from cursivetransformer.sampling.attention_weights import find_word_attention, told
+from cursivetransformer.sampling.generate import context_of, prompt_of
+from cursivetransformer.utils.errors import UserError
 from tests.sampling.test_generate import scribbler
 
 INK = join_strokes([np.stack([np.linspace(0, 1, 30), 0.1 * np.sin(np.arange(30.0))], 1), np.array([[0.2, -0.3]])])
@@ -27,12 +28,12 @@ def test_looks_are_those_that_the_model_writes_with(kind, name):
     model, tokenizer = scribbler(name, kind)
     prompt = torch.as_tensor(np.concatenate([prompt_of(tokenizer, None), tokenizer.encode_offsets(points_to_offsets(INK))[0]]))
     text = torch.as_tensor(context_of(model, tokenizer, [["abc"]], None))
-    seen = model.looks(prompt, text, torch.tensor([1]))
+    seen = model.cross_attention_weights(prompt, text, torch.tensor([1]))
     assert seen.shape == (seen.shape[0], len(prompt), 4)
     torch.testing.assert_close(seen.sum(-1), torch.ones(seen.shape[:2]))
-    again = model.looks(prompt[:10], text, torch.tensor([1]))
+    again = model.cross_attention_weights(prompt[:10], text, torch.tensor([1]))
     torch.testing.assert_close(seen[:, :10], again, atol=1e-5, rtol=0)  # causal
-    other = model.looks(prompt, torch.as_tensor(context_of(model, tokenizer, [["aec"]], None)), torch.tensor([1]))
+    other = model.cross_attention_weights(prompt, torch.as_tensor(context_of(model, tokenizer, [["aec"]], None)), torch.tensor([1]))
     assert not torch.allclose(seen, other)
 
 
@@ -48,7 +49,7 @@ class Follower:
     def parameters(self):
         yield torch.zeros(1)
 
-    def looks(self, prompt, text, authors):
+    def cross_attention_weights(self, prompt, text, authors):
         n, size = len(prompt), text.shape[1]
         followed = torch.full((n, size), 0.02)
         followed[torch.arange(n), torch.as_tensor(np.append(self.letters, size - 1)[:n])] = 1
@@ -57,7 +58,7 @@ class Follower:
 
 def judged(letters, text="abcd"):
     _, tokenizer = scribbler()
-    return find_looks(Follower(letters), tokenizer, [Word(text, "", INK)])[0]
+    return find_word_attention(Follower(letters), tokenizer, [Word(text, "", INK)])[0]
 
 
 def test_the_head_that_follows_the_letters_is_taken():
@@ -81,9 +82,9 @@ def test_slips_are_told(letters, slips):
 
 def test_a_picture_is_drawn(tmp_path):
     one = judged(np.repeat([0, 1, 2, 3], [8, 8, 8, 7]))
-    for ending in looks.ENDINGS:
+    for ending in ENDINGS:
         for name in "ab":
-            draw_looks(tmp_path / f"{name}{ending}", [one] * 12)
+            draw_attention(tmp_path / f"{name}{ending}", [one] * 12)
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes(), "nothing of it is dated"
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert b"<dc:date>" not in (tmp_path / "a.svg").read_bytes() and b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
@@ -93,8 +94,8 @@ def test_a_picture_is_drawn(tmp_path):
 
 def test_words_without_ink_are_left_out():
     model, tokenizer = scribbler()
-    assert looks.find_looks(model, tokenizer, [Word("a", "", np.zeros((0, 3), np.float32))]) == []
-    found = find_looks(model, tokenizer, [Word("abc", "", INK)], author=1, primer=Word("de", "", INK))
+    assert looks.find_word_attention(model, tokenizer, [Word("a", "", np.zeros((0, 3), np.float32))]) == []
+    found = find_word_attention(model, tokenizer, [Word("abc", "", INK)], author=1, primer=Word("de", "", INK))
     assert found[0].weights.shape == (31, 3) and np.isfinite(found[0].weights).all()
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer.sampling import generate
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.sampling.generate import draw, probabilities, write_words
-from cursivetransformer.models.factory import ModelConfig, make_model
 from cursivetransformer.data.tokenizer import TOKENIZERS, make_tokenizer
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.sampling import generate
+from cursivetransformer.sampling.generate import draw, generate_words, probabilities
+from cursivetransformer.utils.errors import UserError
 
 
 def scribbler(name="polar", kind="offset"):
@@ -31,7 +31,7 @@ def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, kind, group, m
     monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
     model, tokenizer = scribbler(name, kind)
     texts = ["abc", "d", "edcba", "ab"]
-    words, again, other = (write_words(model, tokenizer, texts, group=group, temperature=1.0, top_p=1.0, seed=seed) for seed in (1, 1, 2))
+    words, again, other = (generate_words(model, tokenizer, texts, group=group, temperature=1.0, top_p=1.0, seed=seed) for seed in (1, 1, 2))
     assert [word.text for word in words] == texts
     for word in words[:1] if group > 1 else words:
         assert len(word.points) and np.isfinite(word.points).all() and word.points[:, 0].min() == 0
@@ -46,17 +46,17 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
     torch.nn.init.normal_(model.authors.weight)
     texts, n = [["abc", "d"], ["edcba", "b"], ["cab", "ade"]], 40
     texts = [row[:group] for row in texts]
-    luck = np.random.default_rng(0).random((3, n), np.float32)
-    drawn, _ = generate._decode(model, tokenizer, texts, np.array([0, 1, 2]), None, np.full(3, n), luck, (0.8, 0, 0.95))
+    uniforms = np.random.default_rng(0).random((3, n), np.float32)
+    drawn, _ = generate._decode(model, tokenizer, texts, np.array([0, 1, 2]), None, np.full(3, n), uniforms, (0.8, 0, 0.95))
     context = torch.as_tensor(generate.context_of(model, tokenizer, texts, None))
     for row in range(3):
         groups, partial = generate.prompt_of(tokenizer, None).tolist(), []
-        grammar = generate._Grammar(tokenizer, 1, group, model.fills_words, "cpu")
+        grammar = generate.TokenConstraints(tokenizer, 1, group, model.fills_words, "cpu")
         for step in range(n):
-            state, logits = model.begin(torch.tensor(groups), context[row:row + 1], torch.tensor([row]))
+            state, logits = model.prefill(torch.tensor(groups), context[row:row + 1], torch.tensor([row]))
             for token in partial:
-                logits = model.next(state, torch.tensor([token]))
-            token = int(draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), 0.8, 0, 0.95), torch.tensor(luck[row:row + 1, step])))
+                logits = model.decode_one_token(state, torch.tensor([token]))
+            token = int(draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), 0.8, 0, 0.95), torch.tensor(uniforms[row:row + 1, step])))
             assert token == drawn[row, step]
             if token == tokenizer.end_id:
                 break
@@ -72,7 +72,7 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
 def test_a_words_ink_does_not_depend_on_the_words_after_it():
     model, tokenizer = scribbler()
     generate_few = {"temperature": 1.0, "top_p": 1.0, "seed": 4}
-    one, many = (write_words(model, tokenizer, texts, **generate_few) for texts in (["abc"], ["abc", "aed", "bce"]))
+    one, many = (generate_words(model, tokenizer, texts, **generate_few) for texts in (["abc"], ["abc", "aed", "bce"]))
     np.testing.assert_allclose(one[0].points, many[0].points, atol=1e-5)
 
 
@@ -83,15 +83,15 @@ def test_more_words_than_fit_at_once_are_all_written(monkeypatch):
     model, tokenizer = scribbler()
     texts = [a + b for a in "abc" for b in "abcde"]
     for group in (1, 4):
-        assert [word.text for word in write_words(model, tokenizer, texts, group=group)] == texts
+        assert [word.text for word in generate_words(model, tokenizer, texts, group=group)] == texts
 
 
 def test_a_primer_changes_what_is_written_but_is_not_part_of_it(monkeypatch):
     monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
     monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
     model, tokenizer = scribbler()
-    primer = write_words(model, tokenizer, ["bad"], seed=9)[0]
-    plain, primed = (write_words(model, tokenizer, ["abc"], primer=p, temperature=1.0, seed=1)[0] for p in (None, primer))
+    primer = generate_words(model, tokenizer, ["bad"], seed=9)[0]
+    plain, primed = (generate_words(model, tokenizer, ["abc"], primer=p, temperature=1.0, seed=1)[0] for p in (None, primer))
     assert primed.text == "abc" and not np.array_equal(plain.points, primed.points)
 
 
@@ -101,7 +101,7 @@ def test_a_word_that_does_not_end_is_told():
         with torch.no_grad():  # END is never, then always what comes next
             model.head = torch.nn.Linear(32, 222)  # the ids of theta, WORD, END
             model.head.bias[221] = favour
-        words = write_words(model, tokenizer, ["a", "ab"])
+        words = generate_words(model, tokenizer, ["a", "ab"])
         assert [word.finished for word in words] == [finished] * 2
         assert [len(word.points) for word in words] == offsets
 
@@ -109,7 +109,7 @@ def test_a_word_that_does_not_end_is_told():
 def test_what_is_written_to_ends_with_a_space_as_in_training():
     """Without one nothing says that a word of one letter is over, and it was written again and again."""
     model, tokenizer = scribbler()
-    primer = generate.WrittenWord("ed", np.zeros((1, 3)), True)
+    primer = generate.GeneratedWord("ed", np.zeros((1, 3)), True)
     context = generate.context_of(model, tokenizer, [["a"], ["bc"]], primer)
     assert ["".join(tokenizer.alphabet[i - 1] for i in row if i) for row in context] == ["ed a ", "ed bc "]
 
@@ -117,7 +117,7 @@ def test_what_is_written_to_ends_with_a_space_as_in_training():
 def test_a_word_longer_than_the_model_reads_is_refused():
     model, tokenizer = scribbler()
     with pytest.raises(UserError, match="reads at most 31 characters"):
-        write_words(model, tokenizer, ["a" * 32])
+        generate_words(model, tokenizer, ["a" * 32])
 
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0, -1.0, -torch.inf]])
@@ -136,7 +136,7 @@ def test_filters_keep_the_likeliest_tokens():
 
 def test_drawing_follows_the_probabilities_and_never_takes_what_has_none():
     p = torch.tensor([[0.5, 0.0, 0.3, 0.2, 0.0]])
-    luck = (torch.arange(1000) + 0.5) / 1000
-    counts = torch.bincount(draw(p.expand(1000, -1), luck), minlength=5)
+    uniforms = (torch.arange(1000) + 0.5) / 1000
+    counts = torch.bincount(draw(p.expand(1000, -1), uniforms), minlength=5)
     assert (counts - torch.tensor([500, 0, 300, 200, 0])).abs().max() <= 1
     assert draw(p, torch.tensor([0.99999994])).item() == 3 and draw(p, torch.tensor([0.0])).item() == 0

@@ -2,12 +2,12 @@
 
 import pytest
 
-from cursivetransformer.ink.augment import downsample
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.word import word_to_entry
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.sampling.priming import find_primer
 from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.ink.augment import downsample
+from cursivetransformer.sampling.priming import find_primer
+from cursivetransformer.utils.errors import UserError
 from tests.made_up import LETTERS, made_up_words
 
 TOKENIZER = make_tokenizer("polar", LETTERS)

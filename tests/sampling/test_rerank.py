@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from cursivetransformer.sampling import generate
+from cursivetransformer.sampling.rerank import generate_best_of_n, parse_rewrite
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.sampling.rerank import parse_rewrite, write_spelt
 from tests.sampling.test_generate import scribbler
 
 TEXTS = ["abc", "d", "edcba", "ab", "bad"]
@@ -40,11 +40,11 @@ def points(words):
 
 @pytest.mark.parametrize("group", [1, 2])
 def test_of_a_misread_word_the_version_read_closest_is_kept_and_the_others_are_not_touched(made, group):
-    plain = write_spelt(*made, TEXTS, group=group, **FREE)
+    plain = generate_best_of_n(*made, TEXTS, group=group, **FREE)
     assert all(spelt.reading is None and spelt.versions == 1 for spelt in plain)
     middle = np.median([len(p) for p in points(plain)])
-    reader = ShapeReader("abc", middle)  # so only "abc" can be read right, and only if it is short
-    kept = write_spelt(*made, TEXTS, reader, 6, group=group, **FREE)
+    recognizer = ShapeReader("abc", middle)  # so only "abc" can be read right, and only if it is short
+    kept = generate_best_of_n(*made, TEXTS, recognizer, 6, group=group, **FREE)
     for before, after in zip(plain, kept):
         right_at_once = before.word.text == "abc" and len(before.word.points) < middle and before.word.finished
         assert after.versions == (1 if right_at_once else 6)
@@ -56,33 +56,33 @@ def test_of_a_misread_word_the_version_read_closest_is_kept_and_the_others_are_n
 def test_ties_go_to_the_likelier_version(made):
     model, tokenizer = made
     misreader = ShapeReader("nothing like it", 10**6)  # all versions are read alike
-    kept = write_spelt(model, tokenizer, ["abc"], misreader, 16, **FREE)[0]
-    rows = generate.write_rows(model, tokenizer, [["abc"]] * 16, [(0, 0, version) for version in range(16)], **FREE)
-    _, nats = min((not row[0].finished, row[0].nats) for row in rows)
-    assert kept.doubtful and kept.versions == 16 and kept.word.nats == pytest.approx(nats, rel=1e-4)
-    assert len({row[0].nats for row in rows}) > 2 and nats < rows[0][0].nats
+    kept = generate_best_of_n(model, tokenizer, ["abc"], misreader, 16, **FREE)[0]
+    rows = generate.generate_rows(model, tokenizer, [["abc"]] * 16, [(0, 0, version) for version in range(16)], **FREE)
+    _, nll = min((not row[0].finished, row[0].nll) for row in rows)
+    assert kept.doubtful and kept.versions == 16 and kept.word.nll == pytest.approx(nll, rel=1e-4)
+    assert len({row[0].nll for row in rows}) > 2 and nll < rows[0][0].nll
 
 
 def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
-    """A reader that is half sure of all but long versions; of those it is sure of, the likelier is kept."""
+    """A recognizer that is half sure of all but long versions; of those it is sure of, the likelier is kept."""
 
     class UnsureReader:
         def judge(self, inks, texts):
             return list(texts), np.where(np.array([len(ink) for ink in inks]) > 8, 0.01, 0.7)
 
-    kept = write_spelt(*made, ["abc"] * 6, UnsureReader(), 12, **FREE)
+    kept = generate_best_of_n(*made, ["abc"] * 6, UnsureReader(), 12, **FREE)
     assert any(spelt.versions == 12 for spelt in kept) and not any(spelt.doubtful for spelt in kept if spelt.word.finished)
-    rows = generate.write_rows(*made, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE)
+    rows = generate.generate_rows(*made, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE)
     versions = [row[0] for row in rows]
     if kept[0].versions == 12:
-        best = min((not word.finished, len(word.points) <= 8, word.nats) for word in versions)
-        assert kept[0].word.nats == pytest.approx(best[2], rel=1e-4)
+        best = min((not word.finished, len(word.points) <= 8, word.nll) for word in versions)
+        assert kept[0].word.nll == pytest.approx(best[2], rel=1e-4)
 
 
 @pytest.mark.parametrize("group", [1, 2])
-@pytest.mark.parametrize("reader", [None, ShapeReader("abc", 8)])
-def test_rewriting_changes_the_words_named_and_keeps_the_others_to_the_byte(made, group, reader):
-    plain, again, second, third = (write_spelt(*made, TEXTS, reader, 3, rewrite, group=group, **FREE)
+@pytest.mark.parametrize("recognizer", [None, ShapeReader("abc", 8)])
+def test_rewriting_changes_the_words_named_and_keeps_the_others_to_the_byte(made, group, recognizer):
+    plain, again, second, third = (generate_best_of_n(*made, TEXTS, recognizer, 3, rewrite, group=group, **FREE)
                                    for rewrite in (None, {0: 1, 4: 1}, {0: 2}, {0: 1, 4: 1}))
     same = [a.tobytes() == b.tobytes() for a, b in zip(points(plain), points(again))]
     assert same == [False, True, True, True, False] and [spelt.word.text for spelt in again] == TEXTS
@@ -92,17 +92,17 @@ def test_rewriting_changes_the_words_named_and_keeps_the_others_to_the_byte(made
 
 def test_nats_are_those_of_the_tokens(made):
     model, tokenizer = made
-    word = generate.write_words(model, tokenizer, ["abc"], seed=2, temperature=0)[0]
+    word = generate.generate_words(model, tokenizer, ["abc"], seed=2, temperature=0)[0]
     # At temperature 0 every token is the likeliest, so no other ink of as many points is likelier on the way.
-    state, logits = model.begin(torch.as_tensor(generate.prompt_of(tokenizer, None)), torch.as_tensor(generate.context_of(model, tokenizer, [["abc"]], None)))
-    grammar, nats = generate._Grammar(tokenizer, 1, 1, model.fills_words, "cpu"), 0.0
+    state, logits = model.prefill(torch.as_tensor(generate.prompt_of(tokenizer, None)), torch.as_tensor(generate.context_of(model, tokenizer, [["abc"]], None)))
+    grammar, nll = generate.TokenConstraints(tokenizer, 1, 1, model.fills_words, "cpu"), 0.0
     for _ in range(tokenizer.n_slots * len(word.points) + 1):  # its end, or what was drawn of an offset when it was stopped
         logits = logits.masked_fill(~grammar.allowed(), -torch.inf)
         token = logits.argmax(-1)
-        nats -= float(logits.log_softmax(-1)[0, token])
+        nll -= float(logits.log_softmax(-1)[0, token])
         grammar.accept(token.numpy())
-        logits = model.next(state, token)
-    assert word.nats == pytest.approx(nats, rel=1e-4)
+        logits = model.decode_one_token(state, token)
+    assert word.nll == pytest.approx(nll, rel=1e-4)
 
 
 def test_what_to_rewrite_is_read_and_checked():

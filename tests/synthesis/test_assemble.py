@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cursivetransformer.synthesis.assemble import assemble
 from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.synthesis.assemble import assemble
 from tests.synthesis.test_splice import LETTER, apart, heights_of, joined
 
 

@@ -5,12 +5,12 @@ import string
 import numpy as np
 import pytest
 
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.synthesis.fonts import as_glyph, load_faces
 from cursivetransformer.synthesis.glyphs import parse_form
-from cursivetransformer.ink.strokes import split_strokes
-from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.synthesizer import write_word
+from cursivetransformer.utils.errors import UserError
 
 FONT = """<svg xmlns="http://www.w3.org/2000/svg"><defs><font id="Sticks" horiz-adv-x="400">
 <font-face units-per-em="1000" x-height="300"/><missing-glyph horiz-adv-x="400"/>

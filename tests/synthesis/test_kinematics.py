@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cursivetransformer.synthesis.kinematics import SEGMENT_SAMPLES, curve, drift, sample, times
+from cursivetransformer.synthesis.kinematics import (
+    SEGMENT_SAMPLES,
+    curve,
+    drift,
+    sample,
+    times,
+)
 
 
 def test_a_curve_passes_its_control_points_smoothly_but_for_corners():

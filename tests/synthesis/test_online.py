@@ -13,20 +13,25 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cursivetransformer.synthesis import online as fresh_ink
-from cursivetransformer.training import trainer as trainers
 from cursivetransformer.bank.file import write_entries
+from cursivetransformer.bank.prompts import PROMPTS, read_lines
 from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.synthesis import online as fresh_ink
 from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.synthesis.online import WORDS_OF_A_STRANGER, FreshInk, named_writers, write_fresh
+from cursivetransformer.synthesis.online import (
+    WORDS_OF_A_STRANGER,
+    FreshInk,
+    named_writers,
+    write_fresh,
+)
 from cursivetransformer.synthesis.synthesizer import make_writers, write_bank
+from cursivetransformer.training import trainer as trainers
 from cursivetransformer.training.trainer import train
-from cursivetransformer.bank.prompts import PROMPTS, read_lines
+from cursivetransformer.utils.errors import UserError
 from tests.training.test_trainer import SMALL
 
-SETTINGS = SimpleNamespace(seed=3, pen_words=120, pen_named=0.5, pen_faces="own")
+SETTINGS = SimpleNamespace(seed=3, synthetic_words=120, synthetic_named_fraction=0.5, synthetic_fonts="own")
 OWN = load_faces("own")
 
 
@@ -96,7 +101,7 @@ def test_a_process_that_dies_in_the_middle_of_its_words_is_told_and_not_waited_f
 
 def test_closing_does_not_wait_and_a_killed_process_is_told(bank):
     """Ctrl-C must not hang until thousands of words are written that nobody will read."""
-    fresh = FreshInk(bank, SimpleNamespace(**{**vars(SETTINGS), "pen_words": 60_000}))
+    fresh = FreshInk(bank, SimpleNamespace(**{**vars(SETTINGS), "synthetic_words": 60_000}))
     fresh._submit(0)
     time.sleep(1)
     start = time.monotonic()
@@ -122,7 +127,7 @@ def test_a_run_that_is_resumed_goes_on_with_the_fresh_words_of_its_step(bank, tm
         return train(get_all_args(use_argparse=False, **{**SMALL, "log_every": 3}, dataset_name=str(tmp_path / "two.json"), run_dir=str(tmp_path / "runs"),
                                   read_words=0, wandb_run_name=name, max_steps=max_steps, **changes), lambda sentence: None).parent
 
-    pen = dict(pen_words=40, pen_every=2, pen_faces="own", schedule="step")
+    pen = dict(synthetic_words=40, synthetic_interval=2, synthetic_fonts="own", schedule="step")
     whole, plain = run("whole", 6, **pen), run("plain", 6, schedule="step")
     parts = run("parts", 3, **pen)
     train(get_all_args(use_argparse=False, resume=str(parts), max_steps=6, device="cpu"), lambda sentence: None)

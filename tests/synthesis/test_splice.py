@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from cursivetransformer.bank.word import Word
-from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.synthesis.splice import Lettered, late_strokes, splice
 from cursivetransformer.ink.strokes import join_strokes, split_strokes
-from cursivetransformer.synthesis.synthesizer import write_word
+from cursivetransformer.synthesis.fonts import load_faces
 from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.splice import AlignedWord, late_strokes, splice
+from cursivetransformer.synthesis.synthesizer import write_word
 
 LETTER = 0.2  # canvas heights, the width of a made-up letter
 
@@ -19,14 +19,14 @@ def joined(text, seed=0):
     t = np.linspace(0, len(text), 24 * len(text) + 1)
     at = np.minimum(t.astype(int), len(text) - 1)
     y = -heights[at] * np.sin(np.pi * (t - at)) ** 2
-    return Lettered(Word(text, "Ada", join_strokes([np.column_stack([t * LETTER, y])])), (np.arange(len(text)) + 0.5) * LETTER)
+    return AlignedWord(Word(text, "Ada", join_strokes([np.column_stack([t * LETTER, y])])), (np.arange(len(text)) + 0.5) * LETTER)
 
 
 def apart(text, marks=()):
     """A word of a stroke for each character, as high as it tells, a dot above each of `marks` written last."""
     strokes = [np.array([[i * LETTER, 0], [i * LETTER + 0.1, -0.001 * ord(char)]]) for i, char in enumerate(text)]
     strokes += [np.array([[i * LETTER + 0.05, -0.5]]) for i in marks]
-    return Lettered(Word(text, "Ada", join_strokes(strokes)), np.arange(len(text)) * LETTER + 0.05)
+    return AlignedWord(Word(text, "Ada", join_strokes(strokes)), np.arange(len(text)) * LETTER + 0.05)
 
 
 def heights_of(word):
@@ -82,7 +82,7 @@ def test_a_letter_that_is_dotted_at_once_is_not_behind_a_gap():
     """Regression: the stem of an i hung on the letter before, the dot and the rest came next, and the border was taken for a gap."""
     stroke = lambda *x: np.column_stack([np.array(x), np.zeros(len(x))])
     points = join_strokes([stroke(0.0, 0.3, 0.67), stroke(0.645, 0.667), stroke(0.68, 1.2)])
-    one = Lettered(Word("yin", "Ada", points), np.array([0.56, 0.673, 0.9]))
+    one = AlignedWord(Word("yin", "Ada", points), np.array([0.56, 0.673, 0.9]))
     assert one.gaps == [0, 2, 3]
 
 
@@ -99,7 +99,7 @@ def test_splices_of_a_synthetic_hand_keep_its_dots_whenever_it_makes_them(marks)
     for text in texts:
         word = write_word(writer, text, rng)
         edges = [write_word(writer, text[:n], np.random.default_rng(1)).points[:, 0].max() for n in range(1, len(text) + 1)]
-        lettered.append(Lettered(word, np.array([(a + b) / 2 for a, b in zip([0, *edges], edges)])))
+        lettered.append(AlignedWord(word, np.array([(a + b) / 2 for a, b in zip([0, *edges], edges)])))
     made = splice(lettered, 40, rng)
     dots = lambda word: sum(np.ptp(stroke, axis=0).max() < 0.03 for stroke in split_strokes(word.points))
     right = [dots(word) == sum(word.text.count(char) for char in "ij") for word in made]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cursivetransformer.ink import measures as style
 from cursivetransformer.bank.file import load_bank
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.strokes import split_strokes
-from cursivetransformer.synthesis.synthesizer import make_writers, write_word
+from cursivetransformer.synthesis.fonts import load_faces
 from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.synthesizer import make_writers, write_word
 
 ROOT = Path(__file__).parent.parent.parent
 OWN = load_faces("own")
@@ -110,7 +110,7 @@ def test_what_no_face_has_is_refused():
 
 
 def run(*words, cwd):
-    return subprocess.run([sys.executable, "-m", "cursivetransformer.synthesis.synthesizer", *words], cwd=cwd, env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    return subprocess.run([sys.executable, "-m", "cursivetransformer", "synth", *words], cwd=cwd, env={"PYTHONPATH": str(ROOT), "PATH": ""},
                           capture_output=True, text=True)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cursivetransformer.models.checkpoint import load_checkpoint
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.models.checkpoint import load_checkpoint
 from cursivetransformer.training.distributed import processes
+from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = dict(device="cpu", n_layer=2, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, batch_size=4, test_size=6, warmup_steps=2,
@@ -82,7 +82,7 @@ def threads():
 with processes(SimpleNamespace(batch_size=2, device="cpu")) as (group, device):
     weight = torch.nn.Parameter(torch.ones(3))
     weight.sum().backward()
-    group.add_up([weight.grad])
+    group.all_reduce([weight.grad])
     torch.optim.AdamW([weight]).step()
     during = threads()
 if group.first:
@@ -130,6 +130,6 @@ def test_an_unequal_share_is_refused(monkeypatch):
 def test_one_process_alone_adds_nothing_up():
     with processes(get_all_args(use_argparse=False, device="cpu")) as (group, device):
         x = torch.ones(3)
-        group.add_up([x])
+        group.all_reduce([x])
         assert torch.equal(x, torch.ones(3)) and group.first and device == "cpu" and group.share(lambda: 5) == 5
         assert group.any(True) and not group.any(0)

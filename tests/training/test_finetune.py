@@ -10,28 +10,35 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer.training import finetune as adapt
-from cursivetransformer.ink import measures as style
-from cursivetransformer.training import trainer
 from cursivetransformer import pipeline as write
-from cursivetransformer.training.finetune import ME, chosen_settings, namesake, own_words, replayed, scale_of, take_nearest_hands
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.bank.registry import load_banks
-from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
-from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
-from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.sampling.rerank import write_spelt
+from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.sample import get_sample_args
-from cursivetransformer.training.run import start_from
-from cursivetransformer.data.dataloader import Stream, shared
+from cursivetransformer.config.train import get_all_args
+from cursivetransformer.data.dataloader import DataLoader, mix
+from cursivetransformer.data.dataset import ME, own_words
+from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.strokes import resized
-from cursivetransformer.synthesis.synthesizer import write_word
-from cursivetransformer.training.trainer import Trainer, train
+from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.pipeline import Writer as WritesPages
-from cursivetransformer.write_files import write_page
+from cursivetransformer.pipeline import write_page
+from cursivetransformer.sampling.rerank import generate_best_of_n
+from cursivetransformer.synthesis.fonts import load_faces
 from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.synthesizer import write_word
+from cursivetransformer.training import finetune as adapt
+from cursivetransformer.training import trainer
+from cursivetransformer.training.finetune import (
+    chosen_settings,
+    init_author_embeddings,
+    namesake,
+    replayed,
+    scale_of,
+)
+from cursivetransformer.training.run import start_from
+from cursivetransformer.training.trainer import Trainer, train
+from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
 TEXTS = ("reaction installed performing fortunately quick brown jumps over lazy dog five boxing wizards Maybe Never 305 (see) it's ready. Zoo, "
@@ -56,11 +63,11 @@ def bank(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Next to no training, and a small replay."""
-    monkeypatch.setattr(adapt, "READER_STEPS", 1)
+    monkeypatch.setattr(adapt, "RECOGNIZER_STEPS", 1)
     monkeypatch.setattr(adapt, "SPLICE_WORDS", 60)
     starter = load_banks("starter")[0][:40]
     monkeypatch.setattr(adapt, "load_banks", lambda name, *rest: (starter, "") if name == "starter" else load_banks(name, *rest))
-    monkeypatch.setattr(trainer, "draw_preview", lambda model, stream, path: path.write_bytes(b""))
+    monkeypatch.setattr(trainer, "draw_preview", lambda model, loader, path: path.write_bytes(b""))
 
 
 def settings(path, tmp_path, **changes):
@@ -72,17 +79,17 @@ def test_settings_follow_from_the_bank_and_what_is_given_wins(bank, tmp_path):
     words = new_hand()
     config = chosen_settings(settings(bank(words), tmp_path, shear_width=0.5), words)
     assert (config.start_from, config.replay, config.max_steps, config.shear_width) == (str(SHIPPED), "starter", 2, 0.5)
-    assert 0 < config.own_share < config.splice_share < 1 and 0.05 < config.test_share <= 0.2
+    assert 0 < config.own_fraction < config.splice_fraction < 1 and 0.05 < config.test_fraction <= 0.2
     few, many = (chosen_settings(settings("x", tmp_path), words * n) for n in (1, 50))
-    assert few.own_share < many.own_share and adapt.recipe(30)["max_steps"] < adapt.recipe(3000)["max_steps"]
+    assert few.own_fraction < many.own_fraction and adapt.recipe(30)["max_steps"] < adapt.recipe(3000)["max_steps"]
 
 
 def test_the_more_words_the_less_is_spliced_until_nothing_is(bank, tmp_path, monkeypatch, quick):
-    shares = [(adapt.recipe(n)["own_share"], adapt.recipe(n)["splice_share"]) for n in (20, 25, 60, 100, 300, 800, 1500, 2700, 9000)]
+    shares = [(adapt.recipe(n)["own_fraction"], adapt.recipe(n)["splice_fraction"]) for n in (20, 25, 60, 100, 300, 800, 1500, 2700, 9000)]
     assert all(0 < own and own + spliced < 1 for own, spliced in shares)
     assert [spliced for _, spliced in shares] == sorted((spliced for _, spliced in shares), reverse=True) and shares[-1][1] == shares[-2][1] == 0 < shares[-3][1]
     monkeypatch.setattr(trainer, "spliced_words", lambda *_: pytest.fail("words are made that no share is left for"))
-    assert Trainer.start(settings(bank(new_hand()), tmp_path, splice_share=0.0), warn=lambda sentence: None).spliced == []
+    assert Trainer.start(settings(bank(new_hand()), tmp_path, splice_fraction=0.0), warn=lambda sentence: None).spliced == []
 
 
 @pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
@@ -103,14 +110,14 @@ def test_ink_of_any_size_and_rate_is_brought_to_what_the_base_knows(bank, tmp_pa
 
 def test_too_few_words_are_refused_with_advice(bank, tmp_path):
     path = bank(new_hand()[:7])
-    with pytest.raises(UserError, match="7 words are too few .* record 13 more at least.*cursivetransformer.advice .*mine.json"):
+    with pytest.raises(UserError, match="7 words are too few .* record 13 more at least.*cursive bank advise .*mine.json"):
         Trainer.start(settings(path, tmp_path))
-    done = subprocess.run([sys.executable, "train.py", "--dataset_name", path, "--init", "base", "--run_dir", tmp_path / "runs"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "train.py", "--dataset_name", path, "--finetune", "base", "--run_dir", tmp_path / "runs"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr and not (tmp_path / "runs").exists()
 
 
 def test_init_and_start_from_contradict_each_other_and_init_must_be_there(bank, tmp_path):
-    with pytest.raises(UserError, match="--init must be left out"):
+    with pytest.raises(UserError, match="--finetune must be left out"):
         settings("x", tmp_path, start_from="data/base.pt")
     with pytest.raises(UserError, match="there is no checkpoint nowhere.pt"):
         Trainer.start(settings(bank(new_hand()), tmp_path, init="nowhere.pt"), lambda sentence: None)
@@ -127,8 +134,8 @@ def test_one_small_file_arrives_that_writes_in_the_new_hand_and_in_the_old_ones(
     assert loaded.origin["base"] == "base.pt" and len(loaded.origin["base_digest"]) == 64 and loaded.origin["words"] == len(words)
     assert loaded.config.dataset_name.endswith("mine.json") and loaded.bank_digest == load_banks(loaded.config.dataset_name)[1]
     assert set(loaded.origin["recorded"]["Zoe"]) == set("".join(word.text for word in words))
-    # Its reader comes along, so spelling is checked, and letters that were never recorded are told.
-    monk = get_sample_args(use_argparse=False, text="déjà &", checkpoint=str(path), out=str(tmp_path / "a.svg"), reader_dir=str(tmp_path), respell=2)
+    # Its recognizer comes along, so spelling is checked, and letters that were never recorded are told.
+    monk = get_sample_args(use_argparse=False, text="déjà &", checkpoint=str(path), out=str(tmp_path / "a.svg"), recognizer_dir=str(tmp_path), respell=2)
     notes = []
     summary = write_page(monk, notes.append)
     assert summary.borrowed == {"&"} and notes == [] and "<path" in (tmp_path / "a.svg").read_text()
@@ -145,9 +152,9 @@ def test_what_was_never_recorded_is_written_in_the_hand_of_the_base_that_is_near
 
     def written(model, tokenizer, texts, *rest, **options):
         asked.extend(zip(texts, np.broadcast_to(rest[5], len(texts))))
-        return write_spelt(model, tokenizer, texts, *rest, **options)
+        return generate_best_of_n(model, tokenizer, texts, *rest, **options)
 
-    monkeypatch.setattr(write, "write_spelt", written)
+    monkeypatch.setattr(write, "generate_best_of_n", written)
     hands.write("cab #7 face", author="Ada")
     assert asked == [("cab", numbers["Ada"]), ("#7", numbers["Dov"]), ("face", numbers["Ada"])]
     asked.clear()
@@ -189,8 +196,8 @@ def test_a_hand_begins_as_the_one_that_is_most_like_it(bank, tmp_path, quick):
     config = chosen_settings(settings(bank(words), tmp_path), words)
     words = own_words(words, config)
     config, model, tokenizer = start_from(config, words)
-    stream = Stream(words, tokenizer, config, authors=model.config.authors)
-    assert take_nearest_hands(config, model, stream) == {"Zoe": "Edith"}
+    loader = DataLoader(words, tokenizer, config, authors=model.config.authors)
+    assert init_author_embeddings(config, model, loader) == {"Zoe": "Edith"}
     assert torch.equal(model.authors.weight[1], model.authors.weight[1 + model.config.authors.index("Edith")])
 
 
@@ -201,7 +208,7 @@ def new_hand_like(word):
 
 
 def test_a_run_ends_when_nothing_gets_better(bank, tmp_path, quick):
-    run = Trainer.start(settings(bank(new_hand()), tmp_path, max_steps=500, log_every=1, patience=2, best_by="loss", best_from=0.0, learning_rate=1e-9, muon_learning_rate=1e-9), lambda sentence: None)
+    run = Trainer.start(settings(bank(new_hand()), tmp_path, max_steps=500, log_every=1, patience=2, monitor="loss", monitor_start=0.0, learning_rate=1e-9, muon_learning_rate=1e-9), lambda sentence: None)
     run.best_loss, run.best_step = 0.0, 0
     run.folder.mkdir(parents=True, exist_ok=True)
     run.save("best.pt")
@@ -211,11 +218,11 @@ def test_a_run_ends_when_nothing_gets_better(bank, tmp_path, quick):
 
 def test_words_are_drawn_in_their_shares():
     own, spliced, others = np.arange(10), np.arange(10, 40), np.arange(40, 240)
-    ids = shared([own, spliced, others], (0.2, 0.5))
+    ids = mix([own, spliced, others], (0.2, 0.5))
     shares = [np.isin(ids, kind).mean() for kind in (own, spliced, others)]
     assert shares == pytest.approx([0.2, 0.5, 0.3], abs=0.01)
     for kind in (own, spliced, others):
         counts = np.bincount(ids, minlength=240)[kind]
         assert counts.max() - counts.min() <= 1
-    assert np.isin(shared([own, np.array([], int), others], (0.2, 0.5)), own).mean() == pytest.approx(0.4, abs=0.01)
-    assert list(shared([own, others], (0.0,))) == [*own, *others]
+    assert np.isin(mix([own, np.array([], int), others], (0.2, 0.5)), own).mean() == pytest.approx(0.4, abs=0.01)
+    assert list(mix([own, others], (0.0,))) == [*own, *others]

@@ -4,10 +4,15 @@ import pytest
 import torch
 
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.models.factory import ModelConfig, make_model
-from cursivetransformer.training.optim import Muon, learning_rate_factor, make_optimizers, orthogonalise, set_learning_rates
-
 from cursivetransformer.data.tokenizer import make_tokenizer
+from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.training.optim import (
+    Muon,
+    learning_rate_factor,
+    make_optimizers,
+    orthogonalize,
+    set_learning_rates,
+)
 
 
 def settings(**changes):
@@ -20,7 +25,7 @@ def test_the_step_schedule_halves():
 
 
 def test_the_linear_schedule_rises_stays_and_falls_to_nearly_zero():
-    config = settings(schedule="linear", max_steps=1000, warmup_steps=9, cooldown_share=0.5)
+    config = settings(schedule="linear", max_steps=1000, warmup_steps=9, cooldown_fraction=0.5)
     factors = [learning_rate_factor(step, config) for step in range(1000)]
     assert factors[:3] == pytest.approx([0.1, 0.2, 0.3]) and factors[9:501] == pytest.approx([1] * 492)
     assert factors[750] == pytest.approx(0.5) and factors[999] == pytest.approx(1 / 500)
@@ -30,7 +35,7 @@ def test_the_linear_schedule_rises_stays_and_falls_to_nearly_zero():
 def test_orthogonalised_matrices_have_singular_values_near_one():
     matrices = torch.randn(5, 24, 64, generator=torch.Generator().manual_seed(0))
     for x in (matrices, matrices.mT):
-        values = torch.linalg.svdvals(orthogonalise(x))
+        values = torch.linalg.svdvals(orthogonalize(x))
         assert values.min() > 0.5 and values.max() < 1.3
 
 

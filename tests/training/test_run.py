@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from cursivetransformer.bank.word import Word
-from cursivetransformer.models.checkpoint import load_checkpoint, save_checkpoint
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.models.checkpoint import load_checkpoint, save_checkpoint
 from cursivetransformer.training.run import start_from
 from cursivetransformer.training.trainer import train
+from cursivetransformer.utils.errors import UserError
 from tests.models.test_checkpoint import small_checkpoint
 from tests.training.test_trainer import small  # noqa: F401
 
@@ -32,7 +32,7 @@ def test_weights_shape_and_alphabet_are_taken_and_hands_are_kept_by_name(tmp_pat
     assert torch.equal(model.authors.weight[:3], theirs[[0, 0, 1]]) and not torch.equal(theirs[0], theirs[1])
     assert model.config.authors[2:] == source.model.config.authors[1:] and torch.equal(model.authors.weight[3:], theirs[2:])
     prompt, text = torch.tensor([[tokenizer.word_id, tokenizer.pad_id]]), torch.tensor([[2, 3]])
-    torch.testing.assert_close(model.begin(prompt, text, torch.tensor([2]))[1], source.model.begin(prompt, text, torch.tensor([1]))[1])
+    torch.testing.assert_close(model.prefill(prompt, text, torch.tensor([2]))[1], source.model.prefill(prompt, text, torch.tensor([1]))[1])
 
 
 def test_a_setting_that_contradicts_the_shape_is_refused(tmp_path):
@@ -50,7 +50,7 @@ def test_new_characters_are_added_and_old_ones_write_as_before(tmp_path):
     before = source.tokenizer
     assert tokenizer.alphabet == "".join(sorted(set(before.alphabet) | set("ä~"))) and (tokenizer.radius_edges == before.radius_edges).all()
     prompt = torch.tensor([[tokenizer.word_id, tokenizer.pad_id]])
-    logits = [m.begin(prompt, torch.tensor(t.encode_text("ab "))[None])[1] for m, t in ((model, tokenizer), (source.model, before))]
+    logits = [m.prefill(prompt, torch.tensor(t.encode_text("ab "))[None])[1] for m, t in ((model, tokenizer), (source.model, before))]
     torch.testing.assert_close(*logits)
     # An ä begins as an a, a character like no other as the mean of all.
     theirs, ours = source.model.text.chars.weight, model.text.chars.weight
@@ -63,7 +63,7 @@ def test_texts_longer_than_the_model_has_seen_find_room(tmp_path):
     save_checkpoint(tmp_path / "a.pt", source)
     _, model, tokenizer = start_from(config_for(tmp_path / "a.pt"), words_by("Zoe", text="ab" * 40))
     assert model.config.max_text >= 2 * 81
-    assert torch.isfinite(model.begin(torch.tensor([[tokenizer.word_id, tokenizer.pad_id]]), torch.tensor(tokenizer.encode_text("ab" * 60))[None])[1]).any()
+    assert torch.isfinite(model.prefill(torch.tensor([[tokenizer.word_id, tokenizer.pad_id]]), torch.tensor(tokenizer.encode_text("ab" * 60))[None])[1]).any()
 
 
 def test_a_run_that_starts_from_another_is_ahead_of_a_new_one(small):  # noqa: F811

@@ -11,13 +11,13 @@ import sys
 
 import pytest
 
+from cursivetransformer.config.train import get_all_args
+from cursivetransformer.models.checkpoint import load_checkpoint
 from cursivetransformer.training import tracking
 from cursivetransformer.training import trainer as trainers
-from cursivetransformer.models.checkpoint import load_checkpoint
-from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
 from cursivetransformer.training.tracking import Tracker, has_wandb_key
 from cursivetransformer.training.trainer import train
+from cursivetransformer.utils.errors import UserError
 from tests.training.test_trainer import SMALL
 
 pytest.importorskip("wandb")

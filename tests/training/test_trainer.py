@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from cursivetransformer.training import trainer as trainers
-from cursivetransformer.models.checkpoint import load_checkpoint
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.models.checkpoint import load_checkpoint
+from cursivetransformer.training import trainer as trainers
 from cursivetransformer.training.trainer import Trainer, train
+from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = dict(device="cpu", n_layer=1, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, batch_size=4, test_size=6,
@@ -28,7 +28,7 @@ COMPARED = ("train_loss", "test_loss", "test_nats_per_offset", "learning_rate_fa
 @pytest.fixture
 def small(made_up_bank, tmp_path, monkeypatch):
     """Settings of a tiny run; drawing samples is left out, for speed, unless a test puts it back."""
-    monkeypatch.setattr(trainers, "draw_preview", lambda model, stream, path: path.write_bytes(b""))
+    monkeypatch.setattr(trainers, "draw_preview", lambda model, loader, path: path.write_bytes(b""))
 
     def settings(**changes):
         return get_all_args(use_argparse=False, **{**SMALL, "dataset_name": str(made_up_bank), "run_dir": str(tmp_path / "runs"),
@@ -86,9 +86,9 @@ def test_training_learns_and_writes_all_its_files(made_up_bank, tmp_path, kind):
     assert losses[1] < losses[0] < 6.2, "below the loss of guessing, ln 523 = 6.26"
 
 
-@pytest.mark.parametrize("best_from, kept", [(0.0, 1), (0.5, 3), (0.6, 3), (1.0, 4)])
-def test_the_best_is_the_newest_model_until_models_compete(small, best_from, kept):
-    run = Trainer.start(small(max_steps=4, log_every=1, best_from=best_from), lambda sentence: None)
+@pytest.mark.parametrize("monitor_start, kept", [(0.0, 1), (0.5, 3), (0.6, 3), (1.0, 4)])
+def test_the_best_is_the_newest_model_until_models_compete(small, monitor_start, kept):
+    run = Trainer.start(small(max_steps=4, log_every=1, monitor_start=monitor_start), lambda sentence: None)
     losses = {"train": [1.0] * 4, "test": [1.0, 5.0, 3.0, 4.0]}
     run.evaluate = lambda split: (losses[split][run.step - 1], 1.0)
     best = load_checkpoint(run.run()).training

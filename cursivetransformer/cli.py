@@ -1,0 +1,223 @@
+"""The command `cursive`: each subcommand reads its settings, calls one function and prints.
+
+The scripts at the root of the repository are the subcommands of the same purpose.
+"""
+
+import sys
+import webbrowser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cursivetransformer import __version__
+from cursivetransformer.config.args import CommandParser
+from cursivetransformer.config.sample import get_evaluation_args, get_sample_args
+from cursivetransformer.config.synthesis import get_synth_args, get_wordbank_args
+from cursivetransformer.config.train import get_all_args, get_recognizer_args
+from cursivetransformer.utils.errors import UserError, run_script
+from cursivetransformer.utils.io import shipped
+
+MAX_NOTES = 20  # of words that may be misspelt
+MAX_FILES = 12  # that are named
+
+# Heavy modules are imported where they are used, so that `cursive --help` answers at once.
+
+
+def train(argv: Sequence[str] | None = None) -> None:
+    """Train a model of a handwriting."""
+    config = get_all_args(argv=argv)
+    from cursivetransformer.training import trainer
+
+    trainer.train(config)
+
+
+def train_recognizer(argv: Sequence[str] | None = None) -> None:
+    """Train the two recognizers of a handwriting."""
+    config = get_recognizer_args(argv=argv)
+    from cursivetransformer.training.finetune import recognizer_settings
+    from cursivetransformer.training.train_recognizer import train_recognizers
+
+    folder = train_recognizers(recognizer_settings(config), show_progress=True)
+    print(f"recognizers written to {folder}/")
+
+
+def write(argv: Sequence[str] | None = None) -> None:
+    """Write a text in a hand that a model has learnt."""
+    config = get_sample_args(argv=argv)
+    from cursivetransformer.pipeline import draw_authors, write_page
+
+    if config.list_authors:
+        names = draw_authors(config)
+        print("\n".join(names))
+        print(
+            f"drew {len(names)} hands to {config.out}; "
+            f"write in one of them with --author {names[0]}"
+        )
+        return
+    summary = write_page(config, show_progress=True)
+    for sentence in summary.slips:
+        print(sentence)
+    if summary.borrowed:
+        print(
+            "note: never recorded in this hand, so written in one that the model knew before: "
+            f"{' '.join(sorted(summary.borrowed))}"
+        )
+    doubtful = list(summary.doubtful.items())
+    for number, spelt in doubtful[:MAX_NOTES]:
+        if not spelt.word.finished:
+            what = "did not come to its end"
+        else:
+            what = f"reads like {spelt.reading!r} in its best of {spelt.versions} versions"
+        print(
+            f"note: word {number}, {spelt.word.text!r}, {what}; --rewrite {number} writes it anew"
+        )
+    if len(doubtful) > MAX_NOTES:
+        others = ",".join(str(number) for number, _ in doubtful[MAX_NOTES:])
+        print(f"note: {len(doubtful) - MAX_NOTES} other words are doubtful too: {others}")
+    files = list(map(str, summary.files))
+    if len(files) > MAX_FILES:
+        files = [files[0], "...", *files[-MAX_FILES // 2 :]]
+    print(f"wrote {summary.n_words} words to {', '.join(files)}")
+
+
+def evaluate(argv: Sequence[str] | None = None) -> None:
+    """Measure a model: its loss, its legibility, its likeness and its speed."""
+    config = get_evaluation_args(argv=argv)
+    from cursivetransformer.evaluation import evaluator
+    from cursivetransformer.evaluation.report import check_out, markdown, save_report
+
+    check_out(config.out)
+    report, written = evaluator.evaluate(config)
+    print(markdown(report))
+    print("written to", ", ".join(save_report(report, written, config.out)))
+
+
+def record(argv: Sequence[str] | None = None) -> None:
+    """Open the recording page in the browser."""
+    _parser("record", "Open the recording page in the browser.").parse_args(argv)
+    page = shipped("collect.html")
+    if not webbrowser.open(page.as_uri()):
+        print("no browser could be started; open the page yourself:")
+    print(page)
+
+
+def bank_check(argv: Sequence[str] | None = None) -> None:
+    """Tell what a bank holds, and every fault of it."""
+    parser = _parser("bank check", "Tell what a bank holds, and every fault of it.")
+    parser.add_argument("bank", help=".json or .json.zip file")
+    options = parser.parse_args(argv)
+    from cursivetransformer.bank.file import check
+
+    sys.exit(1 if check(options.bank) else 0)
+
+
+def bank_merge(argv: Sequence[str] | None = None) -> None:
+    """Join banks; an entry that comes twice is kept once."""
+    parser = _parser("bank merge", "Join banks; an entry that comes twice is kept once.")
+    parser.add_argument("out", help=".json or .json.zip file to write")
+    parser.add_argument("banks", nargs="+", help="files to read")
+    options = parser.parse_args(argv)
+    from cursivetransformer.bank.file import merge
+
+    print(f"{options.out}: {merge(options.out, options.banks)} words")
+
+
+def bank_advise(argv: Sequence[str] | None = None) -> None:
+    """Tell what a bank lacks, and write a list of what to record next."""
+    parser = _parser("bank advise", "Tell what a bank lacks, and list what to record next.")
+    parser.add_argument("bank", help="path or name of a bank, or several joined by commas")
+    parser.add_argument("list", nargs="?", help="text file to write; by default BANK-next.txt")
+    options = parser.parse_args(argv)
+    from cursivetransformer.bank.coverage import HOW_TO_LOAD, advise, write_list
+    from cursivetransformer.bank.registry import bank_name, load_banks
+
+    words, _ = load_banks(options.bank)
+    told, prompts = advise(words)
+    print("\n".join(told) or f"{len(words)} words, and nothing lacks")
+    if prompts:
+        out = Path(options.list or f"{bank_name(options.bank)}-next.txt")
+        write_list(out, prompts)
+        print(f"{out}: {len(prompts)} words to record next; {HOW_TO_LOAD}")
+
+
+def bank_prompts(argv: Sequence[str] | None = None) -> None:
+    """Make prompts to record, and tell how well they cover letters and pairs."""
+    config = get_wordbank_args(argv=argv)
+    from cursivetransformer.bank.prompts import save_prompts
+
+    save_prompts(config)
+
+
+def synth(argv: Sequence[str] | None = None) -> None:
+    """Write a bank of synthetic ink, or a sheet of synthetic hands."""
+    config = get_synth_args(argv=argv)
+    from cursivetransformer.synthesis.synthesizer import save_bank
+
+    save_bank(config)
+
+
+def export(argv: Sequence[str] | None = None) -> None:
+    """Write a model without what only training needs, small enough to pass on."""
+    parser = _parser("export", "Write a model without what only training needs.")
+    parser.add_argument("checkpoint", help="checkpoint to read")
+    parser.add_argument("out", help="checkpoint to write")
+    options = parser.parse_args(argv)
+    from cursivetransformer.models import checkpoint
+
+    checkpoint.export(options.checkpoint, options.out)
+    print(f"{options.out}: {Path(options.out).stat().st_size:,} bytes")
+
+
+BANK_COMMANDS = {
+    "check": bank_check,
+    "merge": bank_merge,
+    "advise": bank_advise,
+    "prompts": bank_prompts,
+}
+
+
+def bank(argv: Sequence[str] | None = None) -> None:
+    """Check, join and plan banks: check, merge, advise, prompts."""
+    _run("cursive bank", BANK_COMMANDS, sys.argv[1:] if argv is None else argv)
+
+
+COMMANDS = {
+    "write": write,
+    "record": record,
+    "train": train,
+    "train-recognizer": train_recognizer,
+    "evaluate": evaluate,
+    "bank": bank,
+    "synth": synth,
+    "export": export,
+}
+
+
+def _parser(name: str, description: str) -> CommandParser:
+    return CommandParser(prog=f"cursive {name}", description=description)
+
+
+def _run(name: str, commands: dict[str, Callable], argv: Sequence[str]) -> None:
+    """Call the command that the first word of `argv` names with the rest of it."""
+    if not argv or argv[0] in ("-h", "--help"):
+        width = max(map(len, commands))
+        print(f"usage: {name} COMMAND ...\n")
+        for command, function in commands.items():
+            print(f"  {command:{width}}  {(function.__doc__ or '').splitlines()[0]}")
+        print(f"\n{name} COMMAND --help lists the settings of a command.")
+        return
+    if argv[0] not in commands:
+        raise UserError(f"there is no command {argv[0]!r}; {name} has {', '.join(commands)}")
+    commands[argv[0]](argv[1:])
+
+
+def _main() -> None:
+    argv = sys.argv[1:]
+    if argv == ["--version"]:
+        print(f"cursive {__version__}")
+    else:
+        _run("cursive", COMMANDS, argv)
+
+
+def main() -> None:
+    """The console command: exits with 2 after a user's mistake."""
+    run_script(_main)
