@@ -61,7 +61,11 @@ def recognizer_without(recent, pen):
 
     class Recognizer(offset_model.TrajectoryEncoder):
         def forward(self, pen_state):
-            return super().forward(offset_model.PenState(pen_state.recent * (not recent), pen_state.pen * (not pen), pen_state.words))
+            return super().forward(
+                offset_model.PenState(
+                    pen_state.recent * (not recent), pen_state.pen * (not pen), pen_state.words
+                )
+            )
 
     return mock.patch.object(offset_model, "InkReader", Recognizer)
 
@@ -115,38 +119,118 @@ def patch(name, value, module=MODEL):
 # Name: (what is changed, settings of train.py, patches made anew for each run).
 VARIANTS = {
     "base": ("nothing", {}, lambda: []),
-    "published-block": ("the published model, two positions an offset, in this recipe", {"model": "token"}, lambda: []),
+    "published-block": (
+        "the published model, two positions an offset, in this recipe",
+        {"model": "token"},
+        lambda: [],
+    ),
     "adamw": ("AdamW for all weights", {"optimizer": "adamw"}, lambda: []),
-    "adamw-slow": ("AdamW for all weights, at 2e-3", {"optimizer": "adamw", "learning_rate": 2e-3}, lambda: []),
+    "adamw-slow": (
+        "AdamW for all weights, at 2e-3",
+        {"optimizer": "adamw", "learning_rate": 2e-3},
+        lambda: [],
+    ),
     "muon-fast": ("Muon at 0.04", {"muon_learning_rate": 0.04}, lambda: []),
     "muon-slow": ("Muon at 0.01", {"muon_learning_rate": 0.01}, lambda: []),
     "rates-half": ("AdamW at half its rate", {"learning_rate": 4e-3}, lambda: []),
     "rates-double": ("AdamW at twice its rate", {"learning_rate": 16e-3}, lambda: []),
-    "newton-schulz-3": ("3 Newton-Schulz steps instead of 5", {}, lambda: [mock.patch.object(optim, "NEWTON_SCHULZ_STEPS", 3)]),
+    "newton-schulz-3": (
+        "3 Newton-Schulz steps instead of 5",
+        {},
+        lambda: [mock.patch.object(optim, "NEWTON_SCHULZ_STEPS", 3)],
+    ),
     "no-cooldown": ("constant learning rate", {"cooldown_fraction": 0.0}, lambda: []),
-    "average": ("constant learning rate, and the mean of the weights over the last fifth", {"cooldown_fraction": 0.0}, lambda: []),
+    "average": (
+        "constant learning rate, and the mean of the weights over the last fifth",
+        {"cooldown_fraction": 0.0},
+        lambda: [],
+    ),
     "batch-4": ("4 examples a step", {"batch_size": 4}, lambda: []),
     "batch-8": ("8 examples a step", {"batch_size": 8}, lambda: []),
     "batch-16": ("16 examples a step", {"batch_size": 16}, lambda: []),
     "batch-32": ("32 examples a step", {"batch_size": 32}, lambda: []),
     "one-word": ("examples of one word", {"num_words": 1}, lambda: []),
-    "augment-more": ("slant, size and rotation vary half as much again, and twice", {"shear_width": 0.6, "scale_width": 0.3, "rotation_width": 0.08}, lambda: []),
-    "augment-less": ("slant, size and rotation vary half as much", {"shear_width": 0.2, "scale_width": 0.1, "rotation_width": 0.02}, lambda: []),
-    "rms-norm": ("RMSNorm written out instead of a LayerNorm without gain", {}, lambda: [patch("norm", rms_norm), patch("norm", rms_norm, BLOCK), mock.patch.object(attention, "norm", rms_norm)]),
+    "augment-more": (
+        "slant, size and rotation vary half as much again, and twice",
+        {"shear_width": 0.6, "scale_width": 0.3, "rotation_width": 0.08},
+        lambda: [],
+    ),
+    "augment-less": (
+        "slant, size and rotation vary half as much",
+        {"shear_width": 0.2, "scale_width": 0.1, "rotation_width": 0.02},
+        lambda: [],
+    ),
+    "rms-norm": (
+        "RMSNorm written out instead of a LayerNorm without gain",
+        {},
+        lambda: [
+            patch("norm", rms_norm),
+            patch("norm", rms_norm, BLOCK),
+            mock.patch.object(attention, "norm", rms_norm),
+        ],
+    ),
     "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP, BLOCK)]),
     "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_WIDTH", 4, BLOCK)]),
-    "not-from-zero": ("MLPs that do not start at zero", {}, lambda: [patch("MLP", StartedMLP, BLOCK)]),
-    "embeddings-0.5": ("embeddings drawn with deviation 0.5", {}, lambda: [patch("EMBEDDING_DEVIATION", 0.5)]),
-    "no-rotary": ("no rotary positions in self-attention", {}, lambda: [patch("OffsetBlock", StillBlock)]),
-    "no-paper-turns": ("cross-attention without turns by place on paper", {}, lambda: [patch("OffsetBlock", UncountedBlock)]),
-    "text-everywhere": ("cross-attention in every block", {}, lambda: [block_with(lambda layer: True)]),
-    "text-once": ("cross-attention in the second block only", {}, lambda: [block_with(lambda layer: layer == 1)]),
-    "no-recent": ("positions do not see the last offsets as numbers", {}, lambda: [recognizer_without(True, False)]),
-    "no-pen": ("positions do not see where the pen is", {}, lambda: [recognizer_without(False, True)]),
-    "no-convolution": ("no convolution over the text", {}, lambda: [mock.patch.object(text_encoder, "TEXT_KERNEL", 1)]),
-    "independent": ("radius predicted without knowing theta", {}, lambda: [patch("LaterSlot", IndependentSlot)]),
-    "wide-2": ("2 blocks of width 192, 6 heads", {"n_layer": 2, "n_embd": 192, "n_embd_context": 192, "n_head": 6, "n_ctx_head": 6}, lambda: []),
-    "wide-3": ("3 blocks of width 128, 4 heads", {"n_layer": 3, "n_embd": 128, "n_embd_context": 128, "n_head": 4, "n_ctx_head": 4}, lambda: []),
+    "not-from-zero": (
+        "MLPs that do not start at zero",
+        {},
+        lambda: [patch("MLP", StartedMLP, BLOCK)],
+    ),
+    "embeddings-0.5": (
+        "embeddings drawn with deviation 0.5",
+        {},
+        lambda: [patch("EMBEDDING_DEVIATION", 0.5)],
+    ),
+    "no-rotary": (
+        "no rotary positions in self-attention",
+        {},
+        lambda: [patch("OffsetBlock", StillBlock)],
+    ),
+    "no-paper-turns": (
+        "cross-attention without turns by place on paper",
+        {},
+        lambda: [patch("OffsetBlock", UncountedBlock)],
+    ),
+    "text-everywhere": (
+        "cross-attention in every block",
+        {},
+        lambda: [block_with(lambda layer: True)],
+    ),
+    "text-once": (
+        "cross-attention in the second block only",
+        {},
+        lambda: [block_with(lambda layer: layer == 1)],
+    ),
+    "no-recent": (
+        "positions do not see the last offsets as numbers",
+        {},
+        lambda: [recognizer_without(True, False)],
+    ),
+    "no-pen": (
+        "positions do not see where the pen is",
+        {},
+        lambda: [recognizer_without(False, True)],
+    ),
+    "no-convolution": (
+        "no convolution over the text",
+        {},
+        lambda: [mock.patch.object(text_encoder, "TEXT_KERNEL", 1)],
+    ),
+    "independent": (
+        "radius predicted without knowing theta",
+        {},
+        lambda: [patch("LaterSlot", IndependentSlot)],
+    ),
+    "wide-2": (
+        "2 blocks of width 192, 6 heads",
+        {"n_layer": 2, "n_embd": 192, "n_embd_context": 192, "n_head": 6, "n_ctx_head": 6},
+        lambda: [],
+    ),
+    "wide-3": (
+        "3 blocks of width 128, 4 heads",
+        {"n_layer": 3, "n_embd": 128, "n_embd_context": 128, "n_head": 4, "n_ctx_head": 4},
+        lambda: [],
+    ),
     "deep-6": ("6 blocks", {"n_layer": 6}, lambda: []),
     "six-heads": ("6 heads of 16", {"n_head": 6, "n_ctx_head": 6}, lambda: []),
 }
@@ -184,10 +268,18 @@ def misread(trainer):
     if folder is None:
         return []
     recognizer = load_recognizer(recognizer_path(folder, EVALUATION), c.device)
-    english = text_sets(tokenizer.alphabet, [words[i].text for i in trainer.loader.train_ids])[0]["English"]
+    english = text_sets(tokenizer.alphabet, [words[i].text for i in trainer.loader.train_ids])[0][
+        "English"
+    ]
     rates = []
     for texts in (english, [words[i].text for i in trainer.loader.test_ids]):
-        inks = [word.points for seed in SEEDS for word in generate_words(trainer.model.eval(), tokenizer, texts, c.min_words, seed=seed)]
+        inks = [
+            word.points
+            for seed in SEEDS
+            for word in generate_words(
+                trainer.model.eval(), tokenizer, texts, c.min_words, seed=seed
+            )
+        ]
         rates.append(Spelling.of(texts * len(SEEDS), recognizer.read(inks)).cer)
     return rates
 
@@ -203,7 +295,11 @@ def main():
     names = list(VARIANTS) if names == ["all"] else names
     unknown = [name for name in names if name not in VARIANTS]
     if unknown or not options["steps"].isdigit() or not options["threads"].isdigit():
-        raise UserError(f"there is no variant {unknown[0]!r}" if unknown else "--steps and --threads take whole numbers")
+        raise UserError(
+            f"there is no variant {unknown[0]!r}"
+            if unknown
+            else "--steps and --threads take whole numbers"
+        )
     if int(options["threads"]):
         torch.set_num_threads(int(options["threads"]))
     for name in names or VARIANTS:
@@ -211,7 +307,11 @@ def main():
             print(f"{name:18} {VARIANTS[name][0]}")
             continue
         loss, seconds, speed, rates = run(name, int(options["steps"]), rest)
-        print(f"| {name} | {VARIANTS[name][0]} | {seconds:.0f} | {loss:.3f} | {speed:,.0f} | " + " | ".join(f"{rate:.2%}" for rate in rates), flush=True)
+        print(
+            f"| {name} | {VARIANTS[name][0]} | {seconds:.0f} | {loss:.3f} | {speed:,.0f} | "
+            + " | ".join(f"{rate:.2%}" for rate in rates),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

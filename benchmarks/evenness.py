@@ -35,14 +35,20 @@ def grading_recognizer():
 
 def spreads(inks):
     """Between copies of one word: of slant and of log height."""
-    values = np.array([np.tan(style.slants(inks)), np.log(style.heights(inks))]).reshape(2, COPIES, -1)
+    values = np.array([np.tan(style.slants(inks)), np.log(style.heights(inks))]).reshape(
+        2, COPIES, -1
+    )
     return np.sqrt(np.nanmean(np.nanvar(values, axis=1, ddof=1), axis=1))
 
 
 def told(name, inks, texts, recognizer=None):
     """Print a line about these words."""
     slant, height = spreads(inks)
-    misread = f", misread {100 * Spelling.of(texts, recognizer.read(inks)).cer:.2f}%" if recognizer else ""
+    misread = (
+        f", misread {100 * Spelling.of(texts, recognizer.read(inks)).cer:.2f}%"
+        if recognizer
+        else ""
+    )
     print(f"  {name:32} slant {slant:.3f}, height {100 * height:.1f}%{misread}")
 
 
@@ -62,16 +68,43 @@ def main():
         print(f"{author}, {len(words)} words; spread between versions of a word")
         told("as drawn", inks, texts, recognizer)
         for share in (0.5, 1.0):
-            told(f"evened by {share:g}", [hand.normalized(ink, text, share, share) for ink, text in zip(inks, texts)], texts, recognizer)
-        told("evened by 0.5 and smoothed", [smoothed(hand.normalized(ink, text)) for ink, text in zip(inks, texts)], texts, recognizer)
+            told(
+                f"evened by {share:g}",
+                [hand.normalized(ink, text, share, share) for ink, text in zip(inks, texts)],
+                texts,
+                recognizer,
+            )
+        told(
+            "evened by 0.5 and smoothed",
+            [smoothed(hand.normalized(ink, text)) for ink, text in zip(inks, texts)],
+            texts,
+            recognizer,
+        )
         for bias in (1.0, 3.0):
-            told(f"as drawn with bias {bias:g}", [one.word.points for one in writer.write(text, author=author, bias=bias, **AS_DRAWN).words], texts, recognizer)
+            told(
+                f"as drawn with bias {bias:g}",
+                [
+                    one.word.points
+                    for one in writer.write(text, author=author, bias=bias, **AS_DRAWN).words
+                ],
+                texts,
+                recognizer,
+            )
     if options.like:
         print(f"like {options.like}: slant of all words, mean and standard deviation")
         primer = find_primer(options.like, writer.tokenizer, writer.dropped, 30)
-        print(f"  the word itself, {primer.text!r:17} {np.tan(style.slants([primer.points]))[0]:.2f}")
-        for name, settings in (("nobody's hand", dict(author="unknown")), ("nobody's hand, like it", dict(author="unknown", like=options.like))):
-            slants = np.tan(style.slants([one.word.points for one in writer.write(TEXT, **AS_DRAWN, **settings).words]))
+        print(
+            f"  the word itself, {primer.text!r:17} {np.tan(style.slants([primer.points]))[0]:.2f}"
+        )
+        for name, settings in (
+            ("nobody's hand", dict(author="unknown")),
+            ("nobody's hand, like it", dict(author="unknown", like=options.like)),
+        ):
+            slants = np.tan(
+                style.slants(
+                    [one.word.points for one in writer.write(TEXT, **AS_DRAWN, **settings).words]
+                )
+            )
             print(f"  {name:32} {np.nanmean(slants):.2f}, {np.nanstd(slants):.2f}")
 
 

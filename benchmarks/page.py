@@ -12,7 +12,13 @@ from cursivetransformer.ink.strokes import split_strokes
 
 PAGE = Path(__file__).parent.parent / "collect.html"
 # Chromium's own calls to the network are shut off; nothing here is about them.
-OPTIONS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run"]
+OPTIONS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+]
 
 # Pointer events as a device sends them, all at once: much faster than one call of the driver for each.
 DISPATCH = """([strokes, type, id, pressure]) => {
@@ -38,7 +44,9 @@ def browser_type():
     """Playwright's Chromium, with the options that `launch` and `launch_persistent_context` need."""
     from playwright.sync_api import sync_playwright
 
-    sandbox = [] if not hasattr(os, "geteuid") or os.geteuid() else ["--no-sandbox"]  # which Chromium cannot have as root
+    sandbox = (
+        [] if not hasattr(os, "geteuid") or os.geteuid() else ["--no-sandbox"]
+    )  # which Chromium cannot have as root
     with sync_playwright() as playwright:
         yield playwright.chromium, dict(executable_path=find_chromium(), args=OPTIONS + sandbox)
 
@@ -49,7 +57,10 @@ class Recorder:
     def __init__(self, page, url=PAGE.as_uri()):
         self.page, self.url, self.errors, self.requests = page, url, [], []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
         page.on("request", lambda request: self.requests.append(request.url))
 
     def open(self):
@@ -67,7 +78,11 @@ class Recorder:
     @property
     def box(self):
         """(left, top, width, height) of the paper in pixels."""
-        return np.array(self.page.evaluate("(({ left, top, width, height }) => [left, top, width, height])(document.getElementById('ink').getBoundingClientRect())"))
+        return np.array(
+            self.page.evaluate(
+                "(({ left, top, width, height }) => [left, top, width, height])(document.getElementById('ink').getBoundingClientRect())"
+            )
+        )
 
     def pixels(self, fractions):
         """Fractions of the paper -> the nearest whole pixels of the window, as a mouse has them."""
@@ -89,7 +104,10 @@ class Recorder:
 
     def dispatch(self, strokes, device="mouse", pointer=1, pressure=0.5):
         """Write strokes with events made in the page, at the rate and with the pressure of any device."""
-        self.page.evaluate(DISPATCH, [[np.asarray(stroke).tolist() for stroke in strokes], device, pointer, pressure])
+        self.page.evaluate(
+            DISPATCH,
+            [[np.asarray(stroke).tolist() for stroke in strokes], device, pointer, pressure],
+        )
 
     def press(self, *keys):
         for key in keys:
@@ -102,9 +120,13 @@ class Recorder:
         """Change a setting as its user would."""
         self.view("settings")
         control = self.page.locator(f"[data-setting={name}]")
-        match control.evaluate("element => element.tagName + (element.type === 'checkbox' ? element.type : '')"):
-            case "SELECT": control.select_option(str(value))
-            case "INPUTcheckbox": control.set_checked(value)
+        match control.evaluate(
+            "element => element.tagName + (element.type === 'checkbox' ? element.type : '')"
+        ):
+            case "SELECT":
+                control.select_option(str(value))
+            case "INPUTcheckbox":
+                control.set_checked(value)
             case _:
                 control.fill(str(value))
                 control.press("Tab")
@@ -121,7 +143,12 @@ class Recorder:
     @property
     def strokes(self):
         """Strokes on the paper, (n, 2) arrays of fractions."""
-        return [np.array(stroke).reshape(-1, 4)[:, :2] for stroke in self.page.evaluate("writing.draft.strokes.map(stroke => Array.from(stroke))")]
+        return [
+            np.array(stroke).reshape(-1, 4)[:, :2]
+            for stroke in self.page.evaluate(
+                "writing.draft.strokes.map(stroke => Array.from(stroke))"
+            )
+        ]
 
     @property
     def texts(self):
@@ -154,7 +181,9 @@ class Recorder:
 def loops(n=30, left=0.05, right=0.4):
     """A stroke like `eeee`, (n, 2) fractions of the paper."""
     angle = np.linspace(0, 10 * np.pi, n)
-    return np.stack([np.linspace(left, right, n) - 0.02 * np.sin(angle), 0.58 - 0.085 * np.cos(angle)], 1)
+    return np.stack(
+        [np.linspace(left, right, n) - 0.02 * np.sin(angle), 0.58 - 0.085 * np.cos(angle)], 1
+    )
 
 
 def fractions(word, aspect=6.0, left=0.03):

@@ -45,30 +45,57 @@ def run(arguments):
 def text_of(n_words):
     """That many words of English, in paragraphs."""
     words = TEXT.split()
-    return "\n\n".join(" ".join(words[i % len(words)] for i in range(start, min(start + 120, n_words))) for start in range(0, n_words, 120))
+    return "\n\n".join(
+        " ".join(words[i % len(words)] for i in range(start, min(start + 120, n_words)))
+        for start in range(0, n_words, 120)
+    )
 
 
 def drawing(checkpoint):
     """Print what a page of PAGE_WORDS costs beside the model."""
-    letter = Writer.load(checkpoint, respell=1, say=lambda note: None).write(text_of(PAGE_WORDS), missing="skip", page="A4", x_height=2.3)
+    letter = Writer.load(checkpoint, respell=1, say=lambda note: None).write(
+        text_of(PAGE_WORDS), missing="skip", page="A4", x_height=2.3
+    )
     texts, inks = [one.word.text for one in letter.words], [one.word.points for one in letter.words]
 
     def laid_out():
         hand = Hand.of(inks, texts)
-        return list(lay_out([Ink(text, smoothed(hand.normalized(points, text))) for text, points in zip(texts, inks)], letter.config, hand.x_height))
+        return list(
+            lay_out(
+                [
+                    Ink(text, smoothed(hand.normalized(points, text)))
+                    for text, points in zip(texts, inks)
+                ],
+                letter.config,
+                hand.x_height,
+            )
+        )
 
     with tempfile.TemporaryDirectory() as folder:
         steps = [("evened, smoothed, laid out", laid_out)]
         page = laid_out()[0]
-        steps += [(ending, lambda path=Path(folder) / f"a{ending}": save_page(page, path, dataclasses.replace(letter.config, pace=60.0)))
-                  for ending in ENDINGS if ending != ".gif"]
+        steps += [
+            (
+                ending,
+                lambda path=Path(folder) / f"a{ending}": save_page(
+                    page, path, dataclasses.replace(letter.config, pace=60.0)
+                ),
+            )
+            for ending in ENDINGS
+            if ending != ".gif"
+        ]
         for name, step in steps:
             start = time.perf_counter()
             step()
             print(f"    {name:26} {time.perf_counter() - start:6.2f} s")
     ink = sum(float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in page.strokes) / 1000
-    written, plotted = (way_length(ways_between(words), list(range(len(words)))) / 1000 for words in (page.words, sort_words(page.words)))
-    print(f"    a plotter draws {ink:.1f} m of ink; its ways between words: {written:.1f} m as written, {plotted:.1f} m as plotted")
+    written, plotted = (
+        way_length(ways_between(words), list(range(len(words)))) / 1000
+        for words in (page.words, sort_words(page.words))
+    )
+    print(
+        f"    a plotter draws {ink:.1f} m of ink; its ways between words: {written:.1f} m as written, {plotted:.1f} m as plotted"
+    )
 
 
 def main():
@@ -78,14 +105,24 @@ def main():
     options = parser.parse_args()
     model = ["--checkpoint", options.checkpoint, "--missing", "skip"]
     with tempfile.TemporaryDirectory() as folder:
+
         def case(n_words, out, *more):
             path = Path(folder) / f"{n_words}.txt"
             path.write_text(text_of(n_words) if n_words > 9 else LINE)
-            return ["--file", str(path), "--out", ",".join(f"{folder}/{name}" for name in out.split(",")), *model, *more]
+            return [
+                "--file",
+                str(path),
+                "--out",
+                ",".join(f"{folder}/{name}" for name in out.split(",")),
+                *model,
+                *more,
+            ]
 
         cases = {
             f"{PAGE_WORDS} words, A4, .svg": case(PAGE_WORDS, "a.svg", *PAGE, "--x_height", "2.3"),
-            "the same as they come (--respell 1)": case(PAGE_WORDS, "b.svg", *PAGE, "--x_height", "2.3", "--respell", "1"),
+            "the same as they come (--respell 1)": case(
+                PAGE_WORDS, "b.svg", *PAGE, "--x_height", "2.3", "--respell", "1"
+            ),
             "a line of 9 words, .gif": case(9, "c.gif"),
             "1,000 words, .svg and .pdf": case(1000, "d.svg,d.pdf", *PAGE, "--respell", "1"),
         }
@@ -93,7 +130,9 @@ def main():
         for _ in range(RUNS):  # in turn, so that all meet the same weather
             for name, arguments in cases.items():
                 found[name].append(run(arguments))
-        cases[f"{options.words:,} words, .svg and .pdf"] = case(options.words, "e.svg,e.pdf", *PAGE, "--respell", "1")
+        cases[f"{options.words:,} words, .svg and .pdf"] = case(
+            options.words, "e.svg,e.pdf", *PAGE, "--respell", "1"
+        )
         found[list(cases)[-1]] = [run(list(cases.values())[-1])]
     for name, runs in found.items():
         seconds, memory = zip(*runs)

@@ -52,24 +52,44 @@ def main():
     for _ in range(ROUNDS):  # in turn, so that both meet the same machine
         ids = draw_word_ids(rng, np.arange(len(words)), BATCH, 4, 4)
         rates = draw_rates(rng, BATCH, config.downsample_mean, config.downsample_width)
-        matrices = draw_transforms(rng, BATCH, config.shear_width, config.scale_width, config.rotation_width)
+        matrices = draw_transforms(
+            rng, BATCH, config.shear_width, config.scale_width, config.rotation_width
+        )
         start = time.perf_counter()
         for row in range(BATCH):
-            plain_example([words[i] for i in ids[row] if i != NO_WORD], tokenizer, rates[row], matrices[row], config.max_seq_length)
+            plain_example(
+                [words[i] for i in ids[row] if i != NO_WORD],
+                tokenizer,
+                rates[row],
+                matrices[row],
+                config.max_seq_length,
+            )
         middle = time.perf_counter()
         make_batch(ink, tokenizer, ids, rates, matrices, config.max_seq_length)
         end = time.perf_counter()
-        examples = SampleBatch(*(torch.as_tensor(a, device=config.device) for a in (ids, rates, matrices)))
+        examples = SampleBatch(
+            *(torch.as_tensor(a, device=config.device) for a in (ids, rates, matrices))
+        )
         before = time.perf_counter()
-        int(pack(tensors, tokenizer, examples, config.max_seq_length).n_tokens)  # waits for the device
+        int(
+            pack(tensors, tokenizer, examples, config.max_seq_length).n_tokens
+        )  # waits for the device
         after = time.perf_counter()
-        for name, seconds in (("plain", middle - start), ("arrays", end - middle), ("tensors", after - before)):
+        for name, seconds in (
+            ("plain", middle - start),
+            ("arrays", end - middle),
+            ("tensors", after - before),
+        ):
             rates_a_second[name].append(BATCH / seconds)
     for name, values in rates_a_second.items():
-        print(f"{name:8} {statistics.median(values):9,.0f} four-word examples a second (median of {ROUNDS}, "
-              f"{min(values):,.0f} to {max(values):,.0f})")
+        print(
+            f"{name:8} {statistics.median(values):9,.0f} four-word examples a second (median of {ROUNDS}, "
+            f"{min(values):,.0f} to {max(values):,.0f})"
+        )
     for name in ("arrays", "tensors"):
-        ratio = statistics.median(b / a for a, b in zip(rates_a_second["plain"], rates_a_second[name]))
+        ratio = statistics.median(
+            b / a for a, b in zip(rates_a_second["plain"], rates_a_second[name])
+        )
         print(f"ratio    {ratio:9.1f} of {name} to plain")
 
 

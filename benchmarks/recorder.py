@@ -16,7 +16,10 @@ import numpy as np
 from benchmarks.page import Recorder, browser_type, find_chromium, fractions, loops
 from cursivetransformer.bank.file import load_bank
 
-SIZES = {"desktop": dict(viewport=dict(width=1280, height=720)), "phone": dict(viewport=dict(width=740, height=360), device_scale_factor=2, has_touch=True)}
+SIZES = {
+    "desktop": dict(viewport=dict(width=1280, height=720)),
+    "phone": dict(viewport=dict(width=740, height=360), device_scale_factor=2, has_touch=True),
+}
 PAUSE = 3000  # milliseconds between the words of the pictures, for a pace that somebody could have
 
 # Leaves a promise of the milliseconds between frames for a while.
@@ -43,6 +46,7 @@ def frame_times(recorder, action, milliseconds=2000):
 
 def write_and_scroll(recorder, milliseconds=2000):
     """Frame times while a word is written, and while the gallery is scrolled from end to end."""
+
     def write():
         recorder.draw(loops(100))
         recorder.press("Enter")
@@ -53,7 +57,9 @@ def write_and_scroll(recorder, milliseconds=2000):
 
     writing = frame_times(recorder, write, milliseconds)
     recorder.view("words")
-    recorder.page.mouse.move(*(recorder.page.viewport_size[side] / 2 for side in ("width", "height")))
+    recorder.page.mouse.move(
+        *(recorder.page.viewport_size[side] / 2 for side in ("width", "height"))
+    )
     scrolling = frame_times(recorder, scroll, milliseconds)
     recorder.view("write")
     return writing, scrolling
@@ -117,7 +123,9 @@ def main(argv=None):
         browser = chromium.launch(**options)
         for size, shape in SIZES.items():
             for scheme in ("light", "dark"):
-                recorder = Recorder(browser.new_context(color_scheme=scheme, **shape).new_page()).open()
+                recorder = Recorder(
+                    browser.new_context(color_scheme=scheme, **shape).new_page()
+                ).open()
                 if settings.shots:
                     folder = Path(settings.shots)
                     folder.mkdir(parents=True, exist_ok=True)
@@ -126,9 +134,16 @@ def main(argv=None):
                 if scheme == "light":
                     print(f"{size}: {told}")
                     for what, gaps in zip(("writing", "scrolling"), write_and_scroll(recorder)):
-                        print(f"{size}, {what}: {len(gaps)} frames, median {np.median(gaps):.1f} ms, 95% within {np.percentile(gaps, 95):.1f} ms, longest {gaps.max():.1f} ms")
+                        print(
+                            f"{size}, {what}: {len(gaps)} frames, median {np.median(gaps):.1f} ms, 95% within {np.percentile(gaps, 95):.1f} ms, longest {gaps.max():.1f} ms"
+                        )
                 if settings.shots:
-                    shoot(recorder, folder, f"{size}-{scheme}", [word for word in words if re.fullmatch("[a-z]{5,8}", word.text)][:5])
+                    shoot(
+                        recorder,
+                        folder,
+                        f"{size}-{scheme}",
+                        [word for word in words if re.fullmatch("[a-z]{5,8}", word.text)][:5],
+                    )
                 if recorder.errors:
                     print("errors:", *recorder.errors, sep="\n")
         browser.close()

@@ -28,35 +28,81 @@ def main():
     words, digest = load_banks(config.dataset_name or checkpoint.config.dataset_name)
     recognizers = find_both_recognizers(config, checkpoint.config, digest, print)
     loader = DataLoader(words, checkpoint.tokenizer, checkpoint.config)
-    sets, _ = text_sets(checkpoint.tokenizer.alphabet, [loader.words[i].text for i in loader.train_ids])
+    sets, _ = text_sets(
+        checkpoint.tokenizer.alphabet, [loader.words[i].text for i in loader.train_ids]
+    )
     texts = [text for part in sets.values() for text in part]
     english = np.array([name == "English" for name, part in sets.items() for _ in part])
     n = config.best_of[-1]
 
-    rows = generate_rows(checkpoint.model.eval(), checkpoint.tokenizer, [[text] for text in texts for _ in range(n)],
-                      [(i, 0, version) for i in range(len(texts)) for version in range(n)], **sampling_options(config))
+    rows = generate_rows(
+        checkpoint.model.eval(),
+        checkpoint.tokenizer,
+        [[text] for text in texts for _ in range(n)],
+        [(i, 0, version) for i in range(len(texts)) for version in range(n)],
+        **sampling_options(config),
+    )
     drawn = [row[0] for row in rows]
     inks, wanted = [word.points for word in drawn], [word.text for word in drawn]
 
     def table(values):
-        return np.array(values, float).reshape(-1, n)  # a row for each word, a column for each version
+        return np.array(values, float).reshape(
+            -1, n
+        )  # a row for each word, a column for each version
 
     (read, nll), graded = recognizers[0].judge(inks, wanted), recognizers[1].read(inks)
-    wrong, grade = (table([edits(text, reading) for text, reading in zip(wanted, readings)]) for readings in (read, graded))
-    unfinished, sure, likely = table([not word.finished for word in drawn]), table(nll), table([word.nll for word in drawn])
+    wrong, grade = (
+        table([edits(text, reading) for text, reading in zip(wanted, readings)])
+        for readings in (read, graded)
+    )
+    unfinished, sure, likely = (
+        table([not word.finished for word in drawn]),
+        table(nll),
+        table([word.nll for word in drawn]),
+    )
     lengths = np.array([len(text) for text in texts])
 
-    print(f"{len(texts)} words, {n} versions of each\n\n| drawn again | kept of those read closest | English: characters, words misread | all | versions |")
+    print(
+        f"{len(texts)} words, {n} versions of each\n\n| drawn again | kept of those read closest | English: characters, words misread | all | versions |"
+    )
     print("| --- | --- | --- | --- | ---: |")
     for when, limit, kept, floor, order in (
-            ("never", NEVER, "", 0, sure), ("misread", 100.0, "the model's likeliest", NEVER, likely), ("misread", 100.0, "most surely read", 0, sure),
-            *((f"misread, or less sure than {limit} nats", limit, "of the sure, the model's likeliest", limit, likely) for limit in (0.5, 0.2, 0.1, 0.05, 0.02)),
-            ("always", ALWAYS, "most surely read", 0, sure), ("always", ALWAYS, "the model's likeliest", NEVER, likely)):
+        ("never", NEVER, "", 0, sure),
+        ("misread", 100.0, "the model's likeliest", NEVER, likely),
+        ("misread", 100.0, "most surely read", 0, sure),
+        *(
+            (
+                f"misread, or less sure than {limit} nats",
+                limit,
+                "of the sure, the model's likeliest",
+                limit,
+                likely,
+            )
+            for limit in (0.5, 0.2, 0.1, 0.05, 0.02)
+        ),
+        ("always", ALWAYS, "most surely read", 0, sure),
+        ("always", ALWAYS, "the model's likeliest", NEVER, likely),
+    ):
         again = (sure[:, 0] > limit) | ((wrong + unfinished)[:, 0] > 0) & (limit < NEVER)
-        pick = np.array([min(range(n if again[i] else 1), key=lambda k: (wrong[i, k], unfinished[i, k], max(sure[i, k], floor), order[i, k]))
-                         for i in range(len(texts))])
+        pick = np.array(
+            [
+                min(
+                    range(n if again[i] else 1),
+                    key=lambda k: (
+                        wrong[i, k],
+                        unfinished[i, k],
+                        max(sure[i, k], floor),
+                        order[i, k],
+                    ),
+                )
+                for i in range(len(texts))
+            ]
+        )
         left = grade[np.arange(len(texts)), pick]
-        rates = [f"{left[part].sum() / lengths[part].sum():.2%}, {(left[part] > 0).mean():.1%}" for part in (english, slice(None))]
+        rates = [
+            f"{left[part].sum() / lengths[part].sum():.2%}, {(left[part] > 0).mean():.1%}"
+            for part in (english, slice(None))
+        ]
         print(f"| {when} | {kept} | {rates[0]} | {rates[1]} | {np.where(again, n, 1).mean():.2f} |")
 
 

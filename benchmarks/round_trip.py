@@ -20,7 +20,9 @@ def main():
     config = get_all_args(device="cpu")
     words, _ = load_banks(config.dataset_name)
     offsets = [points_to_offsets(downsample(word.points, config.downsample_mean)) for word in words]
-    print("tokenizer          ids  tokens/offset  clamped   offset: worst   mean   bound   point: worst   mean")
+    print(
+        "tokenizer          ids  tokens/offset  clamped   offset: worst   mean   bound   point: worst   mean"
+    )
     for name in TOKENIZERS:
         tokenizer = make_tokenizer(name, "".join(word.text for word in words))
         moved, drift, bounds, clamped = [], [], [], 0
@@ -31,11 +33,15 @@ def main():
             if over:  # counted, but the bound does not speak of it
                 continue
             moved.append(np.hypot(*(decoded - original)[:, :2].T))
-            drift.append(np.hypot(*(offsets_to_points(decoded) - offsets_to_points(original))[:, :2].T))
+            drift.append(
+                np.hypot(*(offsets_to_points(decoded) - offsets_to_points(original))[:, :2].T)
+            )
             bounds.append(tokenizer.error_bound(original))
         moved, drift, bounds = (1000 * np.concatenate(a) for a in (moved, drift, bounds))
-        print(f"{name:17} {tokenizer.vocab_size:4} {tokenizer.n_slots:14} {clamped:8} {moved.max():15.2f} {moved.mean():6.2f} "
-              f"{bounds.max():7.2f} {drift.max():14.2f} {drift.mean():6.2f}")
+        print(
+            f"{name:17} {tokenizer.vocab_size:4} {tokenizer.n_slots:14} {clamped:8} {moved.max():15.2f} {moved.mean():6.2f} "
+            f"{bounds.max():7.2f} {drift.max():14.2f} {drift.mean():6.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -96,7 +96,12 @@ def make(folder: Path, tree: Path) -> None:
     """Run all calls in the checkout `tree`; what they write and print goes to `folder`."""
     shutil.rmtree(folder, ignore_errors=True)
     commands = NOW if (tree / "train_recognizer.py").is_file() else BEFORE
-    environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "2", "WANDB_MODE": "off"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tree),
+        "OMP_NUM_THREADS": "2",
+        "WANDB_MODE": "off",
+    }
     for name in ORDER:
         out = folder / name.replace(" ", "-")
         out.mkdir(parents=True)
@@ -114,8 +119,8 @@ def make(folder: Path, tree: Path) -> None:
         print(name, "done", flush=True)
 
 
-def content(path: Path) -> object:
-    """What of a file must be equal in both versions."""
+def content(path: Path, folder: Path) -> object:
+    """What of a file in the folder of a version must be equal in both."""
     if path.suffix == ".pt":
         import torch
 
@@ -125,7 +130,8 @@ def content(path: Path) -> object:
         states = [list(state["state"].values()) for state in optimizers]
         return [w.tolist() for w in weights], json.dumps(states, default=lambda t: t.tolist())
     if path.suffix in (".json", ".jsonl", ".md", ".txt"):
-        return [timeless(now(line)) for line in path.read_text().splitlines()]
+        text = path.read_text().replace(str(folder.absolute()), "DIR")
+        return [timeless(now(line)) for line in text.splitlines()]
     return path.read_bytes()
 
 
@@ -156,7 +162,9 @@ def named(path: Path) -> Path:
 
 def compare(one: Path, other: Path) -> int:
     """Print a line a file; returns how many differ."""
-    files = [{named(p.relative_to(d)): p for p in d.rglob("*") if p.is_file()} for d in (one, other)]
+    files = [
+        {named(p.relative_to(d)): p for p in d.rglob("*") if p.is_file()} for d in (one, other)
+    ]
     wrong = 0
     for name in sorted(files[0].keys() | files[1].keys()):
         a, b = (own.get(name) for own in files)
@@ -165,7 +173,8 @@ def compare(one: Path, other: Path) -> int:
         elif a.read_bytes() == b.read_bytes():
             verdict = "equal to the byte"
         else:
-            verdict = "equal but for names and seconds" if content(a) == content(b) else "DIFFERENT"
+            same = content(a, one) == content(b, other)
+            verdict = "equal but for names and seconds" if same else "DIFFERENT"
         wrong += verdict[0] not in "e"
         print(f"{verdict:35} {name}")
     print(f"{wrong} of {len(files[0].keys() | files[1].keys())} files differ")

@@ -38,10 +38,12 @@ from cursivetransformer.sampling.generate import (
 )
 from cursivetransformer.utils.errors import run_script
 
-TEXT = ("It was a bright cold day in the spring of that year, and the old clock in the hall had just struck nine when a letter came "
-        "for us. Nobody had written to our house for many years, so we all stood around the table and looked at it for a while "
-        "before my sister took a knife and opened it with great care. There were three sheets of thin paper inside, and every one "
-        "of them was filled from edge to edge with a small and even hand that none of us had ever seen. She began to read aloud.")
+TEXT = (
+    "It was a bright cold day in the spring of that year, and the old clock in the hall had just struck nine when a letter came "
+    "for us. Nobody had written to our house for many years, so we all stood around the table and looked at it for a while "
+    "before my sister took a knife and opened it with great care. There were three sheets of thin paper inside, and every one "
+    "of them was filled from edge to edge with a small and even hand that none of us had ever seen. She began to read aloud."
+)
 RUNS, STRIDE, FILTERS = 3, 25, (0.6, 0, 0.95)
 
 
@@ -49,25 +51,45 @@ def seconds_to_file(path, respell):
     """Seconds from starting `sample.py` to its end, for 100 words with up to `respell` versions of one that is not surely read."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        subprocess.run([sys.executable, "sample.py", TEXT, "--missing", "skip", "--checkpoint", str(path), "--out", os.path.join(folder, "a.svg"),
-                        "--respell", str(respell)],
-                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [
+                sys.executable,
+                "sample.py",
+                TEXT,
+                "--missing",
+                "skip",
+                "--checkpoint",
+                str(path),
+                "--out",
+                os.path.join(folder, "a.svg"),
+                "--respell",
+                str(respell),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         return time.perf_counter() - start
 
 
 @torch.inference_mode()
 def compare(model, tokenizer, words, group):
     """Print tokens a second with and without a cache, for `words` in rows of `group`."""
-    rows = [words[i:i + group] for i in range(0, len(words) - group + 1, group)]
+    rows = [words[i : i + group] for i in range(0, len(words) - group + 1, group)]
     allowed = _allowed_tokens(model, tokenizer, rows, None)
     uniforms = np.random.default_rng(0).random((len(rows), allowed.max()), np.float32)
     start = time.perf_counter()
-    ids, _ = _decode(model, tokenizer, rows, np.zeros(len(rows), int), None, allowed, uniforms, FILTERS)
+    ids, _ = _decode(
+        model, tokenizer, rows, np.zeros(len(rows), int), None, allowed, uniforms, FILTERS
+    )
     drawn = (ids != tokenizer.pad_id).sum(1)
     cached = drawn.sum() / (time.perf_counter() - start)
-    print(f"{len(rows)} rows of up to {drawn.max()} tokens\n{'with cache':26} {cached:8,.0f} tokens a second ({drawn.sum()} tokens)")
+    print(
+        f"{len(rows)} rows of up to {drawn.max()} tokens\n{'with cache':26} {cached:8,.0f} tokens a second ({drawn.sum()} tokens)"
+    )
     text, slots = torch.as_tensor(context_of(model, tokenizer, rows, None)), tokenizer.n_slots
-    prompt = torch.randint(0, tokenizer.slot_sizes[0], (drawn.max() // slots, slots)) + torch.as_tensor(tokenizer.slot_starts[:-1])
+    prompt = torch.randint(
+        0, tokenizer.slot_sizes[0], (drawn.max() // slots, slots)
+    ) + torch.as_tensor(tokenizer.slot_starts[:-1])
     prompt[0] = torch.as_tensor(prompt_of(tokenizer, None)[0])
     ways = [("without, same rows at once", model, len(rows)), ("without, row after row", model, 1)]
     if isinstance(model, TokenGPT):
@@ -76,11 +98,16 @@ def compare(model, tokenizer, words, group):
         seconds = tokens = 0
         for length in range(STRIDE // 2, drawn.max() // slots, STRIDE):
             start = time.perf_counter()
-            draw(probabilities(network.prefill(prompt[:length], text[:n_rows])[1], *FILTERS), torch.as_tensor(uniforms[:n_rows, length]))
+            draw(
+                probabilities(network.prefill(prompt[:length], text[:n_rows])[1], *FILTERS),
+                torch.as_tensor(uniforms[:n_rows, length]),
+            )
             # Every token of a group costs such a pass; rows that have ended by then are not counted as work that is useful.
             seconds += slots * STRIDE * (time.perf_counter() - start)
             tokens += slots * STRIDE * ((drawn > slots * length).sum() if n_rows > 1 else 1)
-        print(f"{name:26} {tokens / seconds:8,.0f} tokens a second, ratio {cached * seconds / tokens:.0f}")
+        print(
+            f"{name:26} {tokens / seconds:8,.0f} tokens a second, ratio {cached * seconds / tokens:.0f}"
+        )
 
 
 def main():
@@ -95,14 +122,21 @@ def main():
         for way, respell in ways.items():
             times[way].append(seconds_to_file(path, respell))
     for way, seconds in times.items():
-        print(f"{len(TEXT.split())} words from start to file, {way}: {statistics.median(seconds):.1f} s (median of {RUNS})")
+        print(
+            f"{len(TEXT.split())} words from start to file, {way}: {statistics.median(seconds):.1f} s (median of {RUNS})"
+        )
     words = list(map(Spelling(checkpoint.tokenizer.alphabet, "skip").spell, TEXT.split()))
     compare(checkpoint.model.eval(), checkpoint.tokenizer, words, checkpoint.config.min_words)
     paper = get_all_args(use_argparse=False, preset="paper", device="cpu")
     tokenizer = make_tokenizer("polar", TEXT)
     torch.manual_seed(0)
     print("paper recipe: ", end="")
-    compare(make_model(ModelConfig.from_settings(paper, tokenizer, 0.15, 64, []), tokenizer).eval(), tokenizer, TEXT.split(), paper.num_words)
+    compare(
+        make_model(ModelConfig.from_settings(paper, tokenizer, 0.15, 64, []), tokenizer).eval(),
+        tokenizer,
+        TEXT.split(),
+        paper.num_words,
+    )
 
 
 if __name__ == "__main__":

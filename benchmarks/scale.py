@@ -25,12 +25,14 @@ from cursivetransformer.utils.errors import run_script  # noqa: E402
 
 STEPS, WARM_UP = 8, 2
 LARGE_BANK = 100_000  # words
-HEAD = 32             # width of a head, kept as the model grows
+HEAD = 32  # width of a head, kept as the model grows
 
 
 def step_cost(argv):
     """Median seconds of a training step, and tokens a second."""
-    trainer = Trainer.start(get_all_args(argv=["--wandb", "off", *argv]), warn=lambda sentence: None)
+    trainer = Trainer.start(
+        get_all_args(argv=["--wandb", "off", *argv]), warn=lambda sentence: None
+    )
     seconds, speeds = [], []
     for i in range(WARM_UP + STEPS):
         start = time.perf_counter()
@@ -47,11 +49,33 @@ def main():
     copies = [1, 10, -(-LARGE_BANK // n_words)]
     axes = {
         "examples in a batch": [(n, ["--batch_size", n]) for n in (2, 4, 8, 16, 32, 64)],
-        "words in an example": [(n, ["--num_words", n, "--min_words", n, "--max_seq_length", 600 * n]) for n in (1, 2, 4, 8)],
-        "width": [(n, ["--n_embd", n, "--n_embd_context", n, "--n_head", n // HEAD, "--n_ctx_head", n // HEAD]) for n in (64, 96, 192, 384)],
-        "words in the bank": [(n * n_words, ["--dataset_name", ",".join([config.dataset_name] * n)]) for n in copies],
+        "words in an example": [
+            (n, ["--num_words", n, "--min_words", n, "--max_seq_length", 600 * n])
+            for n in (1, 2, 4, 8)
+        ],
+        "width": [
+            (
+                n,
+                [
+                    "--n_embd",
+                    n,
+                    "--n_embd_context",
+                    n,
+                    "--n_head",
+                    n // HEAD,
+                    "--n_ctx_head",
+                    n // HEAD,
+                ],
+            )
+            for n in (64, 96, 192, 384)
+        ],
+        "words in the bank": [
+            (n * n_words, ["--dataset_name", ",".join([config.dataset_name] * n)]) for n in copies
+        ],
     }
-    print("| what is varied | value | milliseconds a step | tokens a second | seconds to start | most memory so far, MiB |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    print(
+        "| what is varied | value | milliseconds a step | tokens a second | seconds to start | most memory so far, MiB |\n| --- | ---: | ---: | ---: | ---: | ---: |"
+    )
     curves = {}
     for name, values in axes.items():
         for value, settings in values:
@@ -60,7 +84,10 @@ def main():
             to_start = time.perf_counter() - start - cost * (STEPS + WARM_UP)
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             curves.setdefault(name, []).append((value, 1000 * cost))
-            print(f"| {name} | {value:,} | {1000 * cost:.0f} | {speed:,.0f} | {to_start:.1f} | {memory:,} |", flush=True)
+            print(
+                f"| {name} | {value:,} | {1000 * cost:.0f} | {speed:,.0f} | {to_start:.1f} | {memory:,} |",
+                flush=True,
+            )
     draw(curves, options["out"])
 
 

@@ -22,7 +22,17 @@ KINDS = {  # by the first name that an operation's contains
     "matrix products": ("mm", "linear", "gemm", "conv"),
     "attention": ("attention", "flash", "fmha"),
     "norms and softmax": ("norm", "softmax", "nll"),
-    "copies and filling": ("copy", "cat", "fill", "zero", "index", "gather", "scatter", "clone", "embedding"),
+    "copies and filling": (
+        "copy",
+        "cat",
+        "fill",
+        "zero",
+        "index",
+        "gather",
+        "scatter",
+        "clone",
+        "embedding",
+    ),
 }
 
 
@@ -38,6 +48,7 @@ class Clock:
             result = function(*inputs, **options)
             self.seconds[name] += self.now() - start
             return result
+
         return timed
 
     def now(self):
@@ -47,7 +58,10 @@ class Clock:
 
 
 def kind_of(name):
-    return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "element by element, and the rest")
+    return next(
+        (kind for kind, parts in KINDS.items() if any(part in name for part in parts)),
+        "element by element, and the rest",
+    )
 
 
 def main():
@@ -59,14 +73,25 @@ def main():
     for _ in range(STEPS):
         tokens += float(trainer.train_step()[1])
     seconds = clock.now() - start
-    print(f"{1000 * seconds / STEPS:.1f} ms a step, {tokens / seconds:,.0f} tokens/s, real positions {trainer.loader.counts()['real_share']:.1%}")
+    print(
+        f"{1000 * seconds / STEPS:.1f} ms a step, {tokens / seconds:,.0f} tokens/s, real positions {trainer.loader.counts()['real_share']:.1%}"
+    )
 
     kinds = Counter()
-    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if clock.device.startswith("cuda") else [])]) as profiler:
+    with profile(
+        activities=[
+            ProfilerActivity.CPU,
+            *([ProfilerActivity.CUDA] if clock.device.startswith("cuda") else []),
+        ]
+    ) as profiler:
         for _ in range(STEPS // 4):
             trainer.train_step()
     for event in profiler.key_averages():
-        own = event.self_device_time_total if clock.device.startswith("cuda") else event.self_cpu_time_total
+        own = (
+            event.self_device_time_total
+            if clock.device.startswith("cuda")
+            else event.self_cpu_time_total
+        )
         kinds[kind_of(event.key.lower())] += own
     for kind, own in kinds.most_common():
         print(f"  {kind:35} {own / sum(kinds.values()):6.1%}")

@@ -29,7 +29,10 @@ from cursivetransformer.training.trainer import Trainer  # noqa: E402
 from cursivetransformer.utils.errors import UserError, run_script  # noqa: E402
 from cursivetransformer.utils.io import atomic_path  # noqa: E402
 
-FIRST_MARK, MARKS_PER_DOUBLING = 2.0, 2  # seconds of training at which the loss is measured first, and how often then
+FIRST_MARK, MARKS_PER_DOUBLING = (
+    2.0,
+    2,
+)  # seconds of training at which the loss is measured first, and how often then
 TURN = 20.0  # seconds
 
 
@@ -38,7 +41,9 @@ class Recipe:
 
     def __init__(self, preset, rest, seconds):
         config = get_all_args(argv=["--preset", preset, "--wandb", "off", *rest])
-        config = replace(config, wandb_run_name=time.strftime(f"time-to-loss-{config.preset}-%Y%m%d-%H%M%S"))
+        config = replace(
+            config, wandb_run_name=time.strftime(f"time-to-loss-{config.preset}-%Y%m%d-%H%M%S")
+        )
         self.trainer = Trainer.start(config, warn=lambda sentence: None)
         self.name, self.clock, self.curve, self.tokens = self.trainer.config.preset, 0.0, [], 0.0
         n = int(np.floor(MARKS_PER_DOUBLING * np.log2(max(1, seconds / FIRST_MARK))))
@@ -61,7 +66,10 @@ class Recipe:
                 self.marks.pop(0)
             loss = self.trainer.evaluate("test")[1]
             self.curve.append([self.clock, self.trainer.step, loss])
-            print(f"{self.name:6} {self.clock:7.1f} s  step {self.trainer.step:6}  {loss:.4f} nats/offset", flush=True)
+            print(
+                f"{self.name:6} {self.clock:7.1f} s  step {self.trainer.step:6}  {loss:.4f} nats/offset",
+                flush=True,
+            )
 
     def seconds_to(self, loss):
         """Seconds at which the curve was first measured at `loss` or below, which is no sooner than it came there; None if never."""
@@ -69,8 +77,14 @@ class Recipe:
 
     def summary(self):
         c, counts = self.trainer.config, self.trainer.loader.counts()
-        return {"preset": self.name, "curve": self.curve, "tokens_per_second": self.tokens / self.clock,
-                "weights": self.trainer.model.n_parameters, "batch_size": c.batch_size, **counts}
+        return {
+            "preset": self.name,
+            "curve": self.curve,
+            "tokens_per_second": self.tokens / self.clock,
+            "weights": self.trainer.model.n_parameters,
+            "batch_size": c.batch_size,
+            **counts,
+        }
 
 
 def main():
@@ -81,10 +95,16 @@ def main():
         for recipe in (fast, slow):
             if recipe.going:
                 recipe.turn()
-    device = torch.cuda.get_device_name() if fast.trainer.config.device.startswith("cuda") else f"{torch.get_num_threads()} CPU threads"
+    device = (
+        torch.cuda.get_device_name()
+        if fast.trainer.config.device.startswith("cuda")
+        else f"{torch.get_num_threads()} CPU threads"
+    )
     print_table(fast, slow, device)
     with atomic_path(f"{options['out']}.json") as path:
-        path.write_text(json.dumps({"device": device, "recipes": [fast.summary(), slow.summary()]}) + "\n")
+        path.write_text(
+            json.dumps({"device": device, "recipes": [fast.summary(), slow.summary()]}) + "\n"
+        )
     draw(fast, slow, device, f"{options['out']}.png")
     for side, recipe in (("fast", fast), ("slow", slow)):
         draw_preview(recipe.trainer.model, recipe.trainer.loader, f"{options['out']}-{side}.png")
@@ -92,21 +112,30 @@ def main():
 
 
 def _options(argv):
-    options, rest = take_options(argv, {"fast": "auto", "slow": "paper", "minutes": "20", "out": "docs/time_to_loss"})
+    options, rest = take_options(
+        argv, {"fast": "auto", "slow": "paper", "minutes": "20", "out": "docs/time_to_loss"}
+    )
     if not options["minutes"].replace(".", "", 1).isdigit() or float(options["minutes"]) <= 0:
         raise UserError(f"--minutes takes a number above 0, not {options['minutes']!r}")
     return options, rest
 
 
 def print_table(fast, slow, device):
-    print(f"\nOn {device}:\n\n| {slow.name}: nats per offset | seconds, {slow.name} | seconds, {fast.name} | ratio |\n| ---: | ---: | ---: | ---: |")
+    print(
+        f"\nOn {device}:\n\n| {slow.name}: nats per offset | seconds, {slow.name} | seconds, {fast.name} | ratio |\n| ---: | ---: | ---: | ---: |"
+    )
     for seconds, _, loss in slow.curve:
         other = fast.seconds_to(loss)
-        print(f"| {loss:.3f} | {seconds:.0f} | " + (f"{other:.1f} | {seconds / other:.1f} |" if other else "not reached | |"))
+        print(
+            f"| {loss:.3f} | {seconds:.0f} | "
+            + (f"{other:.1f} | {seconds / other:.1f} |" if other else "not reached | |")
+        )
     for recipe in (fast, slow):
         s = recipe.summary()
-        print(f"{recipe.name}: {recipe.curve[-1][2]:.3f} nats per offset after {recipe.clock:.0f} s, {s['tokens_per_second']:,.0f} tokens/s, "
-              f"{s['real_share']:.1%} of the positions real, {s['cut_share']:.1%} of the examples cut")
+        print(
+            f"{recipe.name}: {recipe.curve[-1][2]:.3f} nats per offset after {recipe.clock:.0f} s, {s['tokens_per_second']:,.0f} tokens/s, "
+            f"{s['real_share']:.1%} of the positions real, {s['cut_share']:.1%} of the examples cut"
+        )
 
 
 def draw(fast, slow, device, path):
@@ -114,7 +143,9 @@ def draw(fast, slow, device, path):
     for recipe in (slow, fast):
         seconds, _, losses = zip(*recipe.curve)
         axes.plot(seconds, losses, marker=".", label=f"--preset {recipe.name}")
-    axes.set(xscale="log", xlabel=f"seconds of training, {device}", ylabel="held-out nats per offset")
+    axes.set(
+        xscale="log", xlabel=f"seconds of training, {device}", ylabel="held-out nats per offset"
+    )
     axes.legend(frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)

@@ -1,8 +1,8 @@
 """Text -> pages in a learnt hand: the sampler, the recognizer, the layout and the renderers put together.
 
-    from cursivetransformer import Writer
-    letter = Writer.load().write("Dear Ada, ...", author="Edith", page="A5")
-    letter.save("letter.svg", "letter.gcode")
+from cursivetransformer import Writer
+letter = Writer.load().write("Dear Ada, ...", author="Edith", page="A5")
+letter.save("letter.svg", "letter.gcode")
 """
 
 import dataclasses
@@ -42,10 +42,10 @@ from cursivetransformer.sampling.rerank import (
     parse_rewrite,
 )
 
-VERSIONS = 8          # of a misread word where --respell is not given
-WORDS_AT_ONCE = 512   # that are written together: bounds the memory for a text of any length
-MOST_AT_ONCE = 16     # letters that a model writes well at once: few words it learns from have more, and of longer ones it loses count
-LETTER_WIDTH = 1.7    # x-heights, of a usual letter in a wide hand: tells which words are longer than a line before they are written
+VERSIONS = 8  # of a misread word where --respell is not given
+WORDS_AT_ONCE = 512  # that are written together: bounds the memory for a text of any length
+MOST_AT_ONCE = 16  # letters that a model writes well at once: few words it learns from have more, and of longer ones it loses count
+LETTER_WIDTH = 1.7  # x-heights, of a usual letter in a wide hand: tells which words are longer than a line before they are written
 MOST_EXPLAINED = 100  # words whose attention is drawn
 HANDS_TEXT = "Dear reader, this is my hand."  # what authors write to be looked at
 
@@ -111,8 +111,24 @@ class Writer:
     writes the others}.
     """
 
-    def __init__(self, model, tokenizer, recognizer=None, group=1, dropped=0.0, ink_scale=1.0, recorded=None, instead=None):
-        self.model, self.tokenizer, self.recognizer, self.group, self.dropped = model.eval(), tokenizer, recognizer, group, dropped
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        recognizer=None,
+        group=1,
+        dropped=0.0,
+        ink_scale=1.0,
+        recorded=None,
+        instead=None,
+    ):
+        self.model, self.tokenizer, self.recognizer, self.group, self.dropped = (
+            model.eval(),
+            tokenizer,
+            recognizer,
+            group,
+            dropped,
+        )
         self.ink_scale, self.recorded, self.instead = ink_scale, recorded or {}, instead or {}
 
     @classmethod
@@ -123,12 +139,28 @@ class Writer:
         Raises `UserError`.
         """
         config = get_sample_args(use_argparse=False, checkpoint=str(checkpoint), **settings)
-        loaded = load_checkpoint(find_checkpoint(config.checkpoint, config.run_dir, say), config.device)
+        loaded = load_checkpoint(
+            find_checkpoint(config.checkpoint, config.run_dir, say), config.device
+        )
         needed_by = f"--respell {config.respell}" if config.respell else ""
         c = loaded.config
-        recognizer = None if config.respell == 1 else find_selection_recognizer(config, loaded.bank_digest, say, needed_by, loaded.recognizer, c.ink_scale)
-        return cls(loaded.model, loaded.tokenizer, recognizer, c.min_words, c.downsample_mean, c.ink_scale, loaded.origin.get("recorded"),
-                   loaded.origin.get("instead"))
+        recognizer = (
+            None
+            if config.respell == 1
+            else find_selection_recognizer(
+                config, loaded.bank_digest, say, needed_by, loaded.recognizer, c.ink_scale
+            )
+        )
+        return cls(
+            loaded.model,
+            loaded.tokenizer,
+            recognizer,
+            c.min_words,
+            c.downsample_mean,
+            c.ink_scale,
+            loaded.origin.get("recorded"),
+            loaded.origin.get("instead"),
+        )
 
     @property
     def authors(self):
@@ -137,7 +169,10 @@ class Writer:
 
     def write(self, text, **settings):
         """Write a text; returns a `Document`. settings: those of `sample_config.SampleConfig`, by name. Raises `UserError`."""
-        plan = self.plan(Manuscript(io.StringIO(text, newline="")), get_sample_args(use_argparse=False, text=text, **settings))
+        plan = self.plan(
+            Manuscript(io.StringIO(text, newline="")),
+            get_sample_args(use_argparse=False, text=text, **settings),
+        )
         words = []
         pages = list(self.pages(plan, words.append))
         return Document(pages, words, plan.config, plan.origin)
@@ -145,10 +180,20 @@ class Writer:
     def plan(self, manuscript, config):
         """What to write, with all that can be known and checked before: a `Plan`. Raises `UserError`."""
         sheet = Sheet.from_settings(config)
-        of_author = config.style_from if config.style_from.casefold() in map(str.casefold, self.authors) else ""
+        of_author = (
+            config.style_from
+            if config.style_from.casefold() in map(str.casefold, self.authors)
+            else ""
+        )
         primer = None
         if config.style_from and not of_author:
-            primer = find_primer(config.style_from, self.tokenizer, self.dropped, self.model.config.max_text // 2, self.ink_scale)
+            primer = find_primer(
+                config.style_from,
+                self.tokenizer,
+                self.dropped,
+                self.model.config.max_text // 2,
+                self.ink_scale,
+            )
         if primer and not config.author:  # in the hand of who wrote that word
             author = numbers_of(self.authors).get(primer.author, 0)
         else:
@@ -157,17 +202,36 @@ class Writer:
         spelling = self.spelling(config, sheet, primer, name)
         n_words = manuscript.survey(spelling)
         instead = numbers_of(self.authors).get(self.instead.get(name), author)
-        return Plan(manuscript, config, sheet, primer, author, instead, spelling, n_words, parse_rewrite(config.rewrite, n_words),
-                    InkMetadata(name, self.dropped))
+        return Plan(
+            manuscript,
+            config,
+            sheet,
+            primer,
+            author,
+            instead,
+            spelling,
+            n_words,
+            parse_rewrite(config.rewrite, n_words),
+            InkMetadata(name, self.dropped),
+        )
 
     def spelling(self, config, sheet=None, primer=None, author=""):
         """The `manuscript.Spelling` of an author's hand: what it can write, and how long a word may be."""
-        longest = (self.model.config.max_text - (len(primer.text) + 1 if primer else 0)) // self.group - 1
+        longest = (
+            self.model.config.max_text - (len(primer.text) + 1 if primer else 0)
+        ) // self.group - 1
         if sheet and config.long_words == "break" and not config.fit:
             longest = min(longest, int(sheet.text_width / (LETTER_WIDTH * sheet.x_height)))
         longest = int(np.clip(longest, 2, LONGEST_WORD))
         recorded = self.recorded.get(author) if author in self.instead else None
-        return Spelling(self.tokenizer.alphabet, config.missing, longest, min(longest, MOST_AT_ONCE), config.reflow, recorded and frozenset(recorded))
+        return Spelling(
+            self.tokenizer.alphabet,
+            config.missing,
+            longest,
+            min(longest, MOST_AT_ONCE),
+            config.reflow,
+            recorded and frozenset(recorded),
+        )
 
     def pages(self, plan, on_word=None, progress=None):
         """Write what a `Plan` says; yields each `page.Page` as it is full, in memory that does not grow with the text.
@@ -187,23 +251,54 @@ class Writer:
                     continue
                 if on_word:
                     on_word(LetterWord(**vars(spelt)))
-                points = smoothed(hand.normalized(spelt.word.points, part.text, config.normalize_slant, config.normalize_size), config.smooth)
+                points = smoothed(
+                    hand.normalized(
+                        spelt.word.points, part.text, config.normalize_slant, config.normalize_size
+                    ),
+                    config.smooth,
+                )
                 yield Ink(part.text, points, part.glued, part.joined)
 
-        sheet, parts = fitted(inked(), config, hand.x_height) if config.fit else (plan.sheet, inked())
+        sheet, parts = (
+            fitted(inked(), config, hand.x_height) if config.fit else (plan.sheet, inked())
+        )
         yield from lay_out(parts, config, hand.x_height, sheet)
 
     def _batches(self, plan, progress):
         """Lists of (part, `RankedWord` of a word or None of a break)."""
-        most = -(-WORDS_AT_ONCE // self.group) * self.group  # whole rows, so that no ink depends on where a batch ends
+        most = (
+            -(-WORDS_AT_ONCE // self.group) * self.group
+        )  # whole rows, so that no ink depends on where a batch ends
         start, parts = 0, plan.manuscript.parts(plan.spelling)
         while batch := _take(parts, most):
             texts = [part.text for part in batch if not isinstance(part, Break)]
-            here = {index - start: version for index, version in plan.rewrite.items() if start <= index < start + len(texts)}
+            here = {
+                index - start: version
+                for index, version in plan.rewrite.items()
+                if start <= index < start + len(texts)
+            }
             recorded = plan.spelling.recorded
-            authors = plan.author if recorded is None else [plan.author if recorded.issuperset(text) else plan.instead for text in texts]
-            spelt = iter(generate_best_of_n(self.model, self.tokenizer, texts, self.recognizer, plan.config.respell or VERSIONS, here, self.group, progress,
-                                     authors, start // self.group, primer=plan.primer, **sampling_options(plan.config)))
+            authors = (
+                plan.author
+                if recorded is None
+                else [plan.author if recorded.issuperset(text) else plan.instead for text in texts]
+            )
+            spelt = iter(
+                generate_best_of_n(
+                    self.model,
+                    self.tokenizer,
+                    texts,
+                    self.recognizer,
+                    plan.config.respell or VERSIONS,
+                    here,
+                    self.group,
+                    progress,
+                    authors,
+                    start // self.group,
+                    primer=plan.primer,
+                    **sampling_options(plan.config),
+                )
+            )
             yield [(part, None if isinstance(part, Break) else next(spelt)) for part in batch]
             start += len(texts)
 
@@ -238,7 +333,10 @@ def write_page(config, say=print, show_progress=False):
         check_picture(config.attention)
     Sheet.from_settings(config)  # refused before the model is loaded
     writer = load_writer(config, say)
-    plan, summary = writer.plan(Manuscript.open(config.text, config.file), config), Summary(0, [], {}, [], set())
+    plan, summary = (
+        writer.plan(Manuscript.open(config.text, config.file), config),
+        Summary(0, [], {}, [], set()),
+    )
     explained, recorded = {}, plan.spelling.recorded
 
     def count(spelt):
@@ -250,13 +348,28 @@ def write_page(config, say=print, show_progress=False):
         if spelt.doubtful:
             summary.doubtful[summary.n_words] = spelt
 
-    with open_outputs(config.out, config, plan.origin) as outputs, \
-            tqdm(total=plan.n_words, unit="word", disable=None if show_progress else True, leave=False) as bar:
+    with (
+        open_outputs(config.out, config, plan.origin) as outputs,
+        tqdm(
+            total=plan.n_words, unit="word", disable=None if show_progress else True, leave=False
+        ) as bar,
+    ):
         for page in writer.pages(plan, count, bar.update):
             outputs.add(page)
     summary.files = outputs.written
     if config.attention:
-        looks = dict(zip(explained, find_word_attention(writer.model, writer.tokenizer, list(explained.values()), plan.author, plan.primer)))
+        looks = dict(
+            zip(
+                explained,
+                find_word_attention(
+                    writer.model,
+                    writer.tokenizer,
+                    list(explained.values()),
+                    plan.author,
+                    plan.primer,
+                ),
+            )
+        )
         draw_attention(config.attention, list(looks.values()))
         summary.slips = told(looks)
         summary.files.append(Path(config.attention))
@@ -265,22 +378,42 @@ def write_page(config, say=print, show_progress=False):
 
 def load_writer(config, say=print):
     """The `Writer` that a `SampleConfig` names. Raises `UserError`."""
-    return Writer.load(config.checkpoint, say, run_dir=config.run_dir, recognizer_dir=config.recognizer_dir, device=config.device, respell=config.respell)
+    return Writer.load(
+        config.checkpoint,
+        say,
+        run_dir=config.run_dir,
+        recognizer_dir=config.recognizer_dir,
+        device=config.device,
+        respell=config.respell,
+    )
 
 
 def draw_authors(config, say=print):
     """Draw every hand that the model knows, writing `config.text` (a `SampleConfig`), and nobody's in particular, to `config.out`.
     Returns the names."""
     writer = load_writer(config, say)
-    config = dataclasses.replace(config, text=config.text or HANDS_TEXT, missing=config.missing if config.text else "skip")
+    config = dataclasses.replace(
+        config, text=config.text or HANDS_TEXT, missing=config.missing if config.text else "skip"
+    )
     manuscript, spelling = Manuscript.open(config.text, config.file), writer.spelling(config)
     manuscript.survey(spelling)
     words = [part.text for part in manuscript.parts(spelling) if not isinstance(part, Break)]
     names = [*writer.authors, UNKNOWN_AUTHOR]
     numbers = [find_author(name, writer.authors) for name in names]
-    words += words[:-len(words) % writer.group]  # so that no row is of two hands
-    spelt = generate_best_of_n(writer.model, writer.tokenizer, words * len(names), writer.recognizer, config.respell or VERSIONS, group=writer.group,
-                        authors=np.repeat(numbers, len(words)), **sampling_options(config))
+    words += words[: -len(words) % writer.group]  # so that no row is of two hands
+    spelt = generate_best_of_n(
+        writer.model,
+        writer.tokenizer,
+        words * len(names),
+        writer.recognizer,
+        config.respell or VERSIONS,
+        group=writer.group,
+        authors=np.repeat(numbers, len(words)),
+        **sampling_options(config),
+    )
     inks = [one.word.points for one in spelt]
-    save_sheet(config.out, [(name, inks[i * len(words):(i + 1) * len(words)]) for i, name in enumerate(names)])
+    save_sheet(
+        config.out,
+        [(name, inks[i * len(words) : (i + 1) * len(words)]) for i, name in enumerate(names)],
+    )
     return names

@@ -21,13 +21,15 @@ from cursivetransformer.synthesis.hand import Writer
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.utils.errors import UserError, run_script
 
-NAME, SEED = "Nora", 4321   # no seed of the writers that the base learnt
-SHOWN = 40                  # the word that is on the paper when its picture is taken
+NAME, SEED = "Nora", 4321  # no seed of the writers that the base learnt
+SHOWN = 40  # the word that is on the paper when its picture is taken
 VIEW = dict(width=1100, height=620)
-LETTER = ("Dear Ada,\n\nthis is my own hand. I wrote a hundred words into a page of my browser, and some minutes later my laptop wrote the rest. "
-          "It never saw me write this sentence.\n\nYours,\nNora")
+LETTER = (
+    "Dear Ada,\n\nthis is my own hand. I wrote a hundred words into a page of my browser, and some minutes later my laptop wrote the rest. "
+    "It never saw me write this sentence.\n\nYours,\nNora"
+)
 DOCS = Path(__file__).parent
-STAGES = 4                  # pictures of the sentence as it becomes one's own hand
+STAGES = 4  # pictures of the sentence as it becomes one's own hand
 COLOURS = 16
 
 
@@ -42,7 +44,9 @@ def record(folder, n):
         for i in range(n):
             word = write_word(writer, recorder.prompt, rng)
             ratio = float(recorder.box[2] / recorder.box[3])
-            word = Word(word.text, word.author, word.points + np.array([0.3, 0, 0], np.float32))  # not at the very edge
+            word = Word(
+                word.text, word.author, word.points + np.array([0.3, 0, 0], np.float32)
+            )  # not at the very edge
             recorder.dispatch(fractions(word, ratio), "pen")
             if i == min(SHOWN, n - 1):
                 recorder.page.screenshot(path=folder / "1-record.png")
@@ -65,9 +69,13 @@ def run(*command):
 def stages(run_folder):
     """The same sentence at several steps of the run, one under the other."""
     paths = sorted(run_folder.glob("samples-*.png"), key=lambda path: int(path.stem.split("-")[1]))
-    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, STAGES).round().astype(int))]
+    chosen = [
+        paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, STAGES).round().astype(int))
+    ]
     pictures = [Image.open(path).convert("L") for path in chosen]
-    pictures = [picture.crop((0, 0, picture.width, below_first_line(picture))) for picture in pictures]
+    pictures = [
+        picture.crop((0, 0, picture.width, below_first_line(picture))) for picture in pictures
+    ]
     sheet = Image.new("L", (max(p.width for p in pictures), sum(p.height for p in pictures)), 255)
     top = 0
     for picture in pictures:
@@ -89,7 +97,9 @@ def keep(picture, name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dir", type=Path)
     parser.add_argument("--words", type=int, default=100)
     options = parser.parse_args()
@@ -99,8 +109,35 @@ def main():
     if not bank.exists():
         record(folder, options.words)
     if not (folder / "runs" / "mine" / "mine.pt").exists():
-        run("train.py", "--dataset_name", bank, "--finetune", "base", "--run_dir", folder / "runs", "--wandb_run_name", "mine", "--wandb", "off")
-    run("sample.py", LETTER, "--checkpoint", folder / "runs" / "mine" / "mine.pt", "--page", "A6", "--margin", 12, "--paper", "ruled", "--dpi", 130, "--out", folder / "4-letter.png")
+        run(
+            "train.py",
+            "--dataset_name",
+            bank,
+            "--finetune",
+            "base",
+            "--run_dir",
+            folder / "runs",
+            "--wandb_run_name",
+            "mine",
+            "--wandb",
+            "off",
+        )
+    run(
+        "sample.py",
+        LETTER,
+        "--checkpoint",
+        folder / "runs" / "mine" / "mine.pt",
+        "--page",
+        "A6",
+        "--margin",
+        12,
+        "--paper",
+        "ruled",
+        "--dpi",
+        130,
+        "--out",
+        folder / "4-letter.png",
+    )
     keep(Image.open(folder / "1-record.png"), "walk-1-record.png")
     keep(Image.open(folder / "2-export.png"), "walk-2-export.png")
     keep(stages(folder / "runs" / "mine"), "walk-3-adapt.png")

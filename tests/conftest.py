@@ -26,7 +26,9 @@ def real_bank():
 def real_words():
     path = real_bank()
     if path is None:
-        pytest.skip("needs real ink: bigbank.json.zip in data/, in a folder of CURSIVETRANSFORMER_DATA, or in the cache")
+        pytest.skip(
+            "needs real ink: bigbank.json.zip in data/, in a folder of CURSIVETRANSFORMER_DATA, or in the cache"
+        )
     return load_bank(path)
 
 

@@ -18,4 +18,6 @@ def made_up_pages(n_words=30, **changed):
     """`page.Page`s of that many words."""
     words = made_up_words(n_words)
     hand = Hand.of([word.points for word in words], [word.text for word in words])
-    return list(lay_out([Ink(word.text, word.points) for word in words], settings(**changed), hand.x_height))
+    return list(
+        lay_out([Ink(word.text, word.points) for word in words], settings(**changed), hand.x_height)
+    )

@@ -9,14 +9,22 @@ TURN = np.linspace(0, 2 * np.pi, 20)
 SHAPES = {
     "o": [np.column_stack([0.07 - 0.07 * np.cos(TURN), -0.07 - 0.07 * np.sin(TURN)])],
     "v": [np.column_stack([np.linspace(0, 0.14, 21), -0.2 * np.abs(np.linspace(-1, 1, 21))])],
-    "i": [np.column_stack([np.full(10, 0.02), np.linspace(-0.14, 0, 10)]), np.array([[0.02, -0.22]])],
+    "i": [
+        np.column_stack([np.full(10, 0.02), np.linspace(-0.14, 0, 10)]),
+        np.array([[0.02, -0.22]]),
+    ],
 }
 
 
 def shape_word(text):
     """The letters of `text` one after the other, the dots of its i after all else."""
     strokes = [stroke + (0.2 * i, 0) for i, char in enumerate(text) for stroke in SHAPES[char]]
-    return Word(text, "nobody", join_strokes(sorted(strokes, key=lambda stroke: len(stroke) == 1)), {"aspectRatio": 6})
+    return Word(
+        text,
+        "nobody",
+        join_strokes(sorted(strokes, key=lambda stroke: len(stroke) == 1)),
+        {"aspectRatio": 6},
+    )
 
 
 def shape_words(n=80, seed=1):

@@ -34,15 +34,27 @@ def run_dir(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("write")
     write_entries(folder / "loops.json", [word_to_entry(word) for word in made_up_words()])
-    train(get_all_args(use_argparse=False, **{**SMALL, "log_every": 40}, max_steps=40, dataset_name=str(folder / "loops.json"),
-                       run_dir=str(folder / "runs"), wandb_run_name="a"))
+    train(
+        get_all_args(
+            use_argparse=False,
+            **{**SMALL, "log_every": 40},
+            max_steps=40,
+            dataset_name=str(folder / "loops.json"),
+            run_dir=str(folder / "runs"),
+            wandb_run_name="a",
+        )
+    )
     return folder / "runs"
 
 
 def sample(run_dir, *arguments, typed=""):
     """What `python sample.py` does and says, in this process, which spares the imports."""
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         patch.chdir(run_dir.parent)
         patch.setattr("sys.argv", ["sample.py", "--run_dir", str(run_dir), *arguments])
         patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
@@ -55,8 +67,22 @@ def sample(run_dir, *arguments, typed=""):
 
 
 def test_the_script_runs_by_itself(run_dir, tmp_path):
-    command = [sys.executable, str(ROOT / "sample.py"), "hello", "--run_dir", str(run_dir), "--out", str(tmp_path / "a.svg")]
-    result = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        str(ROOT / "sample.py"),
+        "hello",
+        "--run_dir",
+        str(run_dir),
+        "--out",
+        str(tmp_path / "a.svg"),
+    ]
+    result = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
     assert result.returncode == 0 and (tmp_path / "a.svg").is_file(), result.stderr
 
 
@@ -64,7 +90,9 @@ def test_a_text_becomes_a_picture_and_the_same_seed_the_same_bytes(run_dir, tmp_
     pages = []
     for i, seed in enumerate("778"):
         out = tmp_path / f"{i}.svg"
-        result = sample(run_dir, "hello trust\nbad", "--out", str(out), "--seed", seed, "--line-width", "40")
+        result = sample(
+            run_dir, "hello trust\nbad", "--out", str(out), "--seed", seed, "--line-width", "40"
+        )
         assert result.returncode == 0 and f"wrote 3 words to {out}" in result.stdout, result.stderr
         pages.append(out.read_bytes())
     assert pages[0] == pages[1] != pages[2]
@@ -73,37 +101,45 @@ def test_a_text_becomes_a_picture_and_the_same_seed_the_same_bytes(run_dir, tmp_
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("arguments, sentence", [
-    (["hello", "world"], "put a text of several words in quotes"),
-    ([], "there is no text to write"),
-    (["   "], "there is no text to write"),
-    (["hi Zoë"], "never seen 'Z', 'ë'"),
-    (["hi", "--out", "a.doc"], "must be one of .svg, .animated.svg, .png"),
-    (["hi", "--out", "loops.json/a.svg"], "cannot be written"),
-    (["hi", "--checkpoint", "none.pt"], "there is no checkpoint none.pt"),
-    (["hi", "--checkpoint", "loops.json"], "not a checkpoint of this program"),
-    (["hi", "--author", "Adda"], "knows no author 'Adda'"),
-    (["h" * 10_000], "a word of more than 1000 letters"),
-    (["hi\x07"], "control character, U+0007"),
-    (["hi \u05e9\u05dc"], "from right to left"),
-    (["hi", "--page", "30x30"], "no room for letters"),
-    (["hi", "--page", "A0"], "--page takes A3"),
-    (["hi", "--file", "none.txt"], "--file must be left out"),
-    (["--file", "none.txt"], "none.txt cannot be read"),
-    (["-"], "there is no text to write in standard input"),
-    (["hi", "--style_from", "loops.json#99"], "entries 0 to 59"),
-    (["hi", "--style_from", "nobody.json#1"], "there is no file nobody.json"),
-    (["hi", "--attention", "a.txt"], "--attention a.txt: the ending must be one of"),
-    (["hi", "--ink_color", "inky"], "is no colour"),
-    (["hi " * 500, "--fit", "--page", "20x20", "--margin", "2"], "--fit: the text is not on one page"),
-    (["hi", "--rewrite", "2"], "the text has words 1 to 1"),
-    (["hi", "--out", "a.gcode", "--bounds", "6x5"], "the plotter reaches 6 x 5 mm"),
-    (["hi", "--out", "a.gcode", "--bounds", "big"], "--bounds takes"),
-])
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["hello", "world"], "put a text of several words in quotes"),
+        ([], "there is no text to write"),
+        (["   "], "there is no text to write"),
+        (["hi Zoë"], "never seen 'Z', 'ë'"),
+        (["hi", "--out", "a.doc"], "must be one of .svg, .animated.svg, .png"),
+        (["hi", "--out", "loops.json/a.svg"], "cannot be written"),
+        (["hi", "--checkpoint", "none.pt"], "there is no checkpoint none.pt"),
+        (["hi", "--checkpoint", "loops.json"], "not a checkpoint of this program"),
+        (["hi", "--author", "Adda"], "knows no author 'Adda'"),
+        (["h" * 10_000], "a word of more than 1000 letters"),
+        (["hi\x07"], "control character, U+0007"),
+        (["hi \u05e9\u05dc"], "from right to left"),
+        (["hi", "--page", "30x30"], "no room for letters"),
+        (["hi", "--page", "A0"], "--page takes A3"),
+        (["hi", "--file", "none.txt"], "--file must be left out"),
+        (["--file", "none.txt"], "none.txt cannot be read"),
+        (["-"], "there is no text to write in standard input"),
+        (["hi", "--style_from", "loops.json#99"], "entries 0 to 59"),
+        (["hi", "--style_from", "nobody.json#1"], "there is no file nobody.json"),
+        (["hi", "--attention", "a.txt"], "--attention a.txt: the ending must be one of"),
+        (["hi", "--ink_color", "inky"], "is no colour"),
+        (
+            ["hi " * 500, "--fit", "--page", "20x20", "--margin", "2"],
+            "--fit: the text is not on one page",
+        ),
+        (["hi", "--rewrite", "2"], "the text has words 1 to 1"),
+        (["hi", "--out", "a.gcode", "--bounds", "6x5"], "the plotter reaches 6 x 5 mm"),
+        (["hi", "--out", "a.gcode", "--bounds", "big"], "--bounds takes"),
+    ],
+)
 def test_mistakes_are_one_sentence_exit_code_2_and_no_file(run_dir, arguments, sentence):
     before = set(run_dir.parent.iterdir())
     result = sample(run_dir, *arguments)
-    assert result.returncode == 2 and result.stderr.count("\n") == 1 and sentence in result.stderr, result.stderr
+    assert (
+        result.returncode == 2 and result.stderr.count("\n") == 1 and sentence in result.stderr
+    ), result.stderr
     assert set(run_dir.parent.iterdir()) == before
 
 
@@ -117,36 +153,76 @@ def test_an_author_writes_in_one_hand_and_all_hands_are_shown(run_dir, tmp_path)
     pages = []
     for i, author in enumerate(["", "nobody", "unknown"]):
         out = tmp_path / f"{i}.svg"
-        assert sample(run_dir, "hello", "--out", str(out), *(["--author", author] if author else [])).returncode == 0
+        assert (
+            sample(
+                run_dir, "hello", "--out", str(out), *(["--author", author] if author else [])
+            ).returncode
+            == 0
+        )
         pages.append(out.read_bytes())
     assert pages[0] == pages[1] != pages[2]
     result = sample(run_dir, "hello bad", "--list-authors", "--out", str(tmp_path / "hands.png"))
-    assert result.returncode == 0 and result.stdout.splitlines()[-3:-1] == ["nobody", "unknown"] and "drew 2 hands" in result.stdout, result.stderr
+    assert (
+        result.returncode == 0
+        and result.stdout.splitlines()[-3:-1] == ["nobody", "unknown"]
+        and "drew 2 hands" in result.stdout
+    ), result.stderr
     assert (tmp_path / "hands.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_text_may_come_from_a_file_or_from_standard_input(run_dir, tmp_path):
     text = "hello trust\n\n  bad stone"
     (tmp_path / "a.txt").write_text(text)
-    results = [sample(run_dir, *how, "--out", str(tmp_path / f"{i}.svg"), typed=typed)
-               for i, (how, typed) in enumerate([([text], ""), (["--file", str(tmp_path / "a.txt")], ""), (["-"], text)])]
+    results = [
+        sample(run_dir, *how, "--out", str(tmp_path / f"{i}.svg"), typed=typed)
+        for i, (how, typed) in enumerate(
+            [([text], ""), (["--file", str(tmp_path / "a.txt")], ""), (["-"], text)]
+        )
+    ]
     assert [result.returncode for result in results] == [0, 0, 0], results
     pages = [(tmp_path / f"{i}.svg").read_bytes() for i in range(3)]
     assert pages[0] == pages[1] == pages[2] and b'data-text="stone"' in pages[0]
 
 
 def test_many_kinds_of_files_at_once_and_attention(run_dir, tmp_path):
-    names = ["a.svg", "b.pdf", "c.json", "d.gcode", "e.hpgl", "f.inkml", "g.xopp", "h.animated.svg", "i.gif"]
+    names = [
+        "a.svg",
+        "b.pdf",
+        "c.json",
+        "d.gcode",
+        "e.hpgl",
+        "f.inkml",
+        "g.xopp",
+        "h.animated.svg",
+        "i.gif",
+    ]
     out = ",".join(str(tmp_path / name) for name in names)
-    result = sample(run_dir, "hello stone", "--out", out, "--page", "A6", "--paper", "ruled", "--attention", str(tmp_path / "looks.png"))
+    result = sample(
+        run_dir,
+        "hello stone",
+        "--out",
+        out,
+        "--page",
+        "A6",
+        "--paper",
+        "ruled",
+        "--attention",
+        str(tmp_path / "looks.png"),
+    )
     assert result.returncode == 0, result.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {*names, "looks.png"} and "looks.png" in result.stdout.splitlines()[-1]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *names,
+        "looks.png",
+    } and "looks.png" in result.stdout.splitlines()[-1]
 
 
 def test_a_word_longer_than_the_model_reads_is_broken(run_dir, tmp_path):
     result = sample(run_dir, "h" * 100, "--out", str(tmp_path / "a.json"))
     assert result.returncode == 0, result.stderr
-    words = [entry["metadata"]["asciiSequence"] for entry in json.loads((tmp_path / "a.json").read_text())]
+    words = [
+        entry["metadata"]["asciiSequence"]
+        for entry in json.loads((tmp_path / "a.json").read_text())
+    ]
     assert len(words) > 1 and "".join(words) == "h" * 100, "this alphabet has no hyphen"
 
 
@@ -158,12 +234,33 @@ def writer(run_dir):
 def test_the_library_writes_as_the_command_does(run_dir, writer, tmp_path):
     assert writer.authors == ["nobody"]
     letter = writer.write("hello trust\nbad", seed=7, line_width=40.0)
-    assert letter.save(tmp_path / "a.svg", tmp_path / "a.json") == [tmp_path / "a.svg", tmp_path / "a.json"]
-    assert sample(run_dir, "hello trust\nbad", "--out", str(tmp_path / "b.svg"), "--seed", "7", "--line-width", "40").returncode == 0
+    assert letter.save(tmp_path / "a.svg", tmp_path / "a.json") == [
+        tmp_path / "a.svg",
+        tmp_path / "a.json",
+    ]
+    assert (
+        sample(
+            run_dir,
+            "hello trust\nbad",
+            "--out",
+            str(tmp_path / "b.svg"),
+            "--seed",
+            "7",
+            "--line-width",
+            "40",
+        ).returncode
+        == 0
+    )
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert [spelt.word.text for spelt in letter.words] == ["hello", "trust", "bad"] and len(letter.pages) == 1
-    assert repr(letter) == "<Letter: 3 words on 1 page>" and repr(letter.words[0]).startswith("<'hello', ")
-    assert letter._repr_html_().startswith("<svg") and letter.words[0]._repr_svg_().startswith("<svg")
+    assert [spelt.word.text for spelt in letter.words] == ["hello", "trust", "bad"] and len(
+        letter.pages
+    ) == 1
+    assert repr(letter) == "<Letter: 3 words on 1 page>" and repr(letter.words[0]).startswith(
+        "<'hello', "
+    )
+    assert letter._repr_html_().startswith("<svg") and letter.words[0]._repr_svg_().startswith(
+        "<svg"
+    )
     assert letter.save(tmp_path / "a, b.png", swell=0, dpi=50) == [tmp_path / "a, b.png"]
     for wrong in ({"swel": 1}, {"swell": 2}, {"dpi": "many"}):
         with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
@@ -177,25 +274,45 @@ def test_a_text_of_several_batches_is_the_same_ink_and_memory_holds_one(writer, 
     whole = writer.write(text, rewrite="7,8:2", page="A6", x_height=4.0)
     monkeypatch.setattr(write, "WORDS_AT_ONCE", 4)
     asked = []
-    monkeypatch.setattr(write, "generate_best_of_n", lambda model, tokenizer, texts, *rest, **options: asked.append(len(texts)) or generate_best_of_n(model, tokenizer, texts, *rest, **options))
+    monkeypatch.setattr(
+        write,
+        "generate_best_of_n",
+        lambda model, tokenizer, texts, *rest, **options: (
+            asked.append(len(texts))
+            or generate_best_of_n(model, tokenizer, texts, *rest, **options)
+        ),
+    )
     parted = writer.write(text, rewrite="7,8:2", page="A6", x_height=4.0)
     assert asked == [4, 4, 4, 3]
     for one, other in zip(whole.words, parted.words, strict=True):
         # Sums are rounded differently among other rows, so tokens may differ where two are as good.
         assert one.word.text == other.word.text
-    same = [len(one.word.points) == len(other.word.points) and np.allclose(one.word.points, other.word.points, atol=1e-4)
-            for one, other in zip(whole.words, parted.words)]
+    same = [
+        len(one.word.points) == len(other.word.points)
+        and np.allclose(one.word.points, other.word.points, atol=1e-4)
+        for one, other in zip(whole.words, parted.words)
+    ]
     assert sum(same) >= len(same) - 1
     plain = writer.write(text, page="A6", x_height=4.0)
-    changed = [i for i, (one, other) in enumerate(zip(plain.words, parted.words)) if not np.array_equal(one.word.points[:5], other.word.points[:5])]
+    changed = [
+        i
+        for i, (one, other) in enumerate(zip(plain.words, parted.words))
+        if not np.array_equal(one.word.points[:5], other.word.points[:5])
+    ]
     assert {6, 7} <= set(changed) and len(changed) <= 3
 
 
 def test_a_word_written_anew_leaves_all_other_ink_as_it_is(writer):
     text = "hello bad trust stone " * 4
-    plain, anew = (writer.write(text, rewrite=rewrite, normalize_slant=1.0, normalize_size=1.0, page="A6") for rewrite in ("", "2,7:3"))
+    plain, anew = (
+        writer.write(text, rewrite=rewrite, normalize_slant=1.0, normalize_size=1.0, page="A6")
+        for rewrite in ("", "2,7:3")
+    )
     placed = [[word for page in letter.pages for word in page.words] for letter in (plain, anew)]
-    same = [np.array_equal(one.points, other.points) and one.scale == other.scale for one, other in zip(*placed, strict=True)]
+    same = [
+        np.array_equal(one.points, other.points) and one.scale == other.scale
+        for one, other in zip(*placed, strict=True)
+    ]
     assert [i for i, kept in enumerate(same) if not kept] == [1, 6]
 
 
@@ -203,22 +320,39 @@ def test_a_style_is_followed_and_an_author_is_named(run_dir, writer, tmp_path):
     plain = writer.write("hello bad")
     like = writer.write("hello bad", like=f"{run_dir.parent / 'loops.json'}#3")
     other = writer.write("hello bad", like=f"{run_dir.parent / 'loops.json'}#4")
-    inks = [[spelt.word.points.tobytes() for spelt in letter.words] for letter in (plain, like, other)]
+    inks = [
+        [spelt.word.points.tobytes() for spelt in letter.words] for letter in (plain, like, other)
+    ]
     assert inks[0] != inks[1] != inks[2]
-    assert writer.write("hello bad", like="Nobody").words[0].word.points.tobytes() == inks[0][0], "an author that the model knows"
+    assert writer.write("hello bad", like="Nobody").words[0].word.points.tobytes() == inks[0][0], (
+        "an author that the model knows"
+    )
     assert plain.origin.author == "nobody" and like.origin.author == "nobody"
 
 
 def test_bias_makes_words_alike(writer):
     def variety(bias):
-        lengths = [len(writer.write("hello", seed=seed, bias=bias).words[0].word.points) for seed in range(12)]
+        lengths = [
+            len(writer.write("hello", seed=seed, bias=bias).words[0].word.points)
+            for seed in range(12)
+        ]
         return len(set(lengths))
+
     assert variety(0.0) > variety(100.0) == 1
 
 
 def test_words_are_evened_by_the_settings(writer):
     text = "hello bad trust stone " * 4
-    uneven, even = (writer.write(text, normalize_slant=share, normalize_size=share, smooth=share) for share in (0.0, 1.0))
-    placed = [[word.points for page in letter.pages for word in page.words] for letter in (uneven, even)]
-    assert all(np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[0], uneven.words))
-    assert not all(np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[1], even.words))
+    uneven, even = (
+        writer.write(text, normalize_slant=share, normalize_size=share, smooth=share)
+        for share in (0.0, 1.0)
+    )
+    placed = [
+        [word.points for page in letter.pages for word in page.words] for letter in (uneven, even)
+    ]
+    assert all(
+        np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[0], uneven.words)
+    )
+    assert not all(
+        np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[1], even.words)
+    )

@@ -44,5 +44,9 @@ def find_author(name, names):
     if name.casefold() in folded:
         return folded.index(name.casefold()) + 1
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
-    cure = f"did you mean {names[folded.index(close[0])]}?" if close else f"it knows {', '.join([*names[:12], '...'] if len(names) > 12 else names) or 'none by name'}"
+    cure = (
+        f"did you mean {names[folded.index(close[0])]}?"
+        if close
+        else f"it knows {', '.join([*names[:12], '...'] if len(names) > 12 else names) or 'none by name'}"
+    )
     raise UserError(f"this model knows no author {name!r}; {cure}")

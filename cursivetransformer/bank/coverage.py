@@ -15,11 +15,14 @@ from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines
 from cursivetransformer.ink import measures as style
 from cursivetransformer.utils.io import atomic_path
 
-LEAST_WORDS = 20       # that a hand can be learnt from at all
-ENOUGH_WORDS = 100     # for a hand that reads well
-NEXT_WORDS = 30        # to record, at least, where something lacks
-THIN = 3               # times that a character should come, at least
-EFFORT, PAIR_SHARE = 3, 0.5  # as in the recording page: letters that a prompt costs beside its own, worth of a pair beside a character
+LEAST_WORDS = 20  # that a hand can be learnt from at all
+ENOUGH_WORDS = 100  # for a hand that reads well
+NEXT_WORDS = 30  # to record, at least, where something lacks
+THIN = 3  # times that a character should come, at least
+EFFORT, PAIR_SHARE = (
+    3,
+    0.5,
+)  # as in the recording page: letters that a prompt costs beside its own, worth of a pair beside a character
 # How far a word may be from the middle of the others: in the logarithm of its x-height and of its width for each letter, and in radians of
 # slant. One word in a hundred of a real bank is past these, of an even hand none.
 ODD_HEIGHT, ODD_WIDTH, ODD_SLANT = 0.6, 0.8, 0.35
@@ -27,7 +30,7 @@ ODD_HEIGHT, ODD_WIDTH, ODD_SLANT = 0.6, 0.8, 0.35
 EVEN_HEIGHT, EVEN_SLANT = 0.35, 0.2
 NEXT_LIST = "next-words.txt"
 HOW_TO_LOAD = 'in collect.html "Load a list..." in the settings takes them'
-NAMED = 8              # words or characters that a sentence names
+NAMED = 8  # words or characters that a sentence names
 
 
 def lacking(words, wanted=None):
@@ -35,8 +38,18 @@ def lacking(words, wanted=None):
     less than `THIN` times."""
     counts, _ = coverage([word.text for word in words])
     wanted = Counter("".join(read_lines(PROMPTS))) if wanted is None else wanted
-    ordered = sorted(wanted, key=lambda char: (char not in string.ascii_letters + ".,", char.isupper(), -wanted[char], char))
-    return [char for char in ordered if char != " " and not counts[char]], [char for char in ordered if 0 < counts[char] < THIN]
+    ordered = sorted(
+        wanted,
+        key=lambda char: (
+            char not in string.ascii_letters + ".,",
+            char.isupper(),
+            -wanted[char],
+            char,
+        ),
+    )
+    return [char for char in ordered if char != " " and not counts[char]], [
+        char for char in ordered if 0 < counts[char] < THIN
+    ]
 
 
 def next_prompts(words, n, prompts=None, wanted=None):
@@ -51,7 +64,10 @@ def next_prompts(words, n, prompts=None, wanted=None):
 
     def worth(prompt):
         own_chars, own_pairs = parts[prompt]
-        return (_worth(own_chars, wanted_chars, chars) + PAIR_SHARE * _worth(own_pairs, wanted_pairs, pairs)) / (len(prompt) + EFFORT)
+        return (
+            _worth(own_chars, wanted_chars, chars)
+            + PAIR_SHARE * _worth(own_pairs, wanted_pairs, pairs)
+        ) / (len(prompt) + EFFORT)
 
     # What a prompt is worth only falls as others are chosen, so one that is still ahead of what the next was worth before is the best.
     left = [(-worth(prompt), i, prompt) for i, prompt in enumerate(parts) if prompt not in done]
@@ -71,7 +87,11 @@ def next_prompts(words, n, prompts=None, wanted=None):
 
 def _worth(own, wanted, have):
     """What writing items adds: each is worth the root of how often it is wanted, less the more often it is there."""
-    return sum(wanted[item] ** 0.5 / (1 + have[item] + again) for item, count in own.items() for again in range(count))
+    return sum(
+        wanted[item] ** 0.5 / (1 + have[item] + again)
+        for item, count in own.items()
+        for again in range(count)
+    )
 
 
 def odd_words(words):
@@ -82,7 +102,11 @@ def odd_words(words):
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = np.log(np.array([max(0.0, -points[:, 1].min()) for points in inks]) / tallness)
         widths = np.log([np.ptp(points[:, 0]) / len(text) for points, text in zip(inks, texts)])
-    measures = {"size": (heights, ODD_HEIGHT), "width": (widths, ODD_WIDTH), "slant": (style.slants(inks), ODD_SLANT)}
+    measures = {
+        "size": (heights, ODD_HEIGHT),
+        "width": (widths, ODD_WIDTH),
+        "slant": (style.slants(inks), ODD_SLANT),
+    }
     odd, far = {}, {}
     for name, (values, limit) in measures.items():
         known = np.isfinite(values)
@@ -90,8 +114,11 @@ def odd_words(words):
             far[name] = np.where(known, np.abs(values - np.median(values[known])), 0)
             for i in np.flatnonzero(far[name] > limit):
                 odd.setdefault(int(i), []).append(name)
-    uneven = [f"{name} varies much from word to word" for name, limit in (("size", EVEN_HEIGHT), ("slant", EVEN_SLANT))
-              if name in far and np.quantile(far[name], 0.9) > limit]
+    uneven = [
+        f"{name} varies much from word to word"
+        for name, limit in (("size", EVEN_HEIGHT), ("slant", EVEN_SLANT))
+        if name in far and np.quantile(far[name], 0.9) > limit
+    ]
     return {i: " and ".join(names) for i, names in odd.items()}, uneven
 
 
@@ -101,18 +128,28 @@ def advise(words):
     n, (never, thin), (odd, uneven) = len(words), lacking(words), odd_words(words)
     told = []
     if n < LEAST_WORDS:
-        told.append(f"{n} word{'s' * (n != 1)} {'are' if n != 1 else 'is'} too few to learn a hand from; record {LEAST_WORDS - n} more at least, better {ENOUGH_WORDS - n}")
+        told.append(
+            f"{n} word{'s' * (n != 1)} {'are' if n != 1 else 'is'} too few to learn a hand from; record {LEAST_WORDS - n} more at least, better {ENOUGH_WORDS - n}"
+        )
     elif n < ENOUGH_WORDS:
-        told.append(f"{n} words give a first impression of a hand; {ENOUGH_WORDS - n} more make it read well")
+        told.append(
+            f"{n} words give a first impression of a hand; {ENOUGH_WORDS - n} more make it read well"
+        )
     if never:
-        told.append(f"never recorded: {_listed(never, 40)} - these are written as the model knew them before")
+        told.append(
+            f"never recorded: {_listed(never, 40)} - these are written as the model knew them before"
+        )
     if thin:
         told.append(f"recorded less than {THIN} times: {_listed(thin, 40)}")
     for sentence in uneven:
-        told.append(f"the {sentence}; write at your usual pace, with the middle of small letters between the guide lines")
+        told.append(
+            f"the {sentence}; write at your usual pace, with the middle of small letters between the guide lines"
+        )
     if odd:
         named = ", ".join(f"entry {i} {words[i].text!r} ({odd[i]})" for i in list(odd)[:NAMED])
-        told.append(f"unlike the others: {named}{' ...' if len(odd) > NAMED else ''} - look at them, and write again what is not as you meant it")
+        told.append(
+            f"unlike the others: {named}{' ...' if len(odd) > NAMED else ''} - look at them, and write again what is not as you meant it"
+        )
     letters = [char for char in never if char.isalnum()]
     more = max(ENOUGH_WORDS - n, NEXT_WORDS if letters else 0)
     return told, next_prompts(words, more) if more > 0 else []

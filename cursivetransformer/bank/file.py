@@ -38,46 +38,58 @@ def iterate_entries(path):
     except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
         raise UserError(f"{path} is not a bank: it does not hold JSON ({error})") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UserError(f"{path} is a damaged or locked zip ({error}); copy or download it again") from error
+        raise UserError(
+            f"{path} is a damaged or locked zip ({error}); copy or download it again"
+        ) from error
 
 
 def _iterate_list(text, path):
     """The elements of the JSON list `text`; raises `ValueError` where it is none."""
     at = _SPACE.match(text).end()
-    if text[at:at + 1] != "[":
+    if text[at : at + 1] != "[":
         kind = type(json.loads(text)).__name__
         raise UserError(f"{path} is not a bank: its JSON must be a list of entries, not {kind}")
     decoder, at = json.JSONDecoder(), _SPACE.match(text, at + 1).end()
-    more = text[at:at + 1] != "]"
+    more = text[at : at + 1] != "]"
     while more:
         entry, at = decoder.raw_decode(text, at)
         yield entry
         at = _SPACE.match(text, at).end()
-        more = text[at:at + 1] == ","
+        more = text[at : at + 1] == ","
         if more:
             at = _SPACE.match(text, at + 1).end()
-    if text[at:at + 1] != "]" or text[at + 1:].strip():
+    if text[at : at + 1] != "]" or text[at + 1 :].strip():
         raise json.JSONDecodeError("Expecting ',' or ']'", text, at)
 
 
 def _read_plain(path):
     if path.suffix == ".zip":
-        raise UserError(f"{path} is named .zip but is not a whole zip file; copy or download it again")
+        raise UserError(
+            f"{path} is named .zip but is not a whole zip file; copy or download it again"
+        )
     if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path} is larger than {LARGEST_FILE >> 20} MiB; split it into several banks")
+        raise UserError(
+            f"{path} is larger than {LARGEST_FILE >> 20} MiB; split it into several banks"
+        )
     return path.read_bytes()
 
 
 def _read_zip(path):
     with zipfile.ZipFile(path) as archive:
         # macOS adds hidden companions to every file that it packs.
-        members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+        members = [
+            m
+            for m in archive.infolist()
+            if not m.is_dir() and not m.filename.startswith("__MACOSX/")
+        ]
         if len(members) != 1:
             raise UserError(f"{path} must hold one JSON file, not {len(members)}")
         with archive.open(members[0]) as file:
             data = file.read(LARGEST_FILE + 1)  # the size in the header may lie
     if len(data) > LARGEST_FILE:
-        raise UserError(f"{path} unpacks to more than {LARGEST_FILE >> 20} MiB; split it into several banks")
+        raise UserError(
+            f"{path} unpacks to more than {LARGEST_FILE >> 20} MiB; split it into several banks"
+        )
     return data
 
 
@@ -99,12 +111,19 @@ def load_bank(path, strict=False, warn=print):
     """
     words, faults = parse_entries(iterate_entries(path))
     if faults and strict:
-        raise UserError(f"{path}, entry {faults[0][0]}: {faults[0][1]}; repair it, or leave --strict out to skip it")
+        raise UserError(
+            f"{path}, entry {faults[0][0]}: {faults[0][1]}; repair it, or leave --strict out to skip it"
+        )
     if not words:
-        raise UserError(f"{path} holds no usable word" + (f"; entry {faults[0][0]}: {faults[0][1]}" if faults else ""))
+        raise UserError(
+            f"{path} holds no usable word"
+            + (f"; entry {faults[0][0]}: {faults[0][1]}" if faults else "")
+        )
     if faults:
-        warn(f"{path}: skipped {len(faults)} faulty of {len(words) + len(faults)} entries, first entry {faults[0][0]}: "
-             f"{faults[0][1]}; `cursive bank check {path}` lists them")
+        warn(
+            f"{path}: skipped {len(faults)} faulty of {len(words) + len(faults)} entries, first entry {faults[0][0]}: "
+            f"{faults[0][1]}; `cursive bank check {path}` lists them"
+        )
     return words
 
 
@@ -120,7 +139,10 @@ class EntryFile:
         if path.suffix == ".zip":
             self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9)
             member = zipfile.ZipInfo(Path(name or path).stem)  # with a fixed date
-            member.compress_type, member._compresslevel = zipfile.ZIP_DEFLATED, 9  # has a public name from Python 3.13 on only
+            member.compress_type, member._compresslevel = (
+                zipfile.ZIP_DEFLATED,
+                9,
+            )  # has a public name from Python 3.13 on only
             self._file = self._archive.open(member, "w")
         else:
             self._file = open(path, "wb")
@@ -150,13 +172,29 @@ def write_entries(path, entries):
 def check(path):
     """Print what a bank holds and every fault of it. Returns the number of faulty entries."""
     words, faults = parse_entries(read_entries(path))
-    texts, inks = Counter(w.text for w in words), Counter((w.text, w.points.tobytes()) for w in words)
-    points, strokes = sum(len(w.points) for w in words), sum(int((w.points[:, 2] == 0).sum()) for w in words)
-    print(f"{path}: {len(words)} words, {len(faults)} faulty entries, {points} points, {strokes} strokes")
-    print("authors:", ", ".join(f"{name} ({n})" for name, n in Counter(w.author for w in words).most_common()))
-    print(f"duplicates: {sum(texts.values()) - len(texts)} entries repeat a text, {sum(inks.values()) - len(inks)} its ink too")
+    texts, inks = (
+        Counter(w.text for w in words),
+        Counter((w.text, w.points.tobytes()) for w in words),
+    )
+    points, strokes = (
+        sum(len(w.points) for w in words),
+        sum(int((w.points[:, 2] == 0).sum()) for w in words),
+    )
+    print(
+        f"{path}: {len(words)} words, {len(faults)} faulty entries, {points} points, {strokes} strokes"
+    )
+    print(
+        "authors:",
+        ", ".join(f"{name} ({n})" for name, n in Counter(w.author for w in words).most_common()),
+    )
+    print(
+        f"duplicates: {sum(texts.values()) - len(texts)} entries repeat a text, {sum(inks.values()) - len(inks)} its ink too"
+    )
     characters = Counter("".join(w.text for w in words))
-    print(f"characters ({len(characters)}):", "  ".join(f"{char} {n}" for char, n in characters.most_common()))
+    print(
+        f"characters ({len(characters)}):",
+        "  ".join(f"{char} {n}" for char, n in characters.most_common()),
+    )
     for index, fault in faults:
         print(f"entry {index}: {fault}")
     return len(faults)

@@ -13,15 +13,20 @@ import numpy as np
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, shipped
 
-WORDS, PROMPTS = shipped("words.txt"), shipped("wordbank.txt")  # common English words; the prompts that ship
+WORDS, PROMPTS = (
+    shipped("words.txt"),
+    shipped("wordbank.txt"),
+)  # common English words; the prompts that ship
 
 # Marks that end a word in a sentence, with how often each is taken; the colon and the rest are rarer in books, but a hand needs practice.
 ENDINGS = {",": 6, ".": 6, "!": 3, "?": 3, ":": 2, ";": 2, "...": 1}
-CONTRACTIONS = ("I'm I'll I've I'd you're you've you'll he's she's she'll it's we're we've they're they'll isn't aren't wasn't weren't don't "
-                "doesn't didn't can't couldn't won't wouldn't haven't hadn't shouldn't let's that's what's who's where's here's there's o'clock "
-                "ma'am 'tis dog's friend's mother's child's king's year's").split()
+CONTRACTIONS = (
+    "I'm I'll I've I'd you're you've you'll he's she's she'll it's we're we've they're they'll isn't aren't wasn't weren't don't "
+    "doesn't didn't can't couldn't won't wouldn't haven't hadn't shouldn't let's that's what's who's where's here's there's o'clock "
+    "ma'am 'tis dog's friend's mother's child's king's year's"
+).split()
 FLATTENING = 0.5  # power of a character's frequency that it keeps in a random string: 1 is English, 0 all alike
-MARK_SHARE = 0.03        # of prompts that hold one of the further marks
+MARK_SHARE = 0.03  # of prompts that hold one of the further marks
 MARKS = ".,;:!?'\"()-&/"
 SYMBOLS_PER_LINE = 12
 PAGE_LIST = re.compile(r'(<script type="text/plain" id="wordbank">).*?(</script>)', re.DOTALL)
@@ -42,28 +47,38 @@ def make_prompts(config, rng, words=None):
     prompts = list(prompts)
     needed, more = [], True
     while more and len(needed) < config.size:  # what makes room for these may be needed itself
-        prompts = prompts[:max(0, config.size - len(needed))]
+        prompts = prompts[: max(0, config.size - len(needed))]
         more = _needed(config, rng, lexicon, prompts + needed)
         needed += more
-        prompts = prompts[:max(0, config.size - len(needed))]
+        prompts = prompts[: max(0, config.size - len(needed))]
     prompts += needed
-    return [prompts[i] for i in rng.permutation(len(prompts))][:config.size]
+    return [prompts[i] for i in rng.permutation(len(prompts))][: config.size]
 
 
 class _Lexicon:
     """Words by length, and how often letters and pairs of letters come in them."""
 
     def __init__(self, words):
-        self.short, self.long = (np.array([word for word in words if (len(word) <= 3) == short]) for short in (True, False))
+        self.short, self.long = (
+            np.array([word for word in words if (len(word) <= 3) == short])
+            for short in (True, False)
+        )
         if not len(self.short) or not len(self.long):
             raise UserError("the list of words has no short or no long words")
         letters = Counter("".join(words))
         self.letters = np.array(sorted(letters))
         weights = np.array([letters[c] for c in self.letters], float) ** FLATTENING
         self.weights = weights / weights.sum()
-        self.pairs = [pair for pair, _ in Counter(word[i:i + 2] for word in words for i in range(len(word) - 1)).most_common()]
+        self.pairs = [
+            pair
+            for pair, _ in Counter(
+                word[i : i + 2] for word in words for i in range(len(word) - 1)
+            ).most_common()
+        ]
         # Words with rare letters come more often, so that the rare ones are practised.
-        rarity = np.array([np.mean([letters[c] ** -FLATTENING for c in word]) for word in self.long])
+        rarity = np.array(
+            [np.mean([letters[c] ** -FLATTENING for c in word]) for word in self.long]
+        )
         self.chances = rarity / rarity.sum()
 
 
@@ -75,7 +90,13 @@ def prompt_of(config, rng, lexicon):
     elif kind == 3 and rng.random() < config.joined / max(1e-9, _shares(config)[3]):
         text = _joined(rng, lexicon)
     else:
-        text = _random_string(rng, lexicon) if kind == 1 else rng.choice(lexicon.short) if kind == 0 else rng.choice(lexicon.long, p=lexicon.chances)
+        text = (
+            _random_string(rng, lexicon)
+            if kind == 1
+            else rng.choice(lexicon.short)
+            if kind == 0
+            else rng.choice(lexicon.long, p=lexicon.chances)
+        )
         uniforms = rng.random()
         if uniforms < config.all_capitals:
             text = text.upper()
@@ -94,7 +115,9 @@ def _decorated(config, rng, text):
     """With quotes, parentheses or a mark behind, as often as the settings say."""
     uniforms = rng.random()
     if uniforms < config.punctuation:
-        text += str(rng.choice(list(ENDINGS), p=np.array(list(ENDINGS.values())) / sum(ENDINGS.values())))
+        text += str(
+            rng.choice(list(ENDINGS), p=np.array(list(ENDINGS.values())) / sum(ENDINGS.values()))
+        )
     uniforms = rng.random()
     if uniforms < config.quotes:
         text = f"'{text}'" if rng.random() < 0.2 else f'"{text}"'
@@ -115,23 +138,34 @@ def _random_string(rng, lexicon):
 def _number(rng):
     n = int(10 ** rng.uniform(0, 4.6))
     match int(rng.integers(8)):
-        case 0: return f"{n}.{rng.integers(10)}"
-        case 1: return f"{n % 100}.{rng.integers(100):02}"
-        case 2: return f"{n + 1000:,}"
-        case 3: return str(rng.integers(1400, 2100))
-        case 4: return f"{rng.integers(24)}:{rng.integers(60):02}"
-        case 5: return f"{rng.integers(1, 29)}/{rng.integers(1, 13)}"
-        case _: return "".join(rng.choice(list(string.digits), rng.integers(1, 5)))
+        case 0:
+            return f"{n}.{rng.integers(10)}"
+        case 1:
+            return f"{n % 100}.{rng.integers(100):02}"
+        case 2:
+            return f"{n + 1000:,}"
+        case 3:
+            return str(rng.integers(1400, 2100))
+        case 4:
+            return f"{rng.integers(24)}:{rng.integers(60):02}"
+        case 5:
+            return f"{rng.integers(1, 29)}/{rng.integers(1, 13)}"
+        case _:
+            return "".join(rng.choice(list(string.digits), rng.integers(1, 5)))
 
 
 def _joined(rng, lexicon):
     """Two words with a mark between, or a contraction."""
     one, two = rng.choice(lexicon.long, 2)
     match int(rng.integers(6)):
-        case 0 | 1: return f"{one}-{two}"
-        case 2: return f"{one}/{two}"
-        case 3: return str(rng.choice(["&", f"{one[0].upper()}&{two[0].upper()}", f"{one}&{two}"]))
-        case _: return str(rng.choice(CONTRACTIONS))
+        case 0 | 1:
+            return f"{one}-{two}"
+        case 2:
+            return f"{one}/{two}"
+        case 3:
+            return str(rng.choice(["&", f"{one[0].upper()}&{two[0].upper()}", f"{one}&{two}"]))
+        case _:
+            return str(rng.choice(CONTRACTIONS))
 
 
 def _needed(config, rng, lexicon, prompts):
@@ -142,12 +176,12 @@ def _needed(config, rng, lexicon, prompts):
         while counts[char] < config.least and len(needed) < config.size:
             needed.append(_around(char, rng, lexicon))
             counts.update(needed[-1])
-    there = {text[i:i + 2] for text in prompts + needed for i in range(len(text) - 1)}
-    for pair in lexicon.pairs[:config.pairs]:
+    there = {text[i : i + 2] for text in prompts + needed for i in range(len(text) - 1)}
+    for pair in lexicon.pairs[: config.pairs]:
         if pair not in there and len(needed) < config.size:
             having = [word for word in [*lexicon.long, *lexicon.short] if pair in word]
             needed.append(str(rng.choice(having)))
-            there |= {needed[-1][i:i + 2] for i in range(len(needed[-1]) - 1)}
+            there |= {needed[-1][i : i + 2] for i in range(len(needed[-1]) - 1)}
     return needed
 
 
@@ -160,25 +194,45 @@ def _around(char, rng, lexicon):
     if char in string.ascii_lowercase:
         return char + str(rng.choice(lexicon.letters)) + char
     word = str(rng.choice(lexicon.long))
-    return {"'": "don't", '"': f'"{word}"', "(": f"({word})", ")": f"({word})", "-": f"{word}-to", "&": f"{word}&co", "/": f"{word}/or"}.get(char, word + char)
+    return {
+        "'": "don't",
+        '"': f'"{word}"',
+        "(": f"({word})",
+        ")": f"({word})",
+        "-": f"{word}-to",
+        "&": f"{word}&co",
+        "/": f"{word}/or",
+    }.get(char, word + char)
 
 
 def coverage(prompts):
     """Counts of characters, and of pairs of letters with case left out, in prompts."""
     lower = [prompt.lower() for prompt in prompts]
-    pairs = Counter(text[i:i + 2] for text in lower for i in range(len(text) - 1) if text[i:i + 2].isalpha())
+    pairs = Counter(
+        text[i : i + 2] for text in lower for i in range(len(text) - 1) if text[i : i + 2].isalpha()
+    )
     return Counter("".join(prompts)), pairs
 
 
 def coverage_table(prompts, words=None, least=0, pairs=400):
     """A text that tells how often each character comes, and which common pairs of letters do not."""
     chars, found = coverage(prompts)
-    cells = [f"{char} {count:5}{'*' if count < least else ' '}" for char, count in sorted(chars.items())]
-    lines = [f"{len(prompts)} prompts, {sum(chars.values())} characters, {len(chars)} different ones" + (f" (* fewer than {least})" if least else "")]
-    lines += ["  ".join(cells[i:i + SYMBOLS_PER_LINE]) for i in range(0, len(cells), SYMBOLS_PER_LINE)]
+    cells = [
+        f"{char} {count:5}{'*' if count < least else ' '}" for char, count in sorted(chars.items())
+    ]
+    lines = [
+        f"{len(prompts)} prompts, {sum(chars.values())} characters, {len(chars)} different ones"
+        + (f" (* fewer than {least})" if least else "")
+    ]
+    lines += [
+        "  ".join(cells[i : i + SYMBOLS_PER_LINE]) for i in range(0, len(cells), SYMBOLS_PER_LINE)
+    ]
     common = _Lexicon(read_lines(WORDS) if words is None else words).pairs[:pairs]
     missing = [pair for pair in common if pair not in found]
-    lines.append(f"{len(found)} of 676 pairs of letters; of the {len(common)} commonest pairs of English {len(missing)} missing" + (": " + " ".join(missing) if missing else ""))
+    lines.append(
+        f"{len(found)} of 676 pairs of letters; of the {len(common)} commonest pairs of English {len(missing)} missing"
+        + (": " + " ".join(missing) if missing else "")
+    )
     return "\n".join(lines)
 
 
@@ -189,7 +243,9 @@ def put_into_page(path, prompts):
         raise UserError("a prompt holds '</script', which would end the page's list")
     page, n = PAGE_LIST.subn(lambda match: f"{match[1]}\n{text}\n{match[2]}", _read(path))
     if n != 1:
-        raise UserError(f"{path} has no list of prompts: no <script type=\"text/plain\" id=\"wordbank\">")
+        raise UserError(
+            f'{path} has no list of prompts: no <script type="text/plain" id="wordbank">'
+        )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -206,7 +262,9 @@ def _read(path):
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise UserError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error
 
 
 def save_prompts(config, say=print):

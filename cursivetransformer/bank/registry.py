@@ -52,29 +52,48 @@ def find_bank(name, warn=print):
     if name.endswith(ENDINGS) or os.sep in name:
         if Path(name).is_file():
             return Path(name)
-        raise UserError(f"there is no file {name}; record one with collect.html, or give a bank's name such as bigbank")
+        raise UserError(
+            f"there is no file {name}; record one with collect.html, or give a bank's name such as bigbank"
+        )
     for folder in bank_folders():
         for ending in ENDINGS:
             if (folder / (name + ending)).is_file():
                 return folder / (name + ending)
     if name in PUBLISHED:
         return fetch(name, warn)
-    there = {p.name.removesuffix(".zip").removesuffix(".json") for f in bank_folders() for p in f.glob("*.json*")}
+    there = {
+        p.name.removesuffix(".zip").removesuffix(".json")
+        for f in bank_folders()
+        for p in f.glob("*.json*")
+    }
     close = difflib.get_close_matches(name, sorted(there | PUBLISHED.keys()), n=1)
-    raise UserError(f"there is no bank {name!r} in data/" + (f"; did you mean {close[0]}?" if close else
-                    f"; give the path of a .json file, or one of {', '.join(PUBLISHED)}"))
+    raise UserError(
+        f"there is no bank {name!r} in data/"
+        + (
+            f"; did you mean {close[0]}?"
+            if close
+            else f"; give the path of a .json file, or one of {', '.join(PUBLISHED)}"
+        )
+    )
 
 
 def bank_folders():
     """The folders that a bank's name is looked for in, in order; those that are not there are left out."""
     own = [Path("data"), shipped("starter.json.zip").parent]
-    users = [Path(folder) for folder in os.environ.get("CURSIVETRANSFORMER_DATA", "").split(os.pathsep) if folder]
+    users = [
+        Path(folder)
+        for folder in os.environ.get("CURSIVETRANSFORMER_DATA", "").split(os.pathsep)
+        if folder
+    ]
     return [folder for folder in own + users + [cache_folder()] if folder.is_dir()]
 
 
 def cache_folder():
     """Where fetched banks are kept: CURSIVETRANSFORMER_CACHE, else the system's folder for caches."""
-    return Path(os.environ.get("CURSIVETRANSFORMER_CACHE") or platformdirs.user_cache_path("cursivetransformer"))
+    return Path(
+        os.environ.get("CURSIVETRANSFORMER_CACHE")
+        or platformdirs.user_cache_path("cursivetransformer")
+    )
 
 
 def file_digest(path):
@@ -90,21 +109,35 @@ def fetch(name, warn=print):
     """Fetch a published bank into the cache, check its digest, and return its path. Raises `UserError`."""
     url, path = PUBLISHED_URL.format(name=name), cache_folder() / f"{name}.json.zip"
     by_hand = f"fetch it yourself and put it at {path}, or record your own words with collect.html"
-    warn(f"fetching {name} from {url}\n"
-         "It was recorded and published by Sam Greydanus and his co-authors, without a licence: use it for your own "
-         "experiments, do not pass it on.")
+    warn(
+        f"fetching {name} from {url}\n"
+        "It was recorded and published by Sam Greydanus and his co-authors, without a licence: use it for your own "
+        "experiments, do not pass it on."
+    )
     with atomic_path(path) as temporary:
         try:
             _download(url, temporary)
         except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-            raise UserError(f"{name} could not be fetched from {url} ({error}); {by_hand}") from error
+            raise UserError(
+                f"{name} could not be fetched from {url} ({error}); {by_hand}"
+            ) from error
         if file_digest(temporary) != PUBLISHED[name]:
-            raise UserError(f"what came from {url} is cut short or is not {name} (its sha256 differs); try again, or {by_hand}")
+            raise UserError(
+                f"what came from {url} is cut short or is not {name} (its sha256 differs); try again, or {by_hand}"
+            )
     return path
 
 
 def _download(url, path):
     with urllib.request.urlopen(url, timeout=STALLED_SECONDS) as response, open(path, "wb") as file:
         size = int(response.headers.get("Content-Length") or 0)
-        with tqdm.wrapattr(response, "read", total=size or None, unit="B", unit_scale=True, desc="bank", leave=False) as source:
+        with tqdm.wrapattr(
+            response,
+            "read",
+            total=size or None,
+            unit="B",
+            unit_scale=True,
+            desc="bank",
+            leave=False,
+        ) as source:
             shutil.copyfileobj(source, file)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-BASELINE = 2 / 3              # of the canvas's height: the lower guide line
-MOST_POINTS = 50_000          # in one entry: ten minutes at 80 points a second
-LONGEST_TEXT = 1_000          # characters in one entry
-FARTHEST = 100.0              # canvas heights from the origin
+BASELINE = 2 / 3  # of the canvas's height: the lower guide line
+MOST_POINTS = 50_000  # in one entry: ten minutes at 80 points a second
+LONGEST_TEXT = 1_000  # characters in one entry
+FARTHEST = 100.0  # canvas heights from the origin
 UNKNOWN_AUTHOR = "unknown"
 
 
@@ -38,7 +38,9 @@ class InvalidEntry(Exception):
 def parse_entry(entry):
     """One raw entry -> `Word`. Raises `InvalidEntry`."""
     if not isinstance(entry, dict):
-        raise InvalidEntry(f"must be an object with metadata and points, not {type(entry).__name__}")
+        raise InvalidEntry(
+            f"must be an object with metadata and points, not {type(entry).__name__}"
+        )
     for key in ("metadata", "points"):
         if key not in entry:
             raise InvalidEntry(f"has no {key!r}")
@@ -49,13 +51,17 @@ def parse_entry(entry):
     author = metadata.get("author") or UNKNOWN_AUTHOR
     aspect = _number(metadata, "aspectRatio")
     if not 0 < aspect <= FARTHEST:
-        raise InvalidEntry(f"aspectRatio is {aspect:g}, it must be above 0 and at most {FARTHEST:g}")
+        raise InvalidEntry(
+            f"aspectRatio is {aspect:g}, it must be above 0 and at most {FARTHEST:g}"
+        )
     baseline = _number(metadata, "baseline", BASELINE)
     points = _parse_points(entry["points"])
     points[:, 0] *= aspect
     points[:, 1] -= baseline
     if np.abs(points).max() > FARTHEST:
-        raise InvalidEntry(f"ink reaches {np.abs(points).max():.3g} canvas heights far, at most {FARTHEST:g} makes sense")
+        raise InvalidEntry(
+            f"ink reaches {np.abs(points).max():.3g} canvas heights far, at most {FARTHEST:g} makes sense"
+        )
     points[:, 0] -= points[:, 0].min()
     return Word(text, str(author), compact(points), metadata)
 
@@ -118,7 +124,11 @@ def compact(points):
     """
     points = points.astype(np.float32)
     repeated = np.zeros(len(points), bool)
-    repeated[1:] = (points[1:, 2] == 0) & (points[:-1, 2] == 1) & (points[1:, :2] == points[:-1, :2]).all(axis=1)
+    repeated[1:] = (
+        (points[1:, 2] == 0)
+        & (points[:-1, 2] == 1)
+        & (points[1:, :2] == points[:-1, :2]).all(axis=1)
+    )
     points[np.flatnonzero(repeated) - 1, 2] = 0
     points[-1, 2] = 0
     return points[~repeated]
@@ -127,7 +137,9 @@ def compact(points):
 def word_to_entry(word, digits=5):
     """`Word` -> raw entry, as a recorder would have written it: fractions of a canvas, with `digits` decimals, stroke ends repeated."""
     metadata = dict(word.metadata)
-    aspect = float(metadata.setdefault("aspectRatio", round(max(6.0, float(word.points[:, 0].max()) + 0.5), 2)))
+    aspect = float(
+        metadata.setdefault("aspectRatio", round(max(6.0, float(word.points[:, 0].max()) + 0.5), 2))
+    )
     baseline = float(metadata.get("baseline", BASELINE))
     xy = word.points[:, :2] / (aspect, 1) + (0, baseline)
     rows = []
@@ -136,5 +148,7 @@ def word_to_entry(word, digits=5):
         if pen == 0:
             rows.append([x, y, 0])
     strokes = int(np.count_nonzero(word.points[:, 2] == 0))
-    metadata.update(author=word.author, asciiSequence=word.text, pointCount=len(rows), strokeCount=strokes)
+    metadata.update(
+        author=word.author, asciiSequence=word.text, pointCount=len(rows), strokeCount=strokes
+    )
     return {"metadata": metadata, "points": rows}

@@ -19,7 +19,8 @@ def setting(default, help, group, choices=None, secret=False, was=""):
     was: its name in earlier versions, which command lines, notebooks and checkpoints may still use.
     """
     return dataclasses.field(
-        default=default, metadata={"help": help, "group": group, "choices": choices, "secret": secret, "was": was}
+        default=default,
+        metadata={"help": help, "group": group, "choices": choices, "secret": secret, "was": was},
     )
 
 
@@ -110,15 +111,28 @@ def _add_flag(group, field, name, text):
     kind, choices = value_type(field), field.metadata["choices"]
     if kind is bool:
         for flag, value in ((f"--{name}", True), (f"--no_{name}", False)):
-            group.add_argument(flag, dest=field.name, action="store_const", const=value, default=argparse.SUPPRESS, help=text if value else argparse.SUPPRESS)
+            group.add_argument(
+                flag,
+                dest=field.name,
+                action="store_const",
+                const=value,
+                default=argparse.SUPPRESS,
+                help=text if value else argparse.SUPPRESS,
+            )
     else:
         metavar = "{" + ",".join(choices) + "}" if choices else kind.__name__.upper()
-        group.add_argument(f"--{name}", dest=field.name, default=argparse.SUPPRESS, help=text, metavar=metavar)
+        group.add_argument(
+            f"--{name}", dest=field.name, default=argparse.SUPPRESS, help=text, metavar=metavar
+        )
 
 
 def public_values(settings):
     """The settings as a plain dictionary, without secrets: what may be written to files or shown."""
-    return {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings) if not f.metadata["secret"]}
+    return {
+        f.name: getattr(settings, f.name)
+        for f in dataclasses.fields(settings)
+        if not f.metadata["secret"]
+    }
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -127,9 +141,11 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message):
         prefix = "unrecognized arguments: "
         if message.startswith(prefix):
-            word = message[len(prefix):].split()[0]
+            word = message[len(prefix) :].split()[0]
             if not word.startswith("--"):
-                raise UserError(f"{word!r} is not expected here; put a text of several words in quotes, see --help")
+                raise UserError(
+                    f"{word!r} is not expected here; put a text of several words in quotes, see --help"
+                )
             name = word.lstrip("-").split("=")[0]
             message = f"there is no setting --{name}{_nearest(name, self._known())}"
         raise UserError(message + "; see --help" if "see --help" not in message else message)

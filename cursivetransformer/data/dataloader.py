@@ -24,8 +24,8 @@ from cursivetransformer.data.packing import (
 from cursivetransformer.utils.errors import UserError
 
 EVALUATION_ROWS = 32  # examples in a batch of an evaluation
-CAPACITY_STDS = 3   # of a batch's length that a fixed room keeps free: one batch in a thousand then loses its last example
-EVENLY = 10           # times that words are repeated to be drawn in given shares
+CAPACITY_STDS = 3  # of a batch's length that a fixed room keeps free: one batch in a thousand then loses its last example
+EVENLY = 10  # times that words are repeated to be drawn in given shares
 TRAINING, EVALUATION = 1, 2  # streams of random numbers of a run's seed
 
 
@@ -38,8 +38,12 @@ class DataLoader:
     batch and of its longest possible example, or None unless `fixed`.
     """
 
-    def __init__(self, words, tokenizer, config, warn=print, rank=0, size=1, fixed=False, authors=()):
-        _, held_out = split_words(words, config.test_fraction, config.seed)  # of the whole bank, so that models and recognizers agree on it
+    def __init__(
+        self, words, tokenizer, config, warn=print, rank=0, size=1, fixed=False, authors=()
+    ):
+        _, held_out = split_words(
+            words, config.test_fraction, config.seed
+        )  # of the whole bank, so that models and recognizers agree on it
         self.held_out = {words[i].text for i in held_out}
         words = usable_words(words, tokenizer, config, warn)
         self.words, self.tokenizer, self.config, self.authors = words, tokenizer, config, authors
@@ -48,10 +52,17 @@ class DataLoader:
         ink = Ink(words, tokenizer)
         tested = np.array([word.text in self.held_out for word in words])
         if tested.all() or not tested.any():
-            raise UserError(f"of the bank's {'training' if tested.all() else 'held-out'} words none is left; record more, or leave out fewer")
+            raise UserError(
+                f"of the bank's {'training' if tested.all() else 'held-out'} words none is left; record more, or leave out fewer"
+            )
         self.train_ids, self.test_ids = np.flatnonzero(~tested), np.flatnonzero(tested)
         self.ink = InkTensors(ink, tokenizer, self._device)
-        self._pool = Pool.of(self.train_ids, self._hands[self.train_ids], self.author_numbers[self.train_ids], self._device)
+        self._pool = Pool.of(
+            self.train_ids,
+            self._hands[self.train_ids],
+            self.author_numbers[self.train_ids],
+            self._device,
+        )
         self._generator = torch.Generator(self.ink.device)
         self._word_tokens = ink.token_counts(tokenizer, config.downsample_mean)
         self.fixed, self.capacity, self.width = fixed, None, None
@@ -72,14 +83,20 @@ class DataLoader:
         words, kinds = list(self.words), [self.train_ids]
         for more in (spliced, fresh):
             more = [word for word in more if word.text not in spared]
-            more = usable_words(more, self.tokenizer, self.config, lambda sentence: None) if more else []
+            more = (
+                usable_words(more, self.tokenizer, self.config, lambda sentence: None)
+                if more
+                else []
+            )
             kinds.append(np.arange(len(words), len(words) + len(more)))
             words += more
         ids = mix(kinds, (self.config.own_fraction, self.config.splice_fraction))
         ink = Ink(words, self.tokenizer)
         self._make_capacity(ink, ids)
         self.ink = InkTensors(ink, self.tokenizer, self._device)
-        self._pool = Pool.of(ids, hand_numbers(words)[ids], author_numbers(words, self.authors)[ids], self._device)
+        self._pool = Pool.of(
+            ids, hand_numbers(words)[ids], author_numbers(words, self.authors)[ids], self._device
+        )
 
     def train_batch(self, step):
         """This process's share of the batch of a step; the same one whenever it is asked for."""
@@ -88,8 +105,16 @@ class DataLoader:
         self._generator.manual_seed(_seed(c.seed, TRAINING, step))
         examples = draw_samples(self._generator, self._pool, c.batch_size, c, c.augment)
         # By length, so that each process has its share of the short and of the long.
-        order = example_lengths(self.ink, self.tokenizer, examples, c.max_seq_length).argsort(stable=True)
-        packed = pack(self.ink, self.tokenizer, examples.rows(order[self.rank::self.size]), c.max_seq_length, self.capacity)
+        order = example_lengths(self.ink, self.tokenizer, examples, c.max_seq_length).argsort(
+            stable=True
+        )
+        packed = pack(
+            self.ink,
+            self.tokenizer,
+            examples.rows(order[self.rank :: self.size]),
+            c.max_seq_length,
+            self.capacity,
+        )
         self._count(packed)
         return packed.to(c.device)
 
@@ -97,7 +122,7 @@ class DataLoader:
         """At most `test_size` fixed words of the "train" or "test" words, as a list of batches."""
         pool = {"train": self.train_ids, "test": self.test_ids}[split]
         rng = np.random.default_rng([self.config.seed, EVALUATION])
-        return self.batches(rng.permutation(pool)[:self.config.test_size])
+        return self.batches(rng.permutation(pool)[: self.config.test_size])
 
     def batches(self, chosen):
         """The bank's words with these ids as a list of batches to measure a loss on.
@@ -108,33 +133,59 @@ class DataLoader:
         c = self.config
         chosen = chosen[np.argsort(self._hands[chosen], kind="stable")]
         rows = arrange(chosen, self._word_tokens, c.num_words, c.max_seq_length, self._hands)
-        rows = rows[np.argsort(np.where(rows == NO_WORD, 0, self._word_tokens[rows]).sum(1), kind="stable")]
+        rows = rows[
+            np.argsort(np.where(rows == NO_WORD, 0, self._word_tokens[rows]).sum(1), kind="stable")
+        ]
         batches, authors = [], torch.as_tensor(self.author_numbers, device=self.ink.device)
         for start in range(0, len(rows), EVALUATION_ROWS):
-            ids = torch.as_tensor(rows[start:start + EVALUATION_ROWS], device=self.ink.device)
-            rates = torch.full((len(ids),), c.downsample_mean, dtype=torch.float64, device=self.ink.device)
-            batches.append(pack(self.ink, self.tokenizer, SampleBatch(ids, rates, authors=authors[ids[:, 0]]), c.max_seq_length).to(c.device))
+            ids = torch.as_tensor(rows[start : start + EVALUATION_ROWS], device=self.ink.device)
+            rates = torch.full(
+                (len(ids),), c.downsample_mean, dtype=torch.float64, device=self.ink.device
+            )
+            batches.append(
+                pack(
+                    self.ink,
+                    self.tokenizer,
+                    SampleBatch(ids, rates, authors=authors[ids[:, 0]]),
+                    c.max_seq_length,
+                ).to(c.device)
+            )
         return batches
 
     def counts(self):
         """Over all batches drawn: the share of positions that are no filling, the share of examples cut, clamped radii."""
         examples, cut, clamped, real, places = self._counts.tolist()
-        return {"real_share": real / max(1, places), "cut_share": cut / max(1, examples), "clamped_radii": clamped}
+        return {
+            "real_share": real / max(1, places),
+            "cut_share": cut / max(1, examples),
+            "clamped_radii": clamped,
+        }
 
     def _count(self, packed):
-        if self.config.model == "token":  # which lays the examples out in rows, padded to the longest
+        if (
+            self.config.model == "token"
+        ):  # which lays the examples out in rows, padded to the longest
             tokens = row_lengths(packed)
-            real, places = tokens.sum(), len(tokens) * (tokens.max() if self.width is None else self.width * packed.tokens.shape[1])
+            real, places = (
+                tokens.sum(),
+                len(tokens)
+                * (tokens.max() if self.width is None else self.width * packed.tokens.shape[1]),
+            )
         else:
             real, places = packed.lengths.sum(), len(packed.position)
-        self._counts[:4] += torch.stack([(packed.lengths > 0).sum(), packed.cut, packed.clamped, real])
+        self._counts[:4] += torch.stack(
+            [(packed.lengths > 0).sum(), packed.cut, packed.clamped, real]
+        )
         self._counts[4] += places
 
     def _make_capacity(self, ink, ids):
         """Where batches have one shape, have it large enough for the words `ids` of an `Ink`. It never shrinks, since another one is
         compiled anew."""
         if self.fixed:
-            self.capacity, self.width = (max(had or 0, needed) for had, needed in zip((self.capacity, self.width), self._shape(ink, ids)))
+            self.capacity, self.width = (
+                max(had or 0, needed)
+                for had, needed in zip((self.capacity, self.width), self._shape(ink, ids))
+            )
 
     def _shape(self, ink, ids):
         """Room for this process's share of a batch of the words `ids`, and the width of its longest possible example, in positions."""
@@ -145,9 +196,16 @@ class DataLoader:
         mean, variance = per_word.mean(), per_word.var()
         n_words = np.arange(c.min_words, c.num_words + 1)
         examples = c.batch_size // self.size
-        deviation = math.sqrt(examples * (n_words.mean() * variance + n_words.var() * mean ** 2))
+        deviation = math.sqrt(examples * (n_words.mean() * variance + n_words.var() * mean**2))
         capacity = examples * n_words.mean() * mean + CAPACITY_STDS * deviation
-        longest = 1 + (ink.token_counts(self.tokenizer, c.downsample_mean - c.downsample_width / 2).max() - 1) / slots
+        longest = (
+            1
+            + (
+                ink.token_counts(self.tokenizer, c.downsample_mean - c.downsample_width / 2).max()
+                - 1
+            )
+            / slots
+        )
         width = min(c.num_words * longest, (c.max_seq_length + (slots - 1) * c.num_words) / slots)
         return max(_rounded(capacity), _rounded(width)), _rounded(width)
 
@@ -158,7 +216,9 @@ def mix(kinds, shares):
     shares = np.array([*shares, max(0.0, 1 - sum(shares))]) * [len(ids) > 0 for ids in kinds]
     if not shares[0]:
         return np.concatenate(kinds)
-    counts = np.rint(shares / shares.sum() * EVENLY * max(map(len, kinds))).astype(int)  # then each comes about as often as its like
+    counts = np.rint(shares / shares.sum() * EVENLY * max(map(len, kinds))).astype(
+        int
+    )  # then each comes about as often as its like
     return np.concatenate([np.resize(ids, n) for ids, n in zip(kinds, counts)])
 
 
@@ -166,7 +226,11 @@ def arrange(ids, word_tokens, num_words, max_length, hands):
     """Word ids (n,) -> (rows, num_words), in order, NO_WORD behind: each row of one hand, and as full as `num_words` and `max_length` allow."""
     rows, tokens = [[]], 0
     for i in ids:
-        if rows[-1] and (hands[rows[-1][0]] != hands[i] or len(rows[-1]) == num_words or tokens + word_tokens[i] > max_length):
+        if rows[-1] and (
+            hands[rows[-1][0]] != hands[i]
+            or len(rows[-1]) == num_words
+            or tokens + word_tokens[i] > max_length
+        ):
             rows.append([])
             tokens = 0
         rows[-1].append(i)

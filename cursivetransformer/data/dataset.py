@@ -19,8 +19,8 @@ from cursivetransformer.ink.strokes import (
 from cursivetransformer.utils.errors import UserError
 
 IGNORE = -100  # target of a padded position, never scored (the default of torch's cross_entropy)
-ME = "me"      # an author who gave no name
-NO_WORD = -1   # fills the word ids of an example with fewer words than its neighbours
+ME = "me"  # an author who gave no name
+NO_WORD = -1  # fills the word ids of an example with fewer words than its neighbours
 
 
 @dataclass
@@ -89,10 +89,13 @@ def make_batch(ink, tokenizer, word_ids, rates, matrices, max_length):
     if cut:
         stroke_fits = np.repeat(fits, strokes)
         stroke_lengths, kept = stroke_lengths[stroke_fits], kept[stroke_fits]
-        row, word, strokes, points, tokens, before = (a[fits] for a in (row, word, strokes, points, tokens, before))
+        row, word, strokes, points, tokens, before = (
+            a[fits] for a in (row, word, strokes, points, tokens, before)
+        )
 
     ids, clamped = tokenizer.encode_offsets(
-        _offsets(ink, word, row, strokes, stroke_lengths, kept, points, matrices))
+        _offsets(ink, word, row, strokes, stroke_lengths, kept, points, matrices)
+    )
 
     lengths = np.bincount(row, tokens, n_examples).astype(np.int64)
     width = int(lengths.max())
@@ -160,7 +163,9 @@ def split_words(words, share, seed):
     """Ids of training words and of test words. Words of the same text stay together, so that no test text is trained on."""
     texts = sorted({word.text for word in words})
     if len(texts) < 2:
-        raise UserError(f"the bank holds {len(texts)} different word; at least 2 are needed, one of them to test on")
+        raise UserError(
+            f"the bank holds {len(texts)} different word; at least 2 are needed, one of them to test on"
+        )
     n_test = min(max(1, round(share * len(texts))), len(texts) - 1)
     test = {texts[i] for i in np.random.default_rng([seed, 0]).permutation(len(texts))[:n_test]}
     held_out = np.array([word.text in test for word in words])
@@ -169,23 +174,37 @@ def split_words(words, share, seed):
 
 def own_words(words, config):
     """The bank's words in the model's size; with --finetune a name for who gave none."""
-    return [dataclasses.replace(word, points=resized(word.points, config.ink_scale), author=ME if config.finetune and word.author == UNKNOWN_AUTHOR else word.author)
-            for word in words]
+    return [
+        dataclasses.replace(
+            word,
+            points=resized(word.points, config.ink_scale),
+            author=ME if config.finetune and word.author == UNKNOWN_AUTHOR else word.author,
+        )
+        for word in words
+    ]
 
 
 def usable_words(words, tokenizer, config, warn):
     """The words that the alphabet spells and that fit the context even when fewest of their points are dropped."""
     spelt = [word for word in words if not tokenizer.unknown_characters(word.text)]
     if len(spelt) < len(words):
-        warn(f"left out {len(words) - len(spelt)} of {len(words)} words with characters outside --alphabet")
+        warn(
+            f"left out {len(words) - len(spelt)} of {len(words)} words with characters outside --alphabet"
+        )
     if not spelt:
         raise UserError("no word of the bank is written with the characters of --alphabet alone")
-    tokens = Ink(spelt, tokenizer).token_counts(tokenizer, config.downsample_mean - config.downsample_width / 2)
+    tokens = Ink(spelt, tokenizer).token_counts(
+        tokenizer, config.downsample_mean - config.downsample_width / 2
+    )
     fitting = [word for word, n in zip(spelt, tokens) if n <= config.max_seq_length]
     if not fitting:
-        raise UserError(f"--max_seq_length {config.max_seq_length} is too short for any word of the bank: the shortest takes "
-                        f"{tokens.min()} tokens")
+        raise UserError(
+            f"--max_seq_length {config.max_seq_length} is too short for any word of the bank: the shortest takes "
+            f"{tokens.min()} tokens"
+        )
     if len(fitting) < len(spelt):
-        warn(f"left out {len(spelt) - len(fitting)} of {len(spelt)} words that take more than --max_seq_length "
-             f"{config.max_seq_length} tokens; the longest takes {tokens.max()}")
+        warn(
+            f"left out {len(spelt) - len(fitting)} of {len(spelt)} words that take more than --max_seq_length "
+            f"{config.max_seq_length} tokens; the longest takes {tokens.max()}"
+        )
     return fitting

@@ -47,7 +47,10 @@ def text_sets(alphabet, training_texts):
         "digits and punctuation": DIGITS_AND_PUNCTUATION.split(),
     }
     known, seen = set(alphabet), set(training_texts)
-    kept = {name: [word for word in words if known.issuperset(word) and word not in seen] for name, words in sets.items()}
+    kept = {
+        name: [word for word in words if known.issuperset(word) and word not in seen]
+        for name, words in sets.items()
+    }
     left_out = sum(map(len, sets.values())) - sum(map(len, kept.values()))
     return {name: words for name, words in kept.items() if words}, left_out
 
@@ -58,7 +61,9 @@ def random_strings(texts, n, rng):
     kinds = {}
     for char, count in sorted(Counter("".join(texts)).items()):
         kinds.setdefault(kind_of(char), []).append((char, count))
-    draws = {kind: [np.array(column) for column in zip(*counted)] for kind, counted in kinds.items()}
+    draws = {
+        kind: [np.array(column) for column in zip(*counted)] for kind, counted in kinds.items()
+    }
     strings, taken = [], set(texts)
     for pattern in rng.integers(len(texts), size=10 * n):
         string = ""
@@ -73,4 +78,12 @@ def random_strings(texts, n, rng):
 
 def kind_of(char):
     """Characters of one kind take each other's place; a mark is a kind of its own."""
-    return "digit" if char.isdigit() else char if not char.isalpha() else "capital" if char.isupper() else "small"
+    return (
+        "digit"
+        if char.isdigit()
+        else char
+        if not char.isalpha()
+        else "capital"
+        if char.isupper()
+        else "small"
+    )

@@ -20,14 +20,26 @@ class InkTensors:
     """The flat arrays of a `dataset.Ink` on a device, under the same names, and what else `pack` needs there."""
 
     def __init__(self, ink, tokenizer, device="cpu"):
-        for name in ("xy", "stroke_starts", "stroke_lengths", "word_starts", "word_strokes", "chars", "text_starts", "text_lengths"):
+        for name in (
+            "xy",
+            "stroke_starts",
+            "stroke_lengths",
+            "word_starts",
+            "word_strokes",
+            "chars",
+            "text_starts",
+            "text_lengths",
+        ):
             setattr(self, name, torch.as_tensor(getattr(ink, name), device=device))
         self.most_strokes = int(ink.word_strokes.max())
         self.longest_text = int(ink.text_lengths.max())  # with its space
         self.radius_edges = torch.as_tensor(tokenizer.radius_edges, device=device)
         filling = [tokenizer.pad_id] * (tokenizer.n_slots - 1)
         # Groups of the tokens that stand alone.
-        self.word_group, self.end_group = (torch.tensor([token, *filling], device=device) for token in (tokenizer.word_id, tokenizer.end_id))
+        self.word_group, self.end_group = (
+            torch.tensor([token, *filling], device=device)
+            for token in (tokenizer.word_id, tokenizer.end_id)
+        )
         self.device = device
 
 
@@ -44,11 +56,18 @@ class SampleBatch:
 
     def __post_init__(self):
         if self.authors is None:
-            self.authors = torch.zeros(len(self.word_ids), dtype=torch.long, device=self.word_ids.device)
+            self.authors = torch.zeros(
+                len(self.word_ids), dtype=torch.long, device=self.word_ids.device
+            )
 
     def rows(self, index):
         """The examples `index`."""
-        return SampleBatch(self.word_ids[index], self.rates[index], None if self.matrices is None else self.matrices[index], self.authors[index])
+        return SampleBatch(
+            self.word_ids[index],
+            self.rates[index],
+            None if self.matrices is None else self.matrices[index],
+            self.authors[index],
+        )
 
 
 @dataclass
@@ -94,8 +113,20 @@ class Pool:
     def of(cls, ids, hands, authors, device="cpu"):
         """Of arrays (P,): word ids, numbers that tell hands apart, authors."""
         order = np.argsort(hands, kind="stable")
-        _, starts, hand, counts = np.unique(np.asarray(hands)[order], return_index=True, return_inverse=True, return_counts=True)
-        return cls(*(torch.as_tensor(array, device=device) for array in (np.asarray(ids)[order], starts[hand], counts[hand], np.asarray(authors)[order])))
+        _, starts, hand, counts = np.unique(
+            np.asarray(hands)[order], return_index=True, return_inverse=True, return_counts=True
+        )
+        return cls(
+            *(
+                torch.as_tensor(array, device=device)
+                for array in (
+                    np.asarray(ids)[order],
+                    starts[hand],
+                    counts[hand],
+                    np.asarray(authors)[order],
+                )
+            )
+        )
 
 
 def draw_samples(generator, pool, n, config, augment=True):
@@ -109,7 +140,11 @@ def draw_samples(generator, pool, n, config, augment=True):
     word_ids = word_ids.masked_fill(torch.arange(c.num_words, device=device) >= counts, NO_WORD)
     drawn = torch.rand(5, n, generator=generator, device=device, dtype=torch.float64) - 0.5
     rates = c.downsample_mean + c.downsample_width * drawn[0]
-    matrices = transforms(drawn[1:], c.shear_width, c.scale_width, c.rotation_width, torch).float() if augment else None
+    matrices = (
+        transforms(drawn[1:], c.shear_width, c.scale_width, c.rotation_width, torch).float()
+        if augment
+        else None
+    )
     nobody = torch.rand(n, generator=generator, device=device) < c.author_dropout
     return SampleBatch(word_ids, rates, matrices, pool.authors[first[:, 0]].masked_fill(nobody, 0))
 
@@ -126,13 +161,17 @@ class _Words:
         here = examples.word_ids != NO_WORD
         self.ids = examples.word_ids.clamp(min=0)
         k = torch.arange(ink.most_strokes, device=ink.device)
-        self.strokes = (ink.word_starts[self.ids][..., None] + k).clamp(max=len(ink.stroke_lengths) - 1)
+        self.strokes = (ink.word_starts[self.ids][..., None] + k).clamp(
+            max=len(ink.stroke_lengths) - 1
+        )
         self.stroke_lengths = ink.stroke_lengths[self.strokes]
         kept = ((self.stroke_lengths - 1) * (1 - examples.rates[:, None, None])).round().long() + 1
         kept = torch.maximum(kept, self.stroke_lengths.clamp(max=2))  # both ends always
         kept = kept * (here[..., None] & (k < ink.word_strokes[self.ids][..., None]))
         tokens = (1 + tokenizer.n_slots * kept.sum(2)) * here
-        self.fits = here & (tokens.cumsum(1) <= max_length)  # a word that does not fit takes those after it along
+        self.fits = here & (
+            tokens.cumsum(1) <= max_length
+        )  # a word that does not fit takes those after it along
         self.cut = (here & ~self.fits).any(1)
         self.kept = kept * self.fits[..., None]
         self.points = self.kept.sum(2)
@@ -164,7 +203,9 @@ def pack(ink, tokenizer, examples, max_length, capacity=None):
     if examples.matrices is not None:
         m = examples.matrices.view(B, 4)[example].T
         x, y = x * m[0] + y * m[2], x * m[1] + y * m[3]
-    left = torch.full((B * W,), torch.inf, device=device).scatter_reduce(0, word, x.masked_fill(is_word | ~real, torch.inf), "amin")
+    left = torch.full((B * W,), torch.inf, device=device).scatter_reduce(
+        0, word, x.masked_fill(is_word | ~real, torch.inf), "amin"
+    )
     first = inside == 1
     dx = x - torch.where(first, left[word], x.roll(1))
     dy = y - y.roll(1).masked_fill(first, 0)
@@ -180,21 +221,37 @@ def pack(ink, tokenizer, examples, max_length, capacity=None):
     drawn = real & ~is_word
     text = _texts(ink, words)
     if capacity is None:
-        text = text[:, :int((text != TEXT_PAD).sum(1).max())]
-    return PackedBatch(tokens, targets, torch.where(real, example, B), at - starts[example], at - inside, text, examples.authors,
-                  words.positions.sum(1) * (example_ends <= len(at)), (targets != IGNORE).sum(), drawn.sum(), words.cut.sum(),
-                  (clamped & drawn).sum())
+        text = text[:, : int((text != TEXT_PAD).sum(1).max())]
+    return PackedBatch(
+        tokens,
+        targets,
+        torch.where(real, example, B),
+        at - starts[example],
+        at - inside,
+        text,
+        examples.authors,
+        words.positions.sum(1) * (example_ends <= len(at)),
+        (targets != IGNORE).sum(),
+        drawn.sum(),
+        words.cut.sum(),
+        (clamped & drawn).sum(),
+    )
 
 
 def _points(ink, words, word, inside):
     """x, y and whether the pen stays down, (N,) each, of the point `inside` - 1 of each `word`; at WORD anything."""
     kept = words.kept.flatten()
     ends = kept.cumsum(0)
-    number = (words.points.flatten().cumsum(0) - words.points.flatten())[word] + (inside - 1).clamp(min=0)
+    number = (words.points.flatten().cumsum(0) - words.points.flatten())[word] + (inside - 1).clamp(
+        min=0
+    )
     stroke = torch.searchsorted(ends, number, right=True).clamp(max=len(ends) - 1)
     within = number - (ends - kept)[stroke]
     spacing = (words.stroke_lengths.flatten() - 1).double() / (kept - 1).clamp(min=1)
-    source = ink.stroke_starts[words.strokes.flatten()[stroke]] + (within * spacing[stroke]).round().long()
+    source = (
+        ink.stroke_starts[words.strokes.flatten()[stroke]]
+        + (within * spacing[stroke]).round().long()
+    )
     x, y = ink.xy[source.clamp(0, len(ink.xy) - 1)].unbind(1)
     return x, y, within < kept[stroke] - 1
 
@@ -214,7 +271,9 @@ def _texts(ink, words):
     counts = ink.text_lengths[words.ids] * words.fits
     ends = counts.cumsum(1)
     at = torch.arange(words.ids.shape[1] * ink.longest_text, device=ink.device)
-    column = (at[:, None] >= ends[:, None, :]).sum(2)  # (B, S): in which word of the row each character stands
+    column = (at[:, None] >= ends[:, None, :]).sum(
+        2
+    )  # (B, S): in which word of the row each character stands
     inside = column.clamp(max=words.ids.shape[1] - 1)
     source = ink.text_starts[words.ids].gather(1, inside) + at - (ends - counts).gather(1, inside)
     text = ink.chars[source.clamp(max=len(ink.chars) - 1)]
@@ -236,7 +295,9 @@ def as_rows(packed, word_id, width):
     end_id, pad_id = word_id + 1, word_id + 2
     (B,), slots, device = packed.lengths.shape, packed.tokens.shape[1], packed.tokens.device
     is_word = (packed.tokens[:, 0] == word_id).long()
-    before = is_word.cumsum(0) - is_word  # of all examples; made a count of the own example by that of its first position
+    before = (
+        is_word.cumsum(0) - is_word
+    )  # of all examples; made a count of the own example by that of its first position
     starts = torch.arange(len(before), device=device) - packed.position
     before = before - before[starts]
     column = packed.position * slots - (slots - 1) * before
@@ -248,4 +309,6 @@ def as_rows(packed, word_id, width):
     rows[torch.where(last, at[:, 0] + slots - (slots - 1) * is_word, B * (width + 1))] = end_id
     rows = rows[:-1].view(B, width + 1)
     tokens, targets = rows[:, :-1], rows[:, 1:]
-    return tokens.masked_fill(tokens == end_id, pad_id), targets.masked_fill(targets == pad_id, IGNORE)
+    return tokens.masked_fill(tokens == end_id, pad_id), targets.masked_fill(
+        targets == pad_id, IGNORE
+    )

@@ -22,10 +22,10 @@ from cursivetransformer.ink.strokes import offsets_to_polar
 
 TEXT_PAD = 0  # character id of the padding of a text; characters count from 1
 
-THETA_BINS = 220     # 1.6 degrees each
-THETA_NUDGE = 1e-4   # of a bin: a diagonal lies on the edge of two (45 degrees are 27.5 bins), and goes the same way everywhere
-UNIT_BINS = 161      # of dx / r and of dy / r; odd, so that 0 is a centre
-LINEAR_BINS = 50     # radius bins of 1/1000 of the canvas's height, after the one around zero
+THETA_BINS = 220  # 1.6 degrees each
+THETA_NUDGE = 1e-4  # of a bin: a diagonal lies on the edge of two (45 degrees are 27.5 bins), and goes the same way everywhere
+UNIT_BINS = 161  # of dx / r and of dy / r; odd, so that 0 is a centre
+LINEAR_BINS = 50  # radius bins of 1/1000 of the canvas's height, after the one around zero
 LINEAR_STEP = 0.001
 GEOMETRIC_BINS = 99  # from there to LARGEST_RADIUS, each 4.5% wider than the one before
 LARGEST_RADIUS = 4.0
@@ -48,7 +48,9 @@ class Tokenizer(ABC):
 
     def __init__(self, alphabet, radius_edges=None):
         self.alphabet = "".join(sorted(set(alphabet) | {" "}))
-        self.radius_edges = default_radius_edges() if radius_edges is None else np.asarray(radius_edges, np.float32)
+        self.radius_edges = (
+            default_radius_edges() if radius_edges is None else np.asarray(radius_edges, np.float32)
+        )
         self.radius_centers = (self.radius_edges[:-1] + self.radius_edges[1:]) / 2
         self.radius_centers[0] = 0  # a repeated point is exactly where it was
         self.n_radius = len(self.radius_centers)
@@ -74,13 +76,17 @@ class Tokenizer(ABC):
 
     def extended(self, text):
         """A tokenizer with the same bins that knows the characters of `text` too; itself where it knows them all."""
-        return type(self)(self.alphabet + text, self.radius_edges) if set(text) - set(self.alphabet) else self
+        return (
+            type(self)(self.alphabet + text, self.radius_edges)
+            if set(text) - set(self.alphabet)
+            else self
+        )
 
     def slot_mask(self):
         """(slots, vocab_size) booleans: which ids may stand in each slot; WORD and END may take the first one's place."""
         mask = np.zeros((self.n_slots, self.vocab_size), bool)
         for slot in range(self.n_slots):
-            mask[slot, self.slot_starts[slot]:self.slot_starts[slot + 1]] = True
+            mask[slot, self.slot_starts[slot] : self.slot_starts[slot + 1]] = True
         mask[0, [self.word_id, self.end_id]] = True
         return mask
 
@@ -110,7 +116,7 @@ class Tokenizer(ABC):
         """
         table = np.zeros((self.vocab_size, 4), np.float32)
         for slot, (start, size) in enumerate(zip(self.slot_starts, self.slot_sizes)):
-            table[start:start + size] = self._slot_table(slot)
+            table[start : start + size] = self._slot_table(slot)
         return table
 
     def encode_words(self, words):
@@ -122,10 +128,13 @@ class Tokenizer(ABC):
         """The opposite of `encode_words`; what follows END, and an offset that is cut short, is left out."""
         tokens = np.asarray(tokens)
         ends = np.flatnonzero(tokens == self.end_id)
-        tokens = tokens[:ends[0]] if len(ends) else tokens
+        tokens = tokens[: ends[0]] if len(ends) else tokens
         starts = np.flatnonzero(tokens == self.word_id)
         parts = np.split(tokens, starts)[1:]
-        return [self.decode_offsets(part[1:1 + (len(part) - 1) // self.n_slots * self.n_slots]) for part in parts]
+        return [
+            self.decode_offsets(part[1 : 1 + (len(part) - 1) // self.n_slots * self.n_slots])
+            for part in parts
+        ]
 
     def error_bound(self, offsets):
         """(n,) largest distance that encoding and decoding may move each offset that is not clamped.
@@ -133,7 +142,9 @@ class Tokenizer(ABC):
         With r in a bin of centre c and a direction that turns by at most a, |r u - c u'| <= |r - c| + 2 r sin(a / 2).
         """
         r = np.hypot(offsets[:, 0], offsets[:, 1])
-        radius = np.clip(np.searchsorted(self.radius_edges, r, side="right") - 1, 0, self.n_radius - 1)
+        radius = np.clip(
+            np.searchsorted(self.radius_edges, r, side="right") - 1, 0, self.n_radius - 1
+        )
         return np.abs(r - self.radius_centers[radius]) + 2 * r * np.sin(self._largest_turn() / 2)
 
     def encode_text(self, text):
@@ -146,8 +157,12 @@ class Tokenizer(ABC):
 
     def state(self):
         """All of it as plain values, for a checkpoint."""
-        return {"name": self.name, "alphabet": self.alphabet, "radius_edges": [float(e) for e in self.radius_edges],
-                "slot_sizes": [int(n) for n in self.slot_sizes]}
+        return {
+            "name": self.name,
+            "alphabet": self.alphabet,
+            "radius_edges": [float(e) for e in self.radius_edges],
+            "slot_sizes": [int(n) for n in self.slot_sizes],
+        }
 
     @abstractmethod
     def _slot_sizes(self):
@@ -246,7 +261,9 @@ class CartesianTokenizer(Tokenizer):
         return np.arcsin(corner / (1 - corner))
 
 
-TOKENIZERS = {cls.name: cls for cls in (PolarTokenizer, ShootThenPointTokenizer, CartesianTokenizer)}
+TOKENIZERS = {
+    cls.name: cls for cls in (PolarTokenizer, ShootThenPointTokenizer, CartesianTokenizer)
+}
 
 
 def make_tokenizer(name, alphabet):
@@ -258,17 +275,42 @@ def tokenizer_from_state(state):
     """The tokenizer that `Tokenizer.state` described. Raises `ValueError` where this version has other bins."""
     tokenizer = TOKENIZERS[state["name"]](state["alphabet"], state["radius_edges"])
     if list(tokenizer.slot_sizes) != list(state["slot_sizes"]):
-        raise ValueError(f"tokenizer {state['name']!r} has {state['slot_sizes']} ids a slot, "
-                         f"this version {tokenizer.slot_sizes.tolist()}")
+        raise ValueError(
+            f"tokenizer {state['name']!r} has {state['slot_sizes']} ids a slot, "
+            f"this version {tokenizer.slot_sizes.tolist()}"
+        )
     return tokenizer
 
 
 # Typed by word processors, written by hand like their plain neighbours.
-_PLAIN = str.maketrans({
-    "‘": "'", "’": "'", "‚": ",", "‛": "'", "′": "'", "`": "'", "´": "'",
-    "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"', "«": '"', "»": '"',
-    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-", "…": "...", "\u00a0": " ", "\u202f": " ", "\u00ad": None,
-})
+_PLAIN = str.maketrans(
+    {
+        "‘": "'",
+        "’": "'",
+        "‚": ",",
+        "‛": "'",
+        "′": "'",
+        "`": "'",
+        "´": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "‟": '"',
+        "″": '"',
+        "«": '"',
+        "»": '"',
+        "‐": "-",
+        "‑": "-",
+        "‒": "-",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "…": "...",
+        "\u00a0": " ",
+        "\u202f": " ",
+        "\u00ad": None,
+    }
+)
 
 
 def fold_text(text, alphabet):

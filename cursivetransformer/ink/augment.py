@@ -15,7 +15,9 @@ def draw_rates(rng, n, mean, width):
 
 def draw_transforms(rng, n, shear_width, scale_width, rotation_width):
     """(n, 2, 2) float32 matrices for `xy @ matrix`, their scale, shear and rotation drawn; see `transforms`."""
-    return transforms(rng.uniform(-0.5, 0.5, (4, n)), shear_width, scale_width, rotation_width, np).astype(np.float32)
+    return transforms(
+        rng.uniform(-0.5, 0.5, (4, n)), shear_width, scale_width, rotation_width, np
+    ).astype(np.float32)
 
 
 def transforms(drawn, shear_width, scale_width, rotation_width, xp):

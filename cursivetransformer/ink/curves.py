@@ -6,9 +6,11 @@ import numpy as np
 
 from cursivetransformer.ink.strokes import join_strokes, ragged_arange, split_strokes
 
-SHARP = np.radians(70)      # a turn by more than this between two steps is not smoothed
-SHARPEST = np.radians(100)  # a turn by more than this between two steps is a corner, which a curve keeps
-FINE = 0.02                 # millimetres that a flattened curve may miss the true one by
+SHARP = np.radians(70)  # a turn by more than this between two steps is not smoothed
+SHARPEST = np.radians(
+    100
+)  # a turn by more than this between two steps is a corner, which a curve keeps
+FINE = 0.02  # millimetres that a flattened curve may miss the true one by
 
 
 def hermite(points, corner, tension=0.0):
@@ -17,7 +19,11 @@ def hermite(points, corner, tension=0.0):
     knots = np.sqrt(np.maximum(np.hypot(*steps.T), 1e-6))[:, None]
     slopes = steps / knots
     leave, arrive = np.concatenate([slopes, slopes[-1:]]), np.concatenate([slopes[:1], slopes])
-    smooth = (slopes[:-1] * knots[1:] + slopes[1:] * knots[:-1]) / (knots[1:] + knots[:-1]) * (1 - tension)
+    smooth = (
+        (slopes[:-1] * knots[1:] + slopes[1:] * knots[:-1])
+        / (knots[1:] + knots[:-1])
+        * (1 - tension)
+    )
     within = ~corner[1:-1, None]
     leave[1:-1] = np.where(within, smooth, leave[1:-1])
     arrive[1:-1] = np.where(within, smooth, arrive[1:-1])
@@ -35,7 +41,11 @@ def smoothed(points, share=1.0):
         if len(stroke) >= 5:
             sharp = np.pad(_turns(stroke) > SHARP, 1)
             free = ~(sharp[1:-3] | sharp[2:-2] | sharp[3:-1])
-            fitted = (12 * (stroke[1:-3] + stroke[3:-1]) + 17 * stroke[2:-2] - 3 * (stroke[:-4] + stroke[4:])) / 35
+            fitted = (
+                12 * (stroke[1:-3] + stroke[3:-1])
+                + 17 * stroke[2:-2]
+                - 3 * (stroke[:-4] + stroke[4:])
+            ) / 35
             stroke = stroke.copy()
             stroke[2:-2] += share * free[:, None] * (fitted - stroke[2:-2])
         strokes.append(stroke)
@@ -57,7 +67,9 @@ def beziers(stroke):
     stroke = stroke[np.append(True, np.diff(stroke, axis=0).any(axis=1))]
     if len(stroke) < 2:
         return np.zeros((0, 4, 2))
-    start, leave, end, arrive = hermite(stroke, np.pad(_turns(stroke) > SHARPEST, 1, constant_values=True)).transpose(1, 0, 2)
+    start, leave, end, arrive = hermite(
+        stroke, np.pad(_turns(stroke) > SHARPEST, 1, constant_values=True)
+    ).transpose(1, 0, 2)
     return np.stack([start, start + leave / 3, end - arrive / 3, end], 1)
 
 
@@ -97,5 +109,9 @@ def resampled(points, factor):
     for stroke in split_strokes(points):
         path = flatten(stroke, tolerance=1e-4)
         at = np.linspace(0, len(stroke) - 1, (len(stroke) - 1) * factor + 1)
-        strokes.append(np.stack([np.interp(at, path.at, path.xy[:, axis]) for axis in (0, 1)], 1) if not path.dot else stroke)
+        strokes.append(
+            np.stack([np.interp(at, path.at, path.xy[:, axis]) for axis in (0, 1)], 1)
+            if not path.dot
+            else stroke
+        )
     return join_strokes(strokes)

@@ -8,15 +8,26 @@ import numpy as np
 
 from cursivetransformer.ink.augment import draw_transforms
 
-SHEAR, SCALE, ROTATION = 0.7, 0.34, 0.1   # full widths, see `augment.transforms`
-LARGEST_RATE, RATE_SWING = 0.75, 0.25     # share of points dropped on the whole, and how far a place may differ from it
-THINNED_SHARE = 0.85                      # of the words; the others keep all points
-WAVES, WAVE_NUMBERS, WAVE_STEEPNESS = 3, (2.0, 20.0), 0.15  # the line wavers: waves over x, radians per canvas height, and their slope
-LIFT = 0.008                              # canvas heights: deviation of the baseline
-TREMORS = (0.0, 0.001, 0.003)             # canvas heights: deviations of points, one of them drawn for a word
-JOIN, BREAK, NEAR = 0.1, 0.005, 0.08      # chances that a near stroke is joined to the one before, and that ink breaks at a point
-GAPS = (0.12, 0.4)                        # canvas heights between two words
-PAIR_SHARE = 0.4                          # chance that a word is followed by another
+SHEAR, SCALE, ROTATION = 0.7, 0.34, 0.1  # full widths, see `augment.transforms`
+LARGEST_RATE, RATE_SWING = (
+    0.75,
+    0.25,
+)  # share of points dropped on the whole, and how far a place may differ from it
+THINNED_SHARE = 0.85  # of the words; the others keep all points
+WAVES, WAVE_NUMBERS, WAVE_STEEPNESS = (
+    3,
+    (2.0, 20.0),
+    0.15,
+)  # the line wavers: waves over x, radians per canvas height, and their slope
+LIFT = 0.008  # canvas heights: deviation of the baseline
+TREMORS = (0.0, 0.001, 0.003)  # canvas heights: deviations of points, one of them drawn for a word
+JOIN, BREAK, NEAR = (
+    0.1,
+    0.005,
+    0.08,
+)  # chances that a near stroke is joined to the one before, and that ink breaks at a point
+GAPS = (0.12, 0.4)  # canvas heights between two words
+PAIR_SHARE = 0.4  # chance that a word is followed by another
 
 
 def distort(points, rng):

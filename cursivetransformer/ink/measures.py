@@ -16,11 +16,23 @@ import numpy as np
 from cursivetransformer.ink.strokes import split_strokes
 
 SPACING = 0.012  # canvas heights between two points: finer than what is dropped when ink is thinned would show the dropping
-STEEP = 0.5      # |dx / dy| of a segment that tells the slant: about 27 degrees around the upright
-TALL, CROSSED, DOTTED, LOW = 2.0, 1.75, 1.5, 1.0  # x-heights that a character reaches above the baseline in most hands
-TALLNESS = {**dict.fromkeys(string.ascii_uppercase + string.digits + "bdfhkl" + "\"'()[]{}!?&%#$@/\\|*^", TALL), "t": CROSSED, "i": DOTTED, "j": DOTTED,
-            **dict.fromkeys("acegmnopqrsuvwxyz", LOW)}
-A_FEW = 3        # words without tall letters that are enough to tell the x-height by
+STEEP = 0.5  # |dx / dy| of a segment that tells the slant: about 27 degrees around the upright
+TALL, CROSSED, DOTTED, LOW = (
+    2.0,
+    1.75,
+    1.5,
+    1.0,
+)  # x-heights that a character reaches above the baseline in most hands
+TALLNESS = {
+    **dict.fromkeys(
+        string.ascii_uppercase + string.digits + "bdfhkl" + "\"'()[]{}!?&%#$@/\\|*^", TALL
+    ),
+    "t": CROSSED,
+    "i": DOTTED,
+    "j": DOTTED,
+    **dict.fromkeys("acegmnopqrsuvwxyz", LOW),
+}
+A_FEW = 3  # words without tall letters that are enough to tell the x-height by
 MEASURES = ("slant", "height", "stroke length", "curvature", "pen lifts")
 
 
@@ -37,13 +49,22 @@ def measure(inks, texts):
         steep = np.abs(step[:, 0]) < STEEP * np.abs(step[:, 1])
         if steep.any():
             # y grows downward; a segment counts the same drawn up or down.
-            _add(values, weights, "slant", np.arctan(-step[steep, 0] / step[steep, 1]), length[steep])
+            _add(
+                values, weights, "slant", np.arctan(-step[steep, 0] / step[steep, 1]), length[steep]
+            )
         turned = sum(np.abs(_turns(step)).sum() for step in steps)
         ink = max(length.sum(), SPACING)
-        for name, value in (("height", [-points[:, 1].min()]), ("stroke length", [length.sum() for length in lengths]),
-                            ("curvature", [turned / ink]), ("pen lifts", [len(strokes) / len(text)])):
+        for name, value in (
+            ("height", [-points[:, 1].min()]),
+            ("stroke length", [length.sum() for length in lengths]),
+            ("curvature", [turned / ink]),
+            ("pen lifts", [len(strokes) / len(text)]),
+        ):
             _add(values, weights, name, np.array(value), np.ones(len(value)))
-    return {name: (np.concatenate(values[name] or [[]]), np.concatenate(weights[name] or [[]])) for name in MEASURES}
+    return {
+        name: (np.concatenate(values[name] or [[]]), np.concatenate(weights[name] or [[]]))
+        for name in MEASURES
+    }
 
 
 def x_height(inks, texts):
@@ -84,7 +105,12 @@ def hand_slant(inks):
 
 def heights(inks):
     """(n,) how far each ink reaches from its top to its bottom, canvas heights, NaN of none."""
-    return np.array([np.ptp(points[:, 1]) if len(points) and np.ptp(points[:, 1]) else np.nan for points in inks])
+    return np.array(
+        [
+            np.ptp(points[:, 1]) if len(points) and np.ptp(points[:, 1]) else np.nan
+            for points in inks
+        ]
+    )
 
 
 def spread_within(values, hands):
@@ -102,8 +128,12 @@ def distance(one, other):
 
     None where one of them has no values.
     """
-    return {name: wasserstein(*one[name], *other[name]) / max(_deviation(*other[name]), 1e-9)
-            if len(one[name][0]) and len(other[name][0]) else None for name in MEASURES}
+    return {
+        name: wasserstein(*one[name], *other[name]) / max(_deviation(*other[name]), 1e-9)
+        if len(one[name][0]) and len(other[name][0])
+        else None
+        for name in MEASURES
+    }
 
 
 def wasserstein(a, a_weights, b, b_weights):

@@ -58,7 +58,9 @@ def split_strokes(points):
 
 def join_strokes(strokes):
     """A list of arrays (m, 2) -> (n, 3) points: the opposite of `split_strokes`."""
-    points = np.concatenate([np.column_stack([s, np.ones(len(s))]) for s in strokes]).astype(np.float32)
+    points = np.concatenate([np.column_stack([s, np.ones(len(s))]) for s in strokes]).astype(
+        np.float32
+    )
     points[np.cumsum([len(s) for s in strokes]) - 1, 2] = 0
     return points
 

@@ -12,10 +12,12 @@ import numpy as np
 
 from cursivetransformer.ink import measures as style
 
-CANVAS_X_HEIGHT = 1 / 3  # canvas heights: between the guide lines of the recorder, where a hand's own x-height is not known
+CANVAS_X_HEIGHT = (
+    1 / 3
+)  # canvas heights: between the guide lines of the recorder, where a hand's own x-height is not known
 LETTERS_DEVIATION = 0.12  # of slant (dx per dy), or of log height, between words of one letter each: what is expected before any is seen
 MOMENT_DEVIATION = 0.03  # of slant and of log height between two versions of a word; generated ones have 0.02 to 0.06
-LARGEST_CHANGE = 0.3     # of slant and log height: what asks for more is another thing than unevenness
+LARGEST_CHANGE = 0.3  # of slant and log height: what asks for more is another thing than unevenness
 
 
 @dataclass
@@ -30,7 +32,11 @@ class Hand:
     @classmethod
     def of(cls, inks, texts):
         """The hand that wrote inks (n, 3)."""
-        return cls(style.x_height(inks, texts) or CANVAS_X_HEIGHT, _Letters.of(_slants(inks), texts), _Letters.of(_log_heights(inks), texts))
+        return cls(
+            style.x_height(inks, texts) or CANVAS_X_HEIGHT,
+            _Letters.of(_slants(inks), texts),
+            _Letters.of(_log_heights(inks), texts),
+        )
 
     def normalized(self, points, text, slant=0.5, size=0.5):
         """The points (n, 3) of a word with those shares of its deviation from the hand taken out; the left edge stays x = 0."""
@@ -61,7 +67,9 @@ class _Letters:
         prior = np.eye(N_FEATURES) / LETTERS_DEVIATION**2
         features = features.reshape(-1, N_FEATURES)
         covariance = np.linalg.inv(prior + features.T @ features / MOMENT_DEVIATION**2)
-        return cls(mean, covariance @ features.T @ (values - mean) / MOMENT_DEVIATION**2, covariance)
+        return cls(
+            mean, covariance @ features.T @ (values - mean) / MOMENT_DEVIATION**2, covariance
+        )
 
     def deviation(self, text, value):
         """How much of a word's value the moment has most likely made; 0 where there is none, or it is out of all measure."""

@@ -8,8 +8,11 @@ import numpy as np
 from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.layout.paper import Ruling
 
-BAND, BANDS = 0.06, 25  # canvas heights, and how many: words are as far apart as their ink is, band by band of height
-ABOVE = 0.6             # share of the bands that lie over the baseline
+BAND, BANDS = (
+    0.06,
+    25,
+)  # canvas heights, and how many: words are as far apart as their ink is, band by band of height
+ABOVE = 0.6  # share of the bands that lie over the baseline
 
 
 @dataclass

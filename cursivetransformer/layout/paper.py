@@ -7,16 +7,26 @@ from dataclasses import dataclass, replace
 from cursivetransformer.utils.errors import UserError
 
 # ISO 216 and ANSI/ASME Y14.1; upright.
-SIZES = {"a3": (297.0, 420.0), "a4": (210.0, 297.0), "a5": (148.0, 210.0), "a6": (105.0, 148.0), "letter": (215.9, 279.4), "legal": (215.9, 355.6)}
+SIZES = {
+    "a3": (297.0, 420.0),
+    "a4": (210.0, 297.0),
+    "a5": (148.0, 210.0),
+    "a6": (105.0, 148.0),
+    "letter": (215.9, 279.4),
+    "legal": (215.9, 355.6),
+}
 SMALLEST, LARGEST = 5.0, 5000.0
-MARGIN = 20.0           # where none is given
-AUTO_MARGIN = 2.0       # x-heights, of a page that is as small as its text
-X_HEIGHT = 2.5          # where neither x-height nor line height is given
+MARGIN = 20.0  # where none is given
+AUTO_MARGIN = 2.0  # x-heights, of a page that is as small as its text
+X_HEIGHT = 2.5  # where neither x-height nor line height is given
 SMALLEST_X_HEIGHT, LARGEST_X_HEIGHT = 0.5, 100.0  # that a text is fitted with
-LINE_PITCH = 3.2        # between baselines, in x-heights
+LINE_PITCH = 3.2  # between baselines, in x-heights
 PAPER_COLOR = "#c9d4e3"  # of its lines and dots
 PAPER_WIDTH, PAPER_DOT = 0.15, 0.5  # of a line; a dot across
-ASCENT, DESCENT = 2.2, 1.4  # x-heights that are kept free over the first baseline and under the last
+ASCENT, DESCENT = (
+    2.2,
+    1.4,
+)  # x-heights that are kept free over the first baseline and under the last
 
 
 @dataclass(frozen=True)
@@ -34,11 +44,17 @@ class Ruling:
         if self.kind not in ("ruled", "squared"):
             return []
         lines = [(0.0, y, width, y) for y in self._steps(self.y, height)]
-        return lines + [(x, 0.0, x, height) for x in self._steps(self.x, width) if self.kind == "squared"]
+        return lines + [
+            (x, 0.0, x, height) for x in self._steps(self.x, width) if self.kind == "squared"
+        ]
 
     def dots(self, width, height):
         """The dots as (x, y)."""
-        return [(x, y) for y in self._steps(self.y, height) for x in self._steps(self.x, width)] if self.kind == "dotted" else []
+        return (
+            [(x, y) for y in self._steps(self.y, height) for x in self._steps(self.x, width)]
+            if self.kind == "dotted"
+            else []
+        )
 
     def _steps(self, through, end):
         start = through % self.pitch
@@ -69,7 +85,12 @@ class Sheet:
             width = left + config.line_width + right
         elif config.line_width:
             right = width - left - config.line_width
-        x_height = SMALLEST_X_HEIGHT if config.fit else config.x_height or (config.line_height / LINE_PITCH if config.line_height else X_HEIGHT)
+        x_height = (
+            SMALLEST_X_HEIGHT
+            if config.fit
+            else config.x_height
+            or (config.line_height / LINE_PITCH if config.line_height else X_HEIGHT)
+        )
         sheet = cls(width, height, (top, right, bottom, left), x_height, 0.0, auto=auto)
         return sheet.sized(x_height, config)
 
@@ -85,10 +106,22 @@ class Sheet:
             ruling = Ruling("ruled", pitch, y=sheet.baseline(0))
         elif ruling:
             # The first baseline is the first line of the grid that leaves room for tall letters.
-            sheet = replace(sheet, margin=(math.ceil(sheet.baseline(0) / config.grid) * config.grid - ASCENT * x_height, *self.margin[1:]))
-        if not sheet.has_line(0) or sheet.text_width < 2 * x_height or min(sheet.margin[1], sheet.margin[3]) < 0:
-            raise UserError(f"a page of {self.width:g} x {self.height:g} mm has no room for letters with an x-height of {x_height:g} mm "
-                            f"between its margins; take a larger --page, a smaller --margin or a smaller --x_height")
+            sheet = replace(
+                sheet,
+                margin=(
+                    math.ceil(sheet.baseline(0) / config.grid) * config.grid - ASCENT * x_height,
+                    *self.margin[1:],
+                ),
+            )
+        if (
+            not sheet.has_line(0)
+            or sheet.text_width < 2 * x_height
+            or min(sheet.margin[1], sheet.margin[3]) < 0
+        ):
+            raise UserError(
+                f"a page of {self.width:g} x {self.height:g} mm has no room for letters with an x-height of {x_height:g} mm "
+                f"between its margins; take a larger --page, a smaller --margin or a smaller --x_height"
+            )
         return replace(sheet, ruling=ruling)
 
     @property
@@ -117,7 +150,9 @@ def parse_size(text, name):
     except ValueError:
         size = None
     if not size:
-        raise UserError(f"{name} takes A3, A4, A5, A6, letter, legal or width x height in millimetres like 148x105, not {text!r}")
+        raise UserError(
+            f"{name} takes A3, A4, A5, A6, letter, legal or width x height in millimetres like 148x105, not {text!r}"
+        )
     if not all(SMALLEST <= side <= LARGEST for side in size):
         raise UserError(f"{name} {text}: a side must be between {SMALLEST:g} and {LARGEST:g} mm")
     return size
@@ -130,5 +165,7 @@ def parse_margin(text):
     except ValueError:
         sides = []
     if len(sides) not in (1, 4) or not all(0 <= side <= LARGEST for side in sides):
-        raise UserError(f"--margin takes millimetres, one number or four like 20,15,20,25 for top, right, bottom and left, not {text!r}")
+        raise UserError(
+            f"--margin takes millimetres, one number or four like 20,15,20,25 for top, right, bottom and left, not {text!r}"
+        )
     return tuple(sides * 4 if len(sides) == 1 else sides)

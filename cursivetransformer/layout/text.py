@@ -22,13 +22,26 @@ from cursivetransformer.data.tokenizer import fold_text
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error
 
-CHUNK = 1 << 16              # characters read at once
-IN_MEMORY = 1 << 24          # bytes of standard input that are kept in memory; more goes to a temporary file
-TAB = 4                      # spaces
-LONGEST_WORD = 1000          # letters: longer ones are not words but data, or a text whose spaces were lost
-MOST_NAMED = 12              # characters in a message
+CHUNK = 1 << 16  # characters read at once
+IN_MEMORY = (
+    1 << 24
+)  # bytes of standard input that are kept in memory; more goes to a temporary file
+TAB = 4  # spaces
+LONGEST_WORD = 1000  # letters: longer ones are not words but data, or a text whose spaces were lost
+MOST_NAMED = 12  # characters in a message
 _PARTS = re.compile(r"\r\n|\s|[^\s]+")
-_LINE_BREAKS = {"\n": 1, "\r\n": 1, "\r": 1, "\v": 1, "\x85": 1, "\u2028": 1, "\u2029": 2, "\x1c": 1, "\x1d": 1, "\x1e": 1}
+_LINE_BREAKS = {
+    "\n": 1,
+    "\r\n": 1,
+    "\r": 1,
+    "\v": 1,
+    "\x85": 1,
+    "\u2028": 1,
+    "\u2029": 2,
+    "\x1c": 1,
+    "\x1d": 1,
+    "\x1e": 1,
+}
 _HARD_SPACES = "\u00a0\u202f\u2007"
 # Marks that stay with the word before them, or with the one after, where the text has a space between.
 _CLOSING, _OPENING = set(".,;:!?)]}%-'\"*"), set("([{")
@@ -79,13 +92,22 @@ class Spelling:
 
     def unknown(self, word):
         """The characters of the word that this spelling cannot write."""
-        return [] if self.missing == "skip" else [
-            char for char in self._visible(word) if char not in self.alphabet and not (self.missing == "replace" and self.like(char))]
+        return (
+            []
+            if self.missing == "skip"
+            else [
+                char
+                for char in self._visible(word)
+                if char not in self.alphabet and not (self.missing == "replace" and self.like(char))
+            ]
+        )
 
     def like(self, char):
         """What stands in the alphabet for a character that is not there: é as e, ß as ss, Ж as Zh; "" for none."""
         for plain in (anyascii(char), char.swapcase(), anyascii(char).swapcase()):
-            if plain.strip() and not plain.startswith(":") and set(plain) <= set(self.alphabet):  # :snowman: is a name, not a like
+            if (
+                plain.strip() and not plain.startswith(":") and set(plain) <= set(self.alphabet)
+            ):  # :snowman: is a name, not a like
                 return plain
         return ""
 
@@ -104,7 +126,12 @@ class Spelling:
 
     def _runs(self, piece):
         """The piece in runs of characters that were all recorded, or all not."""
-        return ["".join(run) for _, run in groupby(piece, lambda char: self.recorded is None or char in self.recorded)]
+        return [
+            "".join(run)
+            for _, run in groupby(
+                piece, lambda char: self.recorded is None or char in self.recorded
+            )
+        ]
 
     def _pieces(self, word):
         """The word, or if it is too long its pieces: broken behind a hyphen or slash where it has some, else with hyphens."""
@@ -121,7 +148,9 @@ class Spelling:
 
     def _visible(self, word):
         """Folded, without what has no picture: joiners, marks of order and direction, a byte order mark."""
-        return "".join(char for char in fold_text(word, self.alphabet) if unicodedata.category(char) != "Cf")
+        return "".join(
+            char for char in fold_text(word, self.alphabet) if unicodedata.category(char) != "Cf"
+        )
 
 
 class Manuscript:
@@ -157,7 +186,10 @@ class Manuscript:
         if unknown:
             raise UserError(self._complaint(unknown, spelling))
         if not count:
-            raise UserError("there is no text to write" + ("" if self.name == "the text" else f" in {self.name}"))
+            raise UserError(
+                "there is no text to write"
+                + ("" if self.name == "the text" else f" in {self.name}")
+            )
         return count
 
     def parts(self, spelling):
@@ -168,7 +200,10 @@ class Manuscript:
                 if spelling.reflow and part == Break():
                     continue
                 yield part
-                glued, started = False, False  # the first word of a line has none before it to be kept with
+                glued, started = (
+                    False,
+                    False,
+                )  # the first word of a line has none before it to be kept with
                 continue
             if part == "":
                 glued = True
@@ -212,7 +247,9 @@ class Manuscript:
 
     def _checked(self, part):
         if len(part) > LONGEST_WORD:
-            raise UserError(f"{self.name} has a word of more than {LONGEST_WORD} letters, {part[:20]!r}...; put spaces into it")
+            raise UserError(
+                f"{self.name} has a word of more than {LONGEST_WORD} letters, {part[:20]!r}...; put spaces into it"
+            )
         return part
 
     def _chunks(self):
@@ -221,7 +258,9 @@ class Manuscript:
             while chunk := self.stream.read(CHUNK):
                 yield chunk
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.name} is not a text in UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8") from error
+            raise UserError(
+                f"{self.name} is not a text in UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8"
+            ) from error
         except OSError as error:
             raise UserError(f"{self.name} cannot be read: {error.strerror or error}") from error
 
@@ -234,13 +273,25 @@ class Manuscript:
             if kind == "Cc":
                 return f"{self.name} holds a control character, U+{ord(char):04X} in line {line}; remove it, or leave it out with --missing skip"
             if unicodedata.bidirectional(char) in ("R", "AL"):
-                return (f"{self.name} is written from right to left ({char!r} in line {line}), and this program writes from left to right; "
-                        f"--missing replace writes it in Latin letters")
-        named = ", ".join(map(repr, list(unknown)[:MOST_NAMED])) + (f" and {len(unknown) - MOST_NAMED} others" if len(unknown) > MOST_NAMED else "")
-        likes = [f"{char!r} as {spelling.like(char)!r}" for char in unknown if spelling.like(char)][:MOST_NAMED]
-        cure = f"--missing replace writes {', '.join(likes)}; " if likes and spelling.missing != "replace" else ""
-        return (f"the model has never seen {named} (line {min(unknown.values())}); {cure}leave them out with --missing skip, or record "
-                f"words that have them and train again")
+                return (
+                    f"{self.name} is written from right to left ({char!r} in line {line}), and this program writes from left to right; "
+                    f"--missing replace writes it in Latin letters"
+                )
+        named = ", ".join(map(repr, list(unknown)[:MOST_NAMED])) + (
+            f" and {len(unknown) - MOST_NAMED} others" if len(unknown) > MOST_NAMED else ""
+        )
+        likes = [f"{char!r} as {spelling.like(char)!r}" for char in unknown if spelling.like(char)][
+            :MOST_NAMED
+        ]
+        cure = (
+            f"--missing replace writes {', '.join(likes)}; "
+            if likes and spelling.missing != "replace"
+            else ""
+        )
+        return (
+            f"the model has never seen {named} (line {min(unknown.values())}); {cure}leave them out with --missing skip, or record "
+            f"words that have them and train again"
+        )
 
 
 def _opened(file):

@@ -19,14 +19,17 @@ from cursivetransformer.layout.paper import (
 from cursivetransformer.layout.text import Break
 from cursivetransformer.utils.errors import UserError
 
-SPACE_INDENT = 1.5         # x-heights: what a space at the beginning of a line moves it in
+SPACE_INDENT = 1.5  # x-heights: what a space at the beginning of a line moves it in
 NARROWEST, WIDEST = 0.5, 2.0  # of a space between words that varies, in its mean
-CLOSER, CLOSEST = 0.7, 0.5  # share of the room between two words' ink that they are moved together by; at most, in x-heights
+CLOSER, CLOSEST = (
+    0.7,
+    0.5,
+)  # share of the room between two words' ink that they are moved together by; at most, in x-heights
 SENTENCE_ENDS, SENTENCE_SPACE = tuple(".!?"), 1.3  # marks, behind which a space is so much wider
-JOIN_SPACE = 0.1           # x-heights, between parts of one word
-LOOSEST = 3.0              # a justified line is left ragged where its spaces would grow to more than this times their size
-FIT_STEPS = 14             # halvings: to a hundredth of a millimetre
-MOST_FITTED = 20_000       # words: more are not legible on any page
+JOIN_SPACE = 0.1  # x-heights, between parts of one word
+LOOSEST = 3.0  # a justified line is left ragged where its spaces would grow to more than this times their size
+FIT_STEPS = 14  # halvings: to a hundredth of a millimetre
+MOST_FITTED = 20_000  # words: more are not legible on any page
 
 
 @dataclass
@@ -68,7 +71,9 @@ def fitted(parts, config, ink_x_height):
     for part in parts:
         kept.append(part)
         if len(kept) > MOST_FITTED:
-            raise UserError(f"--fit: more than {MOST_FITTED} words cannot be legible on one page; leave --fit out")
+            raise UserError(
+                f"--fit: more than {MOST_FITTED} words cannot be legible on one page; leave --fit out"
+            )
     smallest = Sheet.from_settings(dataclasses.replace(config, fit=True))
 
     def sheet_of(x_height):
@@ -76,7 +81,9 @@ def fitted(parts, config, ink_x_height):
         pages = lay_out(kept, config, ink_x_height, sheet)
         next(pages)
         if next(pages, None) is not None:
-            raise UserError(f"--fit: the text is not on one page even with an x-height of {SMALLEST_X_HEIGHT:g} mm; take a larger --page or a smaller --margin")
+            raise UserError(
+                f"--fit: the text is not on one page even with an x-height of {SMALLEST_X_HEIGHT:g} mm; take a larger --page or a smaller --margin"
+            )
         return sheet
 
     low, high = SMALLEST_X_HEIGHT, config.x_height or LARGEST_X_HEIGHT
@@ -125,11 +132,16 @@ class Typesetter:
                     yield line
                     line = self._new_line(cluster)
                 else:  # breaks add up
-                    line = self._new_line(Break(line.down + cluster.lines, cluster.indent, line.page or cluster.page))
+                    line = self._new_line(
+                        Break(line.down + cluster.lines, cluster.indent, line.page or cluster.page)
+                    )
                 continue
             gaps = self._gaps(line.words[-1] if line.words else None, cluster)
             width = sum(word.width for word in cluster) * self.unit
-            if len(line.words) and line.width(self.unit) + sum(gaps) + width > self.sheet.text_width + 1e-6:
+            if (
+                len(line.words)
+                and line.width(self.unit) + sum(gaps) + width > self.sheet.text_width + 1e-6
+            ):
                 line.last = False
                 yield line
                 line = Line([], [])
@@ -144,8 +156,14 @@ class Typesetter:
         """The parts, with every word and those that are glued to it as a list, as many as a line holds."""
         cluster, width = [], 0.0
         for part in parts:
-            more = 0.0 if isinstance(part, Break) else part.width * self.unit + self.config.word_space * self.sheet.x_height
-            if cluster and (isinstance(part, Break) or not part.glued or width + more > self.sheet.text_width):
+            more = (
+                0.0
+                if isinstance(part, Break)
+                else part.width * self.unit + self.config.word_space * self.sheet.x_height
+            )
+            if cluster and (
+                isinstance(part, Break) or not part.glued or width + more > self.sheet.text_width
+            ):
                 yield cluster
                 cluster, width = [], 0.0
             if isinstance(part, Break):
@@ -158,7 +176,9 @@ class Typesetter:
 
     def _new_line(self, start):
         """An empty line as a break begins it; a gap is kept for its indent."""
-        indent = start.indent * SPACE_INDENT * self.sheet.x_height + (self.config.indent if start.lines != 1 else 0.0)
+        indent = start.indent * SPACE_INDENT * self.sheet.x_height + (
+            self.config.indent if start.lines != 1 else 0.0
+        )
         # Half a line's width, at most: what is written must find room.
         return Line([], [min(indent, self.sheet.text_width / 2)], start.lines, start.page)
 
@@ -172,8 +192,12 @@ class Typesetter:
                 gaps[i] = JOIN_SPACE * self.sheet.x_height
             if before is not None and before.text.rstrip("\"')]")[-1:] in SENTENCE_ENDS:
                 gaps[i] *= SENTENCE_SPACE
-            if before is not None and before.text[-1:].isalnum() and word.text[:1].isalnum():  # a mark keeps its distance
-                room = (before.edge_profiles[1] + word.edge_profiles[0]).min()  # where a tail hangs under the next word there is some
+            if (
+                before is not None and before.text[-1:].isalnum() and word.text[:1].isalnum()
+            ):  # a mark keeps its distance
+                room = (
+                    before.edge_profiles[1] + word.edge_profiles[0]
+                ).min()  # where a tail hangs under the next word there is some
                 gaps[i] -= min(CLOSER * room * self.unit, CLOSEST * self.sheet.x_height, gaps[i])
             before = word
         return list(gaps)
@@ -181,19 +205,30 @@ class Typesetter:
     def _placed(self, line, at):
         """`PlacedWord`s of a line, `at` lines down the page."""
         slope = np.radians(self.config.slope_jitter) * np.clip(self.rng.standard_normal(), -2, 2)
-        left, y, free = self.sheet.margin[3], self.sheet.baseline(at), self.sheet.text_width - line.width(self.unit)
+        left, y, free = (
+            self.sheet.margin[3],
+            self.sheet.baseline(at),
+            self.sheet.text_width - line.width(self.unit),
+        )
         indent, gaps = line.gaps[0], np.array([0.0, *line.gaps[1:]])
         scale = self.unit
         if free < -1e-6:  # a word wider than a line
             shrink = (self.sheet.text_width - indent) / (self.sheet.text_width - indent - free)
             scale, gaps, free = scale * shrink, gaps * shrink, 0.0
-        if self.config.align == "justified" and not line.last and gaps.sum() and free < (LOOSEST - 1) * gaps.sum():
+        if (
+            self.config.align == "justified"
+            and not line.last
+            and gaps.sum()
+            and free < (LOOSEST - 1) * gaps.sum()
+        ):
             gaps *= 1 + free / gaps.sum()
         x = left + indent + {"centre": free / 2, "right": free}.get(self.config.align, 0.0)
         start, placed = x, []
         for word, gap in zip(line.words, gaps):
             x += gap
-            placed.append(PlacedWord(word.text, word.points, x, y + np.tan(slope) * (x - start), scale, slope))
+            placed.append(
+                PlacedWord(word.text, word.points, x, y + np.tan(slope) * (x - start), scale, slope)
+            )
             x += word.width * scale
         return placed
 
@@ -203,9 +238,13 @@ def _cropped(page, sheet, config):
     ink = np.concatenate([*page.strokes, np.zeros((0, 2))])
     if not len(ink):
         ink = np.array([[sheet.margin[3], sheet.baseline(0)]])
-    top, right, bottom, left = sheet.margin if config.margin.strip() else [AUTO_MARGIN * sheet.x_height] * 4
+    top, right, bottom, left = (
+        sheet.margin if config.margin.strip() else [AUTO_MARGIN * sheet.x_height] * 4
+    )
     x, y = ink.min(axis=0) - (left, top)
     width, height = ink.max(axis=0) + (right, bottom) - (x, y)
     words = [dataclasses.replace(word, x=word.x - x, y=word.y - y) for word in page.words]
-    ruling = page.ruling and dataclasses.replace(page.ruling, x=page.ruling.x - x, y=page.ruling.y - y)
+    ruling = page.ruling and dataclasses.replace(
+        page.ruling, x=page.ruling.x - x, y=page.ruling.y - y
+    )
     return Page(words, float(width), float(height), ruling)

@@ -20,13 +20,22 @@ class KVCache:
     def __init__(self, config, batch_size, max_length, device="cpu", dtype=torch.float32):
         head = config.n_embd // config.n_head
         self.keys, self.values = (
-            torch.zeros(config.n_layer, batch_size, config.n_head, max_length, head, device=device, dtype=dtype)
-            for _ in range(2))
+            torch.zeros(
+                config.n_layer,
+                batch_size,
+                config.n_head,
+                max_length,
+                head,
+                device=device,
+                dtype=dtype,
+            )
+            for _ in range(2)
+        )
         self.length = torch.zeros(batch_size, dtype=torch.long, device=device)
-        self.longest = 0          # of `length`, kept apart so that a GPU need not be asked
-        self.even = True          # all rows are of that length, and writing and masking are simpler
-        self.text = None          # per block, keys and values (B, H, S, D) of the text
-        self.text_mask = None     # (B, 1, 1, S)
+        self.longest = 0  # of `length`, kept apart so that a GPU need not be asked
+        self.even = True  # all rows are of that length, and writing and masking are simpler
+        self.text = None  # per block, keys and values (B, H, S, D) of the text
+        self.text_mask = None  # (B, 1, 1, S)
 
     def mask(self, positions):
         """(B, 1, T, seen) booleans: which keys the tokens at `positions` (B, T) may attend to; None for all that are seen."""
@@ -44,7 +53,7 @@ class KVCache:
             self.keys, self.values = F.pad(self.keys, more), F.pad(self.values, more)
         for store, new in ((self.keys[layer], k), (self.values[layer], v)):
             if self.even:
-                store[:, :, self.longest:end] = new
+                store[:, :, self.longest : end] = new
             else:
                 rows = torch.arange(len(positions), device=new.device)[:, None]
                 store[rows, :, positions] = new.transpose(1, 2).to(store.dtype)
@@ -59,7 +68,10 @@ class KVCache:
     def select_rows(self, rows):
         """Forget all rows but those of the index tensor `rows`."""
         capacity = self.keys.shape[3] - self.longest
-        self.keys, self.values = (F.pad(kept[:, rows, :, :self.longest], (0, 0, 0, capacity)) for kept in (self.keys, self.values))
+        self.keys, self.values = (
+            F.pad(kept[:, rows, :, : self.longest], (0, 0, 0, capacity))
+            for kept in (self.keys, self.values)
+        )
         self.length, self.text_mask = self.length[rows], self.text_mask[rows]
         self.text = [kv and (kv[0][rows], kv[1][rows]) for kv in self.text]
 
@@ -103,7 +115,9 @@ def apply_rope(x, cos_sin):
     x = x.float().unflatten(-1, (-1, 2))
     if x.device.type == "cpu" and not torch.compiler.is_compiling():
         # A product of complex numbers: one pass over memory instead of five. The compiler has no code for them, nor needs it.
-        return torch.view_as_real(torch.view_as_complex(x) * torch.view_as_complex(cos_sin)).flatten(-2)
+        return torch.view_as_real(
+            torch.view_as_complex(x) * torch.view_as_complex(cos_sin)
+        ).flatten(-2)
     (a, b), (cos, sin) = x.unbind(-1), cos_sin.unbind(-1)
     return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
 
@@ -124,10 +138,14 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(C, C, bias=False)
 
     def forward(self, x, context, layer):
-        q, k, v = (split_heads(part, self.n_head) for part in self.qkv(x).chunk(3, dim=-1))  # (B, H, T, D)
+        q, k, v = (
+            split_heads(part, self.n_head) for part in self.qkv(x).chunk(3, dim=-1)
+        )  # (B, H, T, D)
         if context.cache is not None:
             k, v = context.cache.update(layer, k, v, context.positions)
-        y = F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=context.mask, is_causal=context.cache is None)
+        y = F.scaled_dot_product_attention(
+            q, k, v.to(q.dtype), attn_mask=context.mask, is_causal=context.cache is None
+        )
         return self.out(merge_heads(y))
 
 
@@ -165,9 +183,16 @@ class PackedAttention:
         self.text, self.text_mask, self.width = text, text_mask, width
         self.n_rows = len(packed.lengths)
         if width is None:
-            self.lengths, self.text_lengths = packed.lengths.tolist(), text_mask.flatten(1).sum(1).tolist()
+            self.lengths, self.text_lengths = (
+                packed.lengths.tolist(),
+                text_mask.flatten(1).sum(1).tolist(),
+            )
         else:  # where each position stands in the rows laid end to end; behind them all if it is of no example
-            self.index = torch.where(packed.example < self.n_rows, packed.example * width + packed.position, self.n_rows * width)
+            self.index = torch.where(
+                packed.example < self.n_rows,
+                packed.example * width + packed.position,
+                self.n_rows * width,
+            )
 
     def self_attend(self, layer, qk, v):
         """qk: (N, 2H, D) queries and keys; v: (N, C) values. Returns (N, C)."""
@@ -183,13 +208,18 @@ class PackedAttention:
         """q: (N, H, D) queries. Returns (N, C)."""
         k, v = self.text[layer]
         if self.width is None:
-            texts = [(k[..., :n, :], v[..., :n, :], None) for k, v, n in zip(k.split(1), v.split(1), self.text_lengths)]
+            texts = [
+                (k[..., :n, :], v[..., :n, :], None)
+                for k, v, n in zip(k.split(1), v.split(1), self.text_lengths)
+            ]
         else:
             texts = [(k, v, self.text_mask)]
         parts = []
         for rows, (k, v, mask) in zip(self._to_rows(q.flatten(1)), texts):
             rows = rows.unflatten(-1, q.shape[1:]).transpose(1, 2)
-            parts.append(merge_heads(F.scaled_dot_product_attention(rows, k, v.to(k.dtype), attn_mask=mask)))
+            parts.append(
+                merge_heads(F.scaled_dot_product_attention(rows, k, v.to(k.dtype), attn_mask=mask))
+            )
         return self._from_rows(parts)
 
     def _to_rows(self, x):
@@ -212,19 +242,27 @@ class CachedAttention:
 
     def __init__(self, cache, n_positions):
         self.cache, self.rows = cache, len(cache.length)
-        self.positions = cache.length[:, None] + torch.arange(n_positions, device=cache.length.device)
+        self.positions = cache.length[:, None] + torch.arange(
+            n_positions, device=cache.length.device
+        )
         self.mask = cache.mask(self.positions)
 
     def self_attend(self, layer, qk, v):
         D = qk.shape[2]
         q, k = qk.view(self.rows, -1, *qk.shape[1:]).transpose(1, 2).chunk(2, dim=1)
-        k, v = self.cache.update(layer, k, v.view(self.rows, -1, v.shape[1] // D, D).transpose(1, 2), self.positions)
-        return merge_heads(F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=self.mask)).flatten(0, 1)
+        k, v = self.cache.update(
+            layer, k, v.view(self.rows, -1, v.shape[1] // D, D).transpose(1, 2), self.positions
+        )
+        return merge_heads(
+            F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=self.mask)
+        ).flatten(0, 1)
 
     def cross_attend(self, layer, q):
         k, v = self.cache.text[layer]
         q = q.view(self.rows, -1, *q.shape[1:]).transpose(1, 2)
-        return merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=self.cache.text_mask)).flatten(0, 1)
+        return merge_heads(
+            F.scaled_dot_product_attention(q, k, v, attn_mask=self.cache.text_mask)
+        ).flatten(0, 1)
 
 
 class RecordingAttention(CachedAttention):
@@ -236,7 +274,9 @@ class RecordingAttention(CachedAttention):
 
     def cross_attend(self, layer, q):
         heads = q.view(self.rows, -1, *q.shape[1:]).transpose(1, 2)
-        self.cross_attention_weights.append(attention_weights(heads, self.cache.text[layer][0], self.cache.text_mask))
+        self.cross_attention_weights.append(
+            attention_weights(heads, self.cache.text[layer][0], self.cache.text_mask)
+        )
         return super().cross_attend(layer, q)
 
 

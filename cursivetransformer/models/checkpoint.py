@@ -40,25 +40,55 @@ def save_checkpoint(path, checkpoint, half=False):
     """Write a checkpoint: whole or not at all. Secrets among the settings are left out. half: weights in half precision, which is
     enough to write with."""
     c = checkpoint
-    write_content(path, {
-        "kind": KIND, "format": FORMAT, "version": c.version, "model_config": c.model.config.as_dict(),
-        "weights": {name: weight.detach().cpu().to(torch.float16 if half else weight.dtype) for name, weight in c.model.state_dict().items()},
-        "tokenizer": c.tokenizer.state(), "config": public_values(c.config), "bank_digest": c.bank_digest,
-        "training": c.training, "recognizer": c.recognizer, "origin": c.origin,
-    })
+    write_content(
+        path,
+        {
+            "kind": KIND,
+            "format": FORMAT,
+            "version": c.version,
+            "model_config": c.model.config.as_dict(),
+            "weights": {
+                name: weight.detach().cpu().to(torch.float16 if half else weight.dtype)
+                for name, weight in c.model.state_dict().items()
+            },
+            "tokenizer": c.tokenizer.state(),
+            "config": public_values(c.config),
+            "bank_digest": c.bank_digest,
+            "training": c.training,
+            "recognizer": c.recognizer,
+            "origin": c.origin,
+        },
+    )
 
 
 def load_checkpoint(path, device="cpu"):
     """Read a checkpoint without running code from it. Raises `UserError` in one sentence where it cannot be used."""
-    return read_content(path, KIND, FORMAT, device, "train one with `python train.py`", lambda content: _build(content, device), upgrade)
+    return read_content(
+        path,
+        KIND,
+        FORMAT,
+        device,
+        "train one with `python train.py`",
+        lambda content: _build(content, device),
+        upgrade,
+    )
 
 
 def upgrade(content):
     """The content of a file of format 4, which had other names for settings, weights and the recognizer, in the present format."""
     if content["format"] != 4 or content.get("kind", KIND) != KIND:
         return content
-    weights = {re.sub("^reader[.]", "trajectory_encoder.", name): weight for name, weight in content["weights"].items()}
-    return {**content, "format": FORMAT, "weights": weights, "config": present_names(Config, content["config"]), "recognizer": content.get("reader")}
+    weights = {
+        re.sub("^reader[.]", "trajectory_encoder.", name): weight
+        for name, weight in content["weights"].items()
+    }
+    return {
+        **content,
+        "format": FORMAT,
+        "weights": weights,
+        "config": present_names(Config, content["config"]),
+        "recognizer": content.get("reader"),
+    }
 
 
 def _build(content, device):
@@ -68,14 +98,26 @@ def _build(content, device):
     known = {field.name for field in dataclasses.fields(Config)}
     config = Config(**{name: value for name, value in content["config"].items() if name in known})
     config.explicit = frozenset()
-    return Checkpoint(model.to(device), tokenizer, config, content["training"],
-                      content["bank_digest"], content["version"], content.get("recognizer"), content.get("origin", {}))
+    return Checkpoint(
+        model.to(device),
+        tokenizer,
+        config,
+        content["training"],
+        content["bank_digest"],
+        content["version"],
+        content.get("recognizer"),
+        content.get("origin", {}),
+    )
 
 
 def export(source, out):
     """Write the model of the checkpoint `source` to `out` without what only resuming needs, in half precision: small enough to pass on."""
     checkpoint = load_checkpoint(source)
-    checkpoint.training = {name: checkpoint.training[name] for name in ("step", "best_loss", "seconds") if name in checkpoint.training}
+    checkpoint.training = {
+        name: checkpoint.training[name]
+        for name in ("step", "best_loss", "seconds")
+        if name in checkpoint.training
+    }
     save_checkpoint(out, checkpoint, half=True)
 
 
@@ -85,7 +127,9 @@ def find_checkpoint(name, run_dir, say=print):
     if name:
         return Path(name)
     if SHIPPED.is_file() and not any(Path(run_dir).glob("*/last.pt")):
-        say(f"note: there is no model of your own in {run_dir}/ yet, so this is the one that comes with the project")
+        say(
+            f"note: there is no model of your own in {run_dir}/ yet, so this is the one that comes with the project"
+        )
         return SHIPPED
     return newest_checkpoint(run_dir)
 
@@ -97,8 +141,10 @@ def newest_checkpoint(run_dir):
     """
     runs = sorted(Path(run_dir).glob("*/last.pt"), key=lambda path: path.stat().st_mtime)
     if not runs:
-        raise UserError(f"there is no trained model in {run_dir}/ yet; train one with `python train.py`, "
-                        f"or name a file with --checkpoint")
+        raise UserError(
+            f"there is no trained model in {run_dir}/ yet; train one with `python train.py`, "
+            f"or name a file with --checkpoint"
+        )
     best = runs[-1].with_name("best.pt")
     return best if best.is_file() else runs[-1]
 
@@ -111,12 +157,17 @@ def find_run(name, run_dir):
         if path.is_file():
             return path
     there = sorted(path.parent.name for path in Path(run_dir).glob("*/last.pt"))
-    raise UserError(f"there is no run or checkpoint {name!r}; " + (f"{run_dir}/ has {', '.join(there[-5:])}" if there else f"{run_dir}/ has none"))
+    raise UserError(
+        f"there is no run or checkpoint {name!r}; "
+        + (f"{run_dir}/ has {', '.join(there[-5:])}" if there else f"{run_dir}/ has none")
+    )
 
 
 def find_run_by_id(run_id, run_dir):
     """The newest local `last.pt` whose W&B id is `run_id`, or None."""
-    paths = sorted(Path(run_dir).glob("*/last.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    paths = sorted(
+        Path(run_dir).glob("*/last.pt"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
     for path in paths:
         try:
             if load_checkpoint(path).training.get("wandb_id") == run_id:

@@ -1,9 +1,9 @@
 """Which models there are, and the shape of one. What they have in common:
 
-    nats(packed, width)      the sum of the losses of a `packing.PackedBatch` batch, to train on
-    begin(prompt, text, ...) a state and the logits of the first token, to write with
-    next(state, token)       the logits of the token after it
-    looks(prompt, text, ...) which characters each part of known ink looks at
+nats(packed, width)      the sum of the losses of a `packing.PackedBatch` batch, to train on
+begin(prompt, text, ...) a state and the logits of the first token, to write with
+next(state, token)       the logits of the token after it
+looks(prompt, text, ...) which characters each part of known ink looks at
 """
 
 from dataclasses import asdict, dataclass
@@ -40,9 +40,16 @@ class ModelConfig:
     def from_settings(cls, settings, tokenizer, mean_width, max_text, authors):
         """The shape that the settings of a run (a `config.Config`) ask for, with what they leave open."""
         named = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context")
-        return cls(**{name: getattr(settings, name) for name in named}, slot_sizes=[int(size) for size in tokenizer.slot_sizes],
-                   n_chars=tokenizer.n_chars, space_id=int(tokenizer.encode_text(" ")[0]), mean_width=float(mean_width),
-                   max_length=settings.max_seq_length, max_text=max_text, authors=list(authors))
+        return cls(
+            **{name: getattr(settings, name) for name in named},
+            slot_sizes=[int(size) for size in tokenizer.slot_sizes],
+            n_chars=tokenizer.n_chars,
+            space_id=int(tokenizer.encode_text(" ")[0]),
+            mean_width=float(mean_width),
+            max_length=settings.max_seq_length,
+            max_text=max_text,
+            authors=list(authors),
+        )
 
     @property
     def word_id(self):
@@ -61,4 +68,6 @@ class ModelConfig:
 
 def make_model(config, tokenizer):
     """A model with new weights, of the shape that `config` says, for the tokens of `tokenizer`."""
-    return OffsetGPT(config, tokenizer.ink_table()) if config.model == "offset" else TokenGPT(config)
+    return (
+        OffsetGPT(config, tokenizer.ink_table()) if config.model == "offset" else TokenGPT(config)
+    )

@@ -10,7 +10,12 @@ class BatchLoss:
     def __init__(self, model, config, warn):
         self._nats, self._warn, self._device = model.nll, warn, config.device
         kind = config.device.partition(":")[0]
-        self._autocast = dict(device_type=kind, dtype=torch.bfloat16, enabled=config.precision == "bfloat16" or (config.precision == "auto" and kind == "cuda"))
+        self._autocast = dict(
+            device_type=kind,
+            dtype=torch.bfloat16,
+            enabled=config.precision == "bfloat16"
+            or (config.precision == "auto" and kind == "cuda"),
+        )
         self.training_nll = self._compile() if is_compiled(config) else self._nats
 
     def training(self, packed, width):
@@ -25,14 +30,20 @@ class BatchLoss:
 
     def _compile(self):
         """The model's `nll`, compiled; where that fails at the first batch, uncompiled."""
-        compiled = torch.compile(self._nats, fullgraph=True, mode="reduce-overhead" if self._device.startswith("cuda") else None)
+        compiled = torch.compile(
+            self._nats,
+            fullgraph=True,
+            mode="reduce-overhead" if self._device.startswith("cuda") else None,
+        )
 
         def first(packed, width):
             try:
                 nll = compiled(packed, width)
                 self.training_nll = compiled
             except Exception as error:  # a missing compiler, an old card, a bug of the compiler: none is worth a training run
-                self._warn(f"torch.compile failed ({str(error).strip().splitlines()[0][:150]}); training goes on without")
+                self._warn(
+                    f"torch.compile failed ({str(error).strip().splitlines()[0][:150]}); training goes on without"
+                )
                 self.training_nll = self._nats
                 nll = self._nats(packed, width)
             return nll
@@ -49,4 +60,6 @@ def is_compiled(config):
 def estimate_loss(nll, batches):
     """The loss of batches, by a model's `nll`: nats per scored token, and per offset."""
     total = sum(float(nll(batch)) for batch in batches)
-    return total / sum(int(b.n_tokens) for b in batches), total / sum(int(b.n_offsets) for b in batches)
+    return total / sum(int(b.n_tokens) for b in batches), total / sum(
+        int(b.n_offsets) for b in batches
+    )

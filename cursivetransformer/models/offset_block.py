@@ -9,7 +9,7 @@ from torch import nn
 
 from cursivetransformer.models.attention import apply_rope, norm
 
-MLP_WIDTH = 2                # widths of the hidden layer of an MLP: more learns no faster, and its memory traffic is a third of a step
+MLP_WIDTH = 2  # widths of the hidden layer of an MLP: more learns no faster, and its memory traffic is a third of a step
 
 
 class SquaredReLU(torch.autograd.Function):
@@ -49,7 +49,9 @@ class OffsetBlock(nn.Module):
         self.qk = nn.Linear(C, 2 * C, bias=False)
         self.v = nn.Linear(C, C, bias=False)
         self.out = nn.Linear(C, C, bias=False)
-        self.reads_text = layer % 2 == 1 or config.n_layer == 1  # ink is read before the text is asked
+        self.reads_text = (
+            layer % 2 == 1 or config.n_layer == 1
+        )  # ink is read before the text is asked
         if self.reads_text:
             self.text_q = nn.Linear(C, C, bias=False)
             self.text_kv = nn.Linear(config.n_embd_context, 2 * C, bias=False)
@@ -62,15 +64,22 @@ class OffsetBlock(nn.Module):
         """(B, S, Cc) encoded text -> keys and values (B, H, S, D), or None where the block reads none."""
         if not self.reads_text:
             return None
-        k, v = (part.unflatten(-1, (self.n_ctx_head, -1)).transpose(1, 2) for part in self.text_kv(text).chunk(2, dim=-1))
+        k, v = (
+            part.unflatten(-1, (self.n_ctx_head, -1)).transpose(1, 2)
+            for part in self.text_kv(text).chunk(2, dim=-1)
+        )
         return apply_rope(norm(k), cos_sin[:, None]), v
 
     def forward(self, x, context, cos_sin, text_cos_sin):
         h = norm(x)
-        qk = apply_rope(norm(self.qk(h).unflatten(-1, (2 * self.n_head, -1))), cos_sin)  # (N, 2H, D)
+        qk = apply_rope(
+            norm(self.qk(h).unflatten(-1, (2 * self.n_head, -1))), cos_sin
+        )  # (N, 2H, D)
         x = x + self.out(context.self_attend(self.layer, qk, self.v(h)))
         if self.reads_text:
-            q = apply_rope(norm(self.text_q(norm(x)).unflatten(-1, (self.n_ctx_head, -1))), text_cos_sin)
+            q = apply_rope(
+                norm(self.text_q(norm(x)).unflatten(-1, (self.n_ctx_head, -1))), text_cos_sin
+            )
             x = x + self.text_out(context.cross_attend(self.layer, q))
         return x + self.mlp(norm(x))
 

@@ -44,11 +44,16 @@ from cursivetransformer.models.trajectory_encoder import (
     repeat,
 )
 
-EMBEDDING_INIT_STD = 0.2    # of all embeddings at the start
-ROTARY_BASE = 10_000.0       # as published: periods from 2 pi to 2 pi times this many positions
-TEXT_PERIODS = (0.25, 16.0)  # canvas heights: shortest and longest period of the turns of cross-attention
-WORD_GAP = 4.0               # canvas heights that cross-attention sees between two words, each of which starts at x = 0
-WIDTH_RATE = 0.1             # a character's width is exp(this times its weight) times the mean, so that it is learnt slowly
+EMBEDDING_INIT_STD = 0.2  # of all embeddings at the start
+ROTARY_BASE = 10_000.0  # as published: periods from 2 pi to 2 pi times this many positions
+TEXT_PERIODS = (
+    0.25,
+    16.0,
+)  # canvas heights: shortest and longest period of the turns of cross-attention
+WORD_GAP = (
+    4.0  # canvas heights that cross-attention sees between two words, each of which starts at x = 0
+)
+WIDTH_RATE = 0.1  # a character's width is exp(this times its weight) times the mean, so that it is learnt slowly
 
 
 @dataclass
@@ -66,7 +71,10 @@ class WritingState:
         """Forget all rows but those of the index tensor `rows`."""
         self.cache.select_rows(rows)
         self.authors = self.authors[rows]
-        self.hidden, self.pen_state = self.hidden[rows], self.pen_state.map(lambda tensor: tensor[rows])
+        self.hidden, self.pen_state = (
+            self.hidden[rows],
+            self.pen_state.map(lambda tensor: tensor[rows]),
+        )
         self.group = [token[rows] for token in self.group]
 
 
@@ -74,7 +82,7 @@ class OffsetGPT(nn.Module):
     """Groups of tokens and text in, logits of the next group's tokens out. `ink`: (V, 4), see `Tokenizer.ink_table`."""
 
     fills_words = True  # a WORD takes a whole group, its unused slots filled with PAD
-    bounded = False     # positions are turns, and have no end
+    bounded = False  # positions are turns, and have no end
 
     def __init__(self, config, ink):
         super().__init__()
@@ -85,14 +93,20 @@ class OffsetGPT(nn.Module):
         self.text = ConvolvedTextEncoder(config)
         self.widths = nn.Parameter(torch.zeros(config.n_chars))
         self.blocks = nn.ModuleList(OffsetBlock(config, layer) for layer in range(config.n_layer))
-        self.head = nn.Linear(C, sizes[0] + 2, bias=False)  # WORD and END may take the first slot's place
+        self.head = nn.Linear(
+            C, sizes[0] + 2, bias=False
+        )  # WORD and END may take the first slot's place
         self.later = nn.ModuleList(SlotHead(config, size) for size in sizes[1:])
-        self.starts = [sum(sizes[:slot]) for slot in range(len(sizes) + 1)]  # first id of each slot, then WORD
+        self.starts = [
+            sum(sizes[:slot]) for slot in range(len(sizes) + 1)
+        ]  # first id of each slot, then WORD
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=EMBEDDING_INIT_STD)
         # At the start nobody's hand is told from another's.
-        self.authors = nn.Embedding.from_pretrained(torch.zeros(1 + len(config.authors), C), freeze=False)
+        self.authors = nn.Embedding.from_pretrained(
+            torch.zeros(1 + len(config.authors), C), freeze=False
+        )
         for head in (self.head, *(slot.head for slot in self.later)):
             nn.init.zeros_(head.weight)  # the first loss is that of guessing
         rope_frequencies = ROTARY_BASE ** -torch.linspace(0, 1, C // config.n_head // 2 + 1)[:-1]
@@ -114,14 +128,20 @@ class OffsetGPT(nn.Module):
     def nll(self, packed, width=None):
         """Sum of the cross-entropies of all scored tokens. width: see `PackedAttention`."""
         context = PackedAttention(packed, *self._encode_text(packed.text), width)
-        pen_state = self.trajectory_encoder.pen_states(packed.tokens, packed.position, packed.word_start)
+        pen_state = self.trajectory_encoder.pen_states(
+            packed.tokens, packed.position, packed.word_start
+        )
         authors = F.pad(packed.authors, (0, 1))[packed.example]
         x = self._trunk(packed.tokens, packed.position, context, pen_state, authors)
         nll = 0
         for slot in range(len(self.starts) - 1):
             targets = packed.targets[:, slot]
             # END and WORD follow the first slot's ids in its logits, but the last slot's in the vocabulary.
-            local = torch.where(targets >= self.starts[-1], targets - self.starts[-1] + self.starts[1], targets - self.starts[slot])
+            local = torch.where(
+                targets >= self.starts[-1],
+                targets - self.starts[-1] + self.starts[1],
+                targets - self.starts[slot],
+            )
             local = local.masked_fill(targets < 0, -100)
             logits = self._slot_logits(slot, x, packed.targets[:, :slot].clamp(min=0))
             nll = nll + F.cross_entropy(logits.float(), local, reduction="sum")
@@ -137,10 +157,24 @@ class OffsetGPT(nn.Module):
         pen_state = self.trajectory_encoder.pen_states(prompt, at, word_start)
         cache = KVCache(self.config, B, P + capacity, text.device)
         cache.text, cache.text_mask = self._encode_text(text)
-        authors = torch.zeros(B, dtype=torch.long, device=text.device) if authors is None else authors
-        x = self._trunk(repeat(prompt, B), repeat(at, B), attention(cache, P), pen_state.map(lambda tensor: repeat(tensor, B)), authors.repeat_interleave(P))
+        authors = (
+            torch.zeros(B, dtype=torch.long, device=text.device) if authors is None else authors
+        )
+        x = self._trunk(
+            repeat(prompt, B),
+            repeat(at, B),
+            attention(cache, P),
+            pen_state.map(lambda tensor: repeat(tensor, B)),
+            authors.repeat_interleave(P),
+        )
         cache.advance(P)
-        state = WritingState(cache, x.view(B, P, -1)[:, -1], [], pen_state.map(lambda tensor: repeat(tensor[-1:], B)), authors)
+        state = WritingState(
+            cache,
+            x.view(B, P, -1)[:, -1],
+            [],
+            pen_state.map(lambda tensor: repeat(tensor[-1:], B)),
+            authors,
+        )
         return state, self._all_logits(0, state.hidden, [])
 
     def cross_attention_weights(self, prompt, text, authors):
@@ -168,14 +202,18 @@ class OffsetGPT(nn.Module):
         """One more group (B, G) in each row."""
         state.pen_state = self.trajectory_encoder.step(state.pen_state, tokens)
         context = CachedAttention(state.cache, 1)
-        state.hidden = self._trunk(tokens, context.positions[:, 0], context, state.pen_state, state.authors)
+        state.hidden = self._trunk(
+            tokens, context.positions[:, 0], context, state.pen_state, state.authors
+        )
         state.cache.advance(1)
 
     def _trunk(self, tokens, at, context, pen_state, authors):
         """tokens: (N, G); at: (N,) positions in their example; track: theirs; authors: (N,). Returns (N, C), normalised."""
         x = self.tokens(tokens).sum(1) + self.trajectory_encoder(pen_state) + self.authors(authors)
         cos_sin = rope_cos_sin(at, self.rope_frequencies)[:, None]
-        text_cos_sin = rope_cos_sin(pen_state.pen[:, 0] + WORD_GAP * pen_state.words, self.text_rope_frequencies)[:, None]
+        text_cos_sin = rope_cos_sin(
+            pen_state.pen[:, 0] + WORD_GAP * pen_state.words, self.text_rope_frequencies
+        )[:, None]
         for block in self.blocks:
             x = block(x, context, cos_sin, text_cos_sin)
         return norm(x)
@@ -187,10 +225,10 @@ class OffsetGPT(nn.Module):
         """(B, V) logits of the next token; ids that cannot stand in its slot have -inf, PAD in a later slot has 0."""
         local = self._slot_logits(slot, hidden, torch.stack(group, 1) if group else None).float()
         logits = local.new_full((len(local), self.config.vocab_size), -torch.inf)
-        start, stop = self.starts[slot:slot + 2]
-        logits[:, start:stop] = local[:, :stop - start]
+        start, stop = self.starts[slot : slot + 2]
+        logits[:, start:stop] = local[:, : stop - start]
         if slot == 0:
-            logits[:, self.starts[-1]:self.starts[-1] + 2] = local[:, stop - start:]
+            logits[:, self.starts[-1] : self.starts[-1] + 2] = local[:, stop - start :]
         else:
             logits[:, self.starts[-1] + 2] = 0
         return logits
@@ -199,7 +237,9 @@ class OffsetGPT(nn.Module):
         """(B, S) character ids -> per block keys and values or None, and the mask (B, 1, 1, S)."""
         encoded = self.text(text)
         cos_sin = rope_cos_sin(self._char_places(text), self.text_rope_frequencies)
-        return [block.text_keys_and_values(encoded, cos_sin) for block in self.blocks], (text != 0)[:, None, None, :]
+        return [block.text_keys_and_values(encoded, cos_sin) for block in self.blocks], (text != 0)[
+            :, None, None, :
+        ]
 
     def _char_places(self, text):
         """(B, S) character ids -> (B, S) the x at which the middle of each character should stand, in canvas heights."""

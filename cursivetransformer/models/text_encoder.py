@@ -42,6 +42,13 @@ def character_rows(rows, before, after):
     """
     places, mean, found = {char: i for i, char in enumerate(before, 1)}, rows[1:].mean(0), [rows[0]]
     for char in after:
-        likeness = next((like for like in (char, unicodedata.normalize("NFD", char)[0], char.swapcase()) if like in places), None)
+        likeness = next(
+            (
+                like
+                for like in (char, unicodedata.normalize("NFD", char)[0], char.swapcase())
+                if like in places
+            ),
+            None,
+        )
         found.append(mean if likeness is None else rows[places[likeness]])
     return torch.stack(found)

@@ -65,7 +65,7 @@ class TokenGPT(nn.Module):
     """tokens (B, T), text (B, S) -> logits of the next tokens (B, T, V). Character id 0 is padding and is never attended to."""
 
     fills_words = False  # a WORD is one position, like any token
-    bounded = True       # its learnt positions end with the context
+    bounded = True  # its learnt positions end with the context
 
     def __init__(self, config):
         super().__init__()
@@ -79,7 +79,9 @@ class TokenGPT(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Embedding, nn.Linear)):
                 nn.init.normal_(module.weight, std=INIT_STD)
-        self.authors = nn.Embedding.from_pretrained(torch.zeros(1 + len(config.authors), config.n_embd), freeze=False)
+        self.authors = nn.Embedding.from_pretrained(
+            torch.zeros(1 + len(config.authors), config.n_embd), freeze=False
+        )
         for block in self.blocks:  # GPT-2: residual branches add up, so each starts smaller
             for projection in (block.attention.out, block.cross.out, block.mlp[2]):
                 nn.init.normal_(projection.weight, std=INIT_STD / math.sqrt(3 * config.n_layer))
@@ -97,7 +99,11 @@ class TokenGPT(nn.Module):
         """Sum of the cross-entropies of all scored tokens, an example in each padded row. width: of the rows in positions of
         `packed`, or None for as much as the batch needs."""
         slots = len(self.config.slot_sizes)
-        width = int(row_lengths(packed).max()) if width is None else min(slots * width, self.config.max_length)
+        width = (
+            int(row_lengths(packed).max())
+            if width is None
+            else min(slots * width, self.config.max_length)
+        )
         tokens, targets = as_rows(packed, self.config.word_id, width)
         return token_loss(self(tokens, packed.text, authors=packed.authors), targets, "sum")
 
@@ -106,9 +112,17 @@ class TokenGPT(nn.Module):
         """Start to write. prompt: (P, G) groups that every row starts with, WORD first; text: (B, S); authors: (B,), None for nobody
         known; room: positions to make place for. Returns a `TokenState` and the logits (B, V) of the first token to draw."""
         tokens = prompt[prompt <= self.config.word_id]  # without the filling
-        cache = KVCache(self.config, len(text), len(tokens) + capacity * prompt.shape[1], text.device)
-        authors = torch.zeros(len(text), dtype=torch.long, device=text.device) if authors is None else authors
-        return TokenState(cache, authors), self(tokens.repeat(len(text), 1), text, cache, authors=authors)[:, -1]
+        cache = KVCache(
+            self.config, len(text), len(tokens) + capacity * prompt.shape[1], text.device
+        )
+        authors = (
+            torch.zeros(len(text), dtype=torch.long, device=text.device)
+            if authors is None
+            else authors
+        )
+        return TokenState(cache, authors), self(
+            tokens.repeat(len(text), 1), text, cache, authors=authors
+        )[:, -1]
 
     @torch.no_grad()
     def decode_one_token(self, state, token):
@@ -132,14 +146,20 @@ class TokenGPT(nn.Module):
             for hook in hooks:
                 hook.remove()
         of_token = torch.cat(seen, 1)[0]  # (heads, T, S)
-        group = torch.arange(len(prompt), device=prompt.device)[:, None].expand_as(prompt)[prompt <= self.config.word_id]
-        summed = of_token.new_zeros(len(of_token), len(prompt), of_token.shape[2]).index_add_(1, group, of_token)
+        group = torch.arange(len(prompt), device=prompt.device)[:, None].expand_as(prompt)[
+            prompt <= self.config.word_id
+        ]
+        summed = of_token.new_zeros(len(of_token), len(prompt), of_token.shape[2]).index_add_(
+            1, group, of_token
+        )
         return summed / group.bincount(minlength=len(prompt))[:, None]
 
     def encode_text(self, text):
         """Character ids (B, S) -> per block the keys and values of the text, and its mask (B, 1, 1, S)."""
         encoded = self.text(text)
-        return [block.cross.keys_and_values(encoded) for block in self.blocks], (text != 0)[:, None, None, :]
+        return [block.cross.keys_and_values(encoded) for block in self.blocks], (text != 0)[
+            :, None, None, :
+        ]
 
     def forward(self, tokens, text=None, cache=None, lengths=None, authors=None):
         """Logits of the token after each.

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-RECENT = 4           # offsets that a position sees as numbers
+RECENT = 4  # offsets that a position sees as numbers
 OFFSET_SCALE = 30.0  # makes an offset of a thirtieth of the canvas height 1
-LONGEST_PERIOD, PERIODS = 8.0, 8  # canvas heights: the pen's place is read as sines of this period, its half, ...
+LONGEST_PERIOD, PERIODS = (
+    8.0,
+    8,
+)  # canvas heights: the pen's place is read as sines of this period, its half, ...
 
 
 @dataclass
@@ -42,18 +45,30 @@ class TrajectoryEncoder(nn.Module):
         self.features = nn.Linear(3 * RECENT + 4 * PERIODS, config.n_embd, bias=False)
         nn.init.normal_(self.features.weight, std=init_std)
         self.register_buffer("ink", torch.as_tensor(ink), persistent=False)
-        self.register_buffer("frequencies", 2 * math.pi / LONGEST_PERIOD * 2.0 ** torch.arange(PERIODS), persistent=False)
-        self.register_buffer("scale", torch.tensor([OFFSET_SCALE, OFFSET_SCALE, 1.0]), persistent=False)
+        self.register_buffer(
+            "frequencies",
+            2 * math.pi / LONGEST_PERIOD * 2.0 ** torch.arange(PERIODS),
+            persistent=False,
+        )
+        self.register_buffer(
+            "scale", torch.tensor([OFFSET_SCALE, OFFSET_SCALE, 1.0]), persistent=False
+        )
 
     def forward(self, pen_state):
         angles = (pen_state.pen[..., None] * self.frequencies).flatten(1)
-        return self.features(torch.cat([(pen_state.recent * self.scale).flatten(1), angles.sin(), angles.cos()], dim=1))
+        return self.features(
+            torch.cat(
+                [(pen_state.recent * self.scale).flatten(1), angles.sin(), angles.cos()], dim=1
+            )
+        )
 
     def pen_states(self, tokens, at, word_start):
         """The `PenState` of whole examples that lie end to end. tokens: (N, G); at: (N,) positions in their example; word_start:
         (N,) index of the WORD of each position's word."""
         offsets = self._offsets(tokens)
-        recent = [offsets] + [offsets.roll(back, 0) * (at >= back)[:, None] for back in range(1, RECENT)]
+        recent = [offsets] + [
+            offsets.roll(back, 0) * (at >= back)[:, None] for back in range(1, RECENT)
+        ]
         path = offsets[:, :2].cumsum(0)
         words = (tokens[:, 0] == self.word_id).cumsum(0)
         first = torch.arange(len(at), device=at.device) - at
@@ -63,8 +78,11 @@ class TrajectoryEncoder(nn.Module):
         """The track after one more group (N, G) at each of its positions."""
         is_word = tokens[:, 0] == self.word_id
         offsets = self._offsets(tokens)
-        return PenState(torch.cat([offsets[:, None], pen_state.recent[:, :-1]], 1),
-                     (pen_state.pen + offsets[:, :2]).masked_fill(is_word[:, None], 0), pen_state.words + is_word)
+        return PenState(
+            torch.cat([offsets[:, None], pen_state.recent[:, :-1]], 1),
+            (pen_state.pen + offsets[:, :2]).masked_fill(is_word[:, None], 0),
+            pen_state.words + is_word,
+        )
 
     def _offsets(self, tokens):
         """(N, G) tokens -> (N, 3) offsets as they are decoded; zeros for WORD."""

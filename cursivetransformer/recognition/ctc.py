@@ -25,7 +25,7 @@ def beam(log_probs, width):
     prefixes = {(): (0.0, -np.inf)}
     for frame in log_probs:
         # A class outside the best ones can hardly be part of one of the best texts.
-        classes = np.argsort(-frame)[:width + 1]
+        classes = np.argsort(-frame)[: width + 1]
         grown = {}
         for prefix, (blank, char) in prefixes.items():
             total = np.logaddexp(blank, char)
@@ -52,7 +52,13 @@ def align(log_probs, ids):
     score, came = np.full(len(states), -np.inf), np.zeros((len(log_probs), len(states)), int)
     score[:2] = log_probs[0, states[:2]]
     for t in range(1, len(log_probs)):
-        before = np.stack([score, np.append(-np.inf, score[:-1]), np.where(skips, np.append([-np.inf] * 2, score[:-2]), -np.inf)])
+        before = np.stack(
+            [
+                score,
+                np.append(-np.inf, score[:-1]),
+                np.where(skips, np.append([-np.inf] * 2, score[:-2]), -np.inf),
+            ]
+        )
         came[t] = before.argmax(0)
         score = before.max(0) + log_probs[t, states]
     path = [len(states) - (1 if score[-1] > score[-2] else 2)]

@@ -22,7 +22,15 @@ def place(index, length):
     """Where in a word of `length` characters the one at `index` stands, as one of PLACES."""
     if length == 1:
         return "only"
-    return "first" if index == 0 else "last" if index == length - 1 else "second" if index == 1 else "middle"
+    return (
+        "first"
+        if index == 0
+        else "last"
+        if index == length - 1
+        else "second"
+        if index == 1
+        else "middle"
+    )
 
 
 @dataclass
@@ -61,7 +69,14 @@ class Spelling:
         for kind, i, j in Levenshtein.editops(text, reading):
             self.edits += 1
             i = max(i - 1, 0) if kind == "insert" else i
-            char, read = text[i], {"replace": reading[j:j + 1], "delete": "", "insert": text[i] + reading[j:j + 1]}[kind]
+            char, read = (
+                text[i],
+                {
+                    "replace": reading[j : j + 1],
+                    "delete": "",
+                    "insert": text[i] + reading[j : j + 1],
+                }[kind],
+            )
             self.by_character[char][1] += 1
             self.by_place[place(i, len(text))][1] += 1
             self.misread[char][read] += 1
@@ -80,14 +95,31 @@ class Spelling:
         """Plain values, for a report: worst characters first."""
         by_character = sorted(self.by_character.items(), key=lambda item: (-item[1][1], item[0]))
         return {
-            "character_error": self.cer, "word_error": self.wer, "characters": self.characters, "words": self.words,
-            "edits": self.edits, "wrong_words": self.wrong_words,
-            "by_character": {char: {"count": n, "misread": wrong, "read_as": dict(self.misread[char].most_common(3)) if wrong else {}}
-                             for char, (n, wrong) in by_character},
-            "by_place": {name: {"count": self.by_place[name][0], "misread": self.by_place[name][1]} for name in PLACES if name in self.by_place},
+            "character_error": self.cer,
+            "word_error": self.wer,
+            "characters": self.characters,
+            "words": self.words,
+            "edits": self.edits,
+            "wrong_words": self.wrong_words,
+            "by_character": {
+                char: {
+                    "count": n,
+                    "misread": wrong,
+                    "read_as": dict(self.misread[char].most_common(3)) if wrong else {},
+                }
+                for char, (n, wrong) in by_character
+            },
+            "by_place": {
+                name: {"count": self.by_place[name][0], "misread": self.by_place[name][1]}
+                for name in PLACES
+                if name in self.by_place
+            },
         }
 
 
 def read_back(recognizer, words, rate=0.0):
     """The `Spelling` of recorded words as the recognizer reads them, the share `rate` of their points dropped."""
-    return Spelling.of([word.text for word in words], recognizer.read([downsample(word.points, rate) for word in words]))
+    return Spelling.of(
+        [word.text for word in words],
+        recognizer.read([downsample(word.points, rate) for word in words]),
+    )

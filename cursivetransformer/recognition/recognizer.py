@@ -30,12 +30,18 @@ from cursivetransformer.utils.io import shipped
 from cursivetransformer.utils.serialization import read_content, write_content
 
 KIND, FORMAT = "recognizer", 1
-FRAME = 2                # columns that a frame is of
-COLUMNS_AT_ONCE = 8192   # of pictures in a batch: bounds the memory
+FRAME = 2  # columns that a frame is of
+COLUMNS_AT_ONCE = 8192  # of pictures in a batch: bounds the memory
 SHIPPED = shipped("recognizers")  # those of the bank that comes with the project
-SELECTION, EVALUATION = "selection", "evaluation"  # the two recognizers of a bank, trained on disjoint halves of its training words
+SELECTION, EVALUATION = (
+    "selection",
+    "evaluation",
+)  # the two recognizers of a bank, trained on disjoint halves of its training words
 
-PRESENT_HALVES = {"choosing": SELECTION, "grading": EVALUATION}  # by their names in earlier versions
+PRESENT_HALVES = {
+    "choosing": SELECTION,
+    "grading": EVALUATION,
+}  # by their names in earlier versions
 EARLIER_NAMES = {present: earlier for earlier, present in PRESENT_HALVES.items()}
 FOLDER, EARLIER_FOLDER = "recognizers", "readers"  # where they are looked for by default
 
@@ -49,7 +55,9 @@ class Convolution(nn.Module):
     def __init__(self, n_in, n_out, kernel, pool=None, dropout=0.1, flat=False):
         super().__init__()
         rows, width = kernel
-        self.conv = nn.Conv2d(n_in, n_out, kernel, padding=(0 if flat else rows // 2, width // 2), bias=False)
+        self.conv = nn.Conv2d(
+            n_in, n_out, kernel, padding=(0 if flat else rows // 2, width // 2), bias=False
+        )
         self.norm = nn.BatchNorm2d(n_out)
         self.pool, self.dropout = pool, nn.Dropout2d(dropout)
 
@@ -67,12 +75,14 @@ class RecognizerNet(nn.Module):
     def __init__(self, n_classes):
         super().__init__()
         self.first = Convolution(CHANNELS, 16, (3, 3), pool=(2, FRAME), dropout=0.0)
-        self.down = nn.ModuleList([
-            Convolution(16, 48, (3, 3), pool=(2, 1), dropout=0.05),
-            Convolution(48, 64, (3, 3)),
-            Convolution(64, 64, (3, 3), pool=(2, 1)),
-            Convolution(64, 128, (ROWS // 8, 3), flat=True),
-        ])
+        self.down = nn.ModuleList(
+            [
+                Convolution(16, 48, (3, 3), pool=(2, 1), dropout=0.05),
+                Convolution(48, 64, (3, 3)),
+                Convolution(64, 64, (3, 3), pool=(2, 1)),
+                Convolution(64, 128, (ROWS // 8, 3), flat=True),
+            ]
+        )
         self.along = nn.ModuleList([Convolution(128, 128, (1, 5), dropout=0.15) for _ in range(2)])
         self.head = nn.Conv1d(128, n_classes, 1)
 
@@ -137,8 +147,19 @@ class Recognizer:
         for i, log_probs in self._log_probs(inks):
             readings[i] = self._text(ctc.greedy(log_probs))
             if set(texts[i]) <= set(self._ids):
-                frames, text = torch.as_tensor(log_probs)[:, None], torch.tensor([self.encode(texts[i])])
-                nll[i] = float(F.ctc_loss(frames, text, torch.tensor([len(frames)]), torch.tensor([len(texts[i])]), reduction="sum"))
+                frames, text = (
+                    torch.as_tensor(log_probs)[:, None],
+                    torch.tensor([self.encode(texts[i])]),
+                )
+                nll[i] = float(
+                    F.ctc_loss(
+                        frames,
+                        text,
+                        torch.tensor([len(frames)]),
+                        torch.tensor([len(texts[i])]),
+                        reduction="sum",
+                    )
+                )
         return readings, nll
 
     def align(self, inks, texts):
@@ -147,7 +168,9 @@ class Recognizer:
         places = [None] * len(inks)
         for i, log_probs in self._log_probs(inks):
             if self._text(ctc.greedy(log_probs)) == texts[i]:
-                places[i] = ((ctc.align(log_probs, self.encode(texts[i])) + 0.5) * FRAME - MARGIN) * self.frame.column
+                places[i] = (
+                    (ctc.align(log_probs, self.encode(texts[i])) + 0.5) * FRAME - MARGIN
+                ) * self.frame.column
         return places
 
     def _text(self, ids):
@@ -158,7 +181,9 @@ class Recognizer:
         """Class ids of a text. Raises `UserError` for a character outside the alphabet."""
         unknown = sorted(set(text) - set(self._ids))
         if unknown:
-            raise UserError(f"the recognizer does not know {', '.join(map(repr, unknown))}; its alphabet is {self.config.alphabet.strip()}")
+            raise UserError(
+                f"the recognizer does not know {', '.join(map(repr, unknown))}; its alphabet is {self.config.alphabet.strip()}"
+            )
         return [self._ids[char] for char in text]
 
     def logits(self, inks):
@@ -172,10 +197,16 @@ class Recognizer:
         """Yields the index of each readable ink with its (T, C) log-probabilities, as an array."""
         self.net.eval()
         inks = [check_ink(points) for points in inks]
-        widths = {i: columns(points, self.frame) for i, points in enumerate(inks) if is_readable(points, self.frame)}
+        widths = {
+            i: columns(points, self.frame)
+            for i, points in enumerate(inks)
+            if is_readable(points, self.frame)
+        }
         for batch in _batches(widths):
             logits, frames = self.logits([inks[i] for i in batch])
-            for i, row, n in zip(batch, logits.float().log_softmax(-1).cpu().numpy(), frames.tolist()):
+            for i, row, n in zip(
+                batch, logits.float().log_softmax(-1).cpu().numpy(), frames.tolist()
+            ):
                 yield i, row[:n]
 
 
@@ -185,7 +216,9 @@ def check_ink(points):
     if not array.size:
         return np.zeros((0, 3), np.float32)
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "if":
-        raise UserError(f"ink must be an array of points (x, y, pen), not one of shape {array.shape} and type {array.dtype}")
+        raise UserError(
+            f"ink must be an array of points (x, y, pen), not one of shape {array.shape} and type {array.dtype}"
+        )
     if not np.isfinite(array).all():
         raise UserError("ink must be of finite numbers; a point holds NaN or an infinity")
     return array
@@ -205,15 +238,24 @@ def _batches(widths):
 
 def recognizer_state(recognizer):
     """A recognizer as plain values and tensors, its weights in half precision."""
-    weights = {name: w.detach().cpu().half() if w.is_floating_point() else w.detach().cpu() for name, w in recognizer.net.state_dict().items()}
+    weights = {
+        name: w.detach().cpu().half() if w.is_floating_point() else w.detach().cpu()
+        for name, w in recognizer.net.state_dict().items()
+    }
     return {"config": asdict(recognizer.config), "weights": weights}
 
 
 def present_config(config):
     """The values of a `RecognizerConfig` as a file holds them, with names of earlier versions replaced."""
-    config = {{"test_share": "test_fraction"}.get(name, name): value for name, value in config.items()}
+    config = {
+        {"test_share": "test_fraction"}.get(name, name): value for name, value in config.items()
+    }
     half, recipe = config.get("half", ""), config.get("recipe", {})
-    return {**config, "half": PRESENT_HALVES.get(half, half), "recipe": present_names(RecognizerTrainingConfig, recipe)}
+    return {
+        **config,
+        "half": PRESENT_HALVES.get(half, half),
+        "recipe": present_names(RecognizerTrainingConfig, recipe),
+    }
 
 
 def upgrade(content):
@@ -230,12 +272,28 @@ def recognizer_from_state(state, device="cpu"):
 
 def save_recognizer(path, recognizer):
     """Write a recognizer to a file, whole or not at all."""
-    write_content(path, {"kind": KIND, "format": FORMAT, "version": recognizer.config.version, **recognizer_state(recognizer)})
+    write_content(
+        path,
+        {
+            "kind": KIND,
+            "format": FORMAT,
+            "version": recognizer.config.version,
+            **recognizer_state(recognizer),
+        },
+    )
 
 
 def load_recognizer(path, device="cpu"):
     """The recognizer in a file. Raises `UserError` in one sentence where it cannot be used."""
-    return read_content(path, KIND, FORMAT, device, "train recognizers with `python train_recognizer.py`", lambda content: recognizer_from_state(content, device), upgrade)
+    return read_content(
+        path,
+        KIND,
+        FORMAT,
+        device,
+        "train recognizers with `python train_recognizer.py`",
+        lambda content: recognizer_from_state(content, device),
+        upgrade,
+    )
 
 
 def recognizer_path(folder, half):
@@ -264,21 +322,35 @@ def find_selection_recognizer(config, bank_digest, say, needed_by="", carried=No
     if carried:
         return recognizer_from_state(carried, config.device)
     if needed_by:
-        raise UserError(f"{needed_by} needs a recognizer of this hand, and {config.recognizer_dir}/ has none; `python train_recognizer.py` trains one")
-    say(f"note: no recognizer of this hand in {config.recognizer_dir}/, so spelling is not checked; `python train_recognizer.py` with the same --dataset_name trains one")
+        raise UserError(
+            f"{needed_by} needs a recognizer of this hand, and {config.recognizer_dir}/ has none; `python train_recognizer.py` trains one"
+        )
+    say(
+        f"note: no recognizer of this hand in {config.recognizer_dir}/, so spelling is not checked; `python train_recognizer.py` with the same --dataset_name trains one"
+    )
     return None
 
 
 def _newest_recognizers(folder, bank_digest, ink_scale, device="cpu"):
     """What `find_recognizers` finds, with the choosing recognizer in it, which has been read to look at its bank; or None."""
     folders = [Path(folder), *([Path(EARLIER_FOLDER)] if folder == FOLDER else [])]
-    pairs = {path.parent for place in folders for name in (SELECTION, EARLIER_NAMES[SELECTION]) for path in place.glob(f"*/{name}.pt")}
-    own = sorted(pairs, key=lambda pair: recognizer_path(pair, SELECTION).stat().st_mtime, reverse=True)
+    pairs = {
+        path.parent
+        for place in folders
+        for name in (SELECTION, EARLIER_NAMES[SELECTION])
+        for path in place.glob(f"*/{name}.pt")
+    }
+    own = sorted(
+        pairs, key=lambda pair: recognizer_path(pair, SELECTION).stat().st_mtime, reverse=True
+    )
     for pair in [*own, *(path.parent for path in SHIPPED.glob(f"*/{SELECTION}.pt"))]:
         try:
             recognizer = load_recognizer(recognizer_path(pair, SELECTION), device)
         except UserError:
             continue  # not ours to judge: it may be of another version
-        if (recognizer.config.bank_digest, recognizer.config.ink_scale) == (bank_digest, ink_scale) and recognizer_path(pair, EVALUATION).is_file():
+        if (recognizer.config.bank_digest, recognizer.config.ink_scale) == (
+            bank_digest,
+            ink_scale,
+        ) and recognizer_path(pair, EVALUATION).is_file():
             return pair, recognizer
     return None

@@ -10,8 +10,12 @@ from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import check_writable
 
 ENDINGS = (".png", ".svg", ".pdf")
-LINE, PITCH, GAP = 5.5, 0.9, 0.25  # canvas heights: of a line of words, from line to line, between words
-INCHES = 2.0          # for a canvas height
+LINE, PITCH, GAP = (
+    5.5,
+    0.9,
+    0.25,
+)  # canvas heights: of a line of words, from line to line, between words
+INCHES = 2.0  # for a canvas height
 COLORS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#b8860b", "#8c564b")  # of letters, in turn
 
 
@@ -46,14 +50,32 @@ def draw_attention(path, looks):
         first = 0
         for stroke in split_strokes(one.points):
             pieces = np.stack([stroke[:-1], stroke[1:]], 1) + (x, y)
-            axes.add_collection(LineCollection(pieces, colors=colors[first + 1:first + len(stroke)], linewidths=1.8, capstyle="round"))
+            axes.add_collection(
+                LineCollection(
+                    pieces,
+                    colors=colors[first + 1 : first + len(stroke)],
+                    linewidths=1.8,
+                    capstyle="round",
+                )
+            )
             if len(stroke) == 1:
                 axes.plot(*(stroke[0] + (x, y)), marker="o", markersize=3, color=colors[first])
             first += len(stroke)
-        middles = [float(one.points[one.letter == i, 0].mean()) if (one.letter == i).any() else None for i in range(len(one.text))]
+        middles = [
+            float(one.points[one.letter == i, 0].mean()) if (one.letter == i).any() else None
+            for i in range(len(one.text))
+        ]
         for i, char in enumerate(one.text):
             near = [(abs(i - j), middle) for j, middle in enumerate(middles) if middle is not None]
             at = middles[i] if middles[i] is not None else min(near)[1]
-            axes.text(x + at, y + 0.3, char.replace("$", r"\$"), color="red" if i in one.slips else COLORS[i % len(COLORS)], ha="center", va="top",
-                      fontsize=11, fontweight="bold" if i in one.slips else "normal")
+            axes.text(
+                x + at,
+                y + 0.3,
+                char.replace("$", r"\$"),
+                color="red" if i in one.slips else COLORS[i % len(COLORS)],
+                ha="center",
+                va="top",
+                fontsize=11,
+                fontweight="bold" if i in one.slips else "normal",
+            )
     save_figure(figure, path)

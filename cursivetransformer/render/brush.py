@@ -13,18 +13,20 @@ import numpy as np
 from cursivetransformer.ink.curves import FINE, flatten
 from cursivetransformer.ink.strokes import ragged_arange
 
-OUTLINE_FINE = 0.03         # the same for an outline, which has many corners
+OUTLINE_FINE = 0.03  # the same for an outline, which has many corners
 NARROWEST, WIDEST = 0.4, 1.7  # of the pen's width, however fast or slow
-TAPER = 0.45                # of the width, that a stroke thins to at its ends with full swell
-TAPER_LENGTH = 2.0          # widths of the pen, over which it does
-DOT = 1.25                  # diameter of a dot, in widths of the pen
-ROUND = np.radians(15)      # turn of an outline's corner or end that is drawn as one step
-TRAVEL = 4.0                # speed of the lifted pen, in that of the writing one
+TAPER = 0.45  # of the width, that a stroke thins to at its ends with full swell
+TAPER_LENGTH = 2.0  # widths of the pen, over which it does
+DOT = 1.25  # diameter of a dot, in widths of the pen
+ROUND = np.radians(15)  # turn of an outline's corner or end that is drawn as one step
+TRAVEL = 4.0  # speed of the lifted pen, in that of the writing one
 
 
 def usual_step(strokes):
     """The median distance in millimetres between two neighbouring points of all strokes: the pace of the hand; None of dots alone."""
-    steps = np.concatenate([np.zeros(0), *(np.hypot(*np.diff(stroke, axis=0).T) for stroke in strokes)])
+    steps = np.concatenate(
+        [np.zeros(0), *(np.hypot(*np.diff(stroke, axis=0).T) for stroke in strokes)]
+    )
     steps = steps[steps > 0]
     return float(np.median(steps)) if len(steps) else None
 
@@ -37,7 +39,9 @@ def widths(stroke, path, pen_width, swell, usual):
     if path.dot or not swell or not usual:
         return np.full(len(path.xy), pen_width * (DOT if path.dot else 1.0))
     steps = np.hypot(*np.diff(stroke, axis=0).T)
-    speed = np.maximum(np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]]) / usual, 1e-3)
+    speed = np.maximum(
+        np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]]) / usual, 1e-3
+    )
     width = np.clip(_steadied(speed ** (-swell / 2)), NARROWEST, WIDEST)
     along = np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))
     near_end = np.minimum(along, along[-1] - along) / (TAPER_LENGTH * pen_width)
@@ -48,7 +52,9 @@ def widths(stroke, path, pen_width, swell, usual):
 def inked(stroke, look, usual, tolerance=FINE):
     """The `Path` of a stroke and its (k,) widths as a look draws them. look: has `pen_width`, `swell`, and `strokes`, which with "line" are even."""
     path = flatten(stroke, tolerance)
-    return path, widths(stroke, path, look.pen_width, 0.0 if look.strokes == "line" else look.swell, usual)
+    return path, widths(
+        stroke, path, look.pen_width, 0.0 if look.strokes == "line" else look.swell, usual
+    )
 
 
 def _steadied(values):
@@ -73,16 +79,27 @@ def outline(path, width):
     sides = []
     for side in (-1, 1):  # left of the pen's way, then right of it, as seen on paper
         first, last = heading[:1] + side * np.pi / 2, heading[-1:] + side * np.pi / 2
-        before, after = np.concatenate([first, heading + side * np.pi / 2]), np.concatenate([heading + side * np.pi / 2, last])
+        before, after = (
+            np.concatenate([first, heading + side * np.pi / 2]),
+            np.concatenate([heading + side * np.pi / 2, last]),
+        )
         # On its outer side a turn is an arc; on the inner one the two directions alone.
         turn = after - before
-        steps = np.where(turn * side < 0, np.ceil(np.abs(turn) / ROUND), np.abs(turn) > 1e-9).astype(int) + 1
+        steps = (
+            np.where(turn * side < 0, np.ceil(np.abs(turn) / ROUND), np.abs(turn) > 1e-9).astype(
+                int
+            )
+            + 1
+        )
         of = np.repeat(np.arange(len(xy)), steps)
         angle = before[of] + turn[of] * ragged_arange(steps) / np.maximum(steps[of] - 1, 1)
         sides.append(xy[of] + half[of, None] * np.stack([np.cos(angle), np.sin(angle)], 1))
     end = heading[-1] - np.pi / 2 + np.arange(ROUND, np.pi, ROUND)
     start = heading[0] + np.pi / 2 + np.arange(ROUND, np.pi, ROUND)
-    caps = [xy[i] + half[i] * np.stack([np.cos(angles), np.sin(angles)], 1) for i, angles in ((-1, end), (0, start))]
+    caps = [
+        xy[i] + half[i] * np.stack([np.cos(angles), np.sin(angles)], 1)
+        for i, angles in ((-1, end), (0, start))
+    ]
     return np.concatenate([sides[0], caps[0], sides[1][::-1], caps[1]])
 
 

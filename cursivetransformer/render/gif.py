@@ -7,13 +7,13 @@ import numpy as np
 from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 from cursivetransformer.render import brush as pen
 
-FINER = 3             # an inner picture is this many times as large, and averaged
-LEVELS = 16           # of ink, from none to full
-PAPER_LEVELS = 4      # of the paper's lines
-MOST_PER_MM = 16      # pixels: more shows nothing of a line of ink
-MOST_PIXELS = 8e6     # of a picture, of which there are many
+FINER = 3  # an inner picture is this many times as large, and averaged
+LEVELS = 16  # of ink, from none to full
+PAPER_LEVELS = 4  # of the paper's lines
+MOST_PER_MM = 16  # pixels: more shows nothing of a line of ink
+MOST_PIXELS = 8e6  # of a picture, of which there are many
 PAUSE, HOLD = 300, 3000  # milliseconds before the first and after the last stroke
-BORDER = 2            # pixels around what was drawn last that are averaged again
+BORDER = 2  # pixels around what was drawn last that are averaged again
 
 
 def save_gif(page, path, config):
@@ -23,15 +23,25 @@ def save_gif(page, path, config):
     first = next(frames)
     # Known before the frames are: one for each tick of time and the last.
     ticks = max(1, int(np.ceil(when.end * config.fps)))
-    first.save(path, format="GIF", save_all=True, append_images=frames, loop=0, disposal=1, optimize=False,
-               duration=[PAUSE] + [round(1000 / config.fps)] * (ticks - 1) + [HOLD])
+    first.save(
+        path,
+        format="GIF",
+        save_all=True,
+        append_images=frames,
+        loop=0,
+        disposal=1,
+        optimize=False,
+        duration=[PAUSE] + [round(1000 / config.fps)] * (ticks - 1) + [HOLD],
+    )
 
 
 def _frames(page, config, when):
     """Pictures in palette mode, from an empty page to a full one. when: a `pen.Timing`."""
     from PIL import Image, ImageChops, ImageDraw
 
-    per_mm = min(config.gif_width / page.width, MOST_PER_MM, (MOST_PIXELS / page.width / page.height) ** 0.5)
+    per_mm = min(
+        config.gif_width / page.width, MOST_PER_MM, (MOST_PIXELS / page.width / page.height) ** 0.5
+    )
     size = max(1, round(page.width * per_mm)), max(1, round(page.height * per_mm))
     fine = per_mm * FINER
     paper = _paper_levels(page, config, size, fine)
@@ -47,7 +57,10 @@ def _frames(page, config, when):
     draw, levels = ImageDraw.Draw(ink), [round(value * (LEVELS - 1) / 255) for value in range(256)]
     for batch in _ticks(page, config, when):
         for ends, wide in batch:
-            ends, wide = [tuple(end) for end in (ends * fine).tolist()], [max(1.0, width * fine) for width in wide]
+            ends, wide = (
+                [tuple(end) for end in (ends * fine).tolist()],
+                [max(1.0, width * fine) for width in wide],
+            )
             draw.line(ends, fill=255, width=round(sum(wide) / 2))
             for (x, y), width in zip(ends, wide):
                 draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
@@ -71,9 +84,15 @@ def _ticks(page, config, when):
         at = np.interp(path.at, np.arange(len(stroke)), times)
         first = np.arange(max(1, len(path.xy) - 1))
         second = np.minimum(first + 1, len(path.xy) - 1)
-        pieces += zip(at[second], np.stack([path.xy[first], path.xy[second]], 1), np.stack([width[first], width[second]], 1))
+        pieces += zip(
+            at[second],
+            np.stack([path.xy[first], path.xy[second]], 1),
+            np.stack([width[first], width[second]], 1),
+        )
     tick = 0
-    for number, batch in itertools.groupby(pieces, key=lambda piece: max(0, int(np.ceil(piece[0] * config.fps)) - 1)):
+    for number, batch in itertools.groupby(
+        pieces, key=lambda piece: max(0, int(np.ceil(piece[0] * config.fps)) - 1)
+    ):
         yield from ([] for _ in range(number - tick))
         yield [(ends, wide) for _, ends, wide in batch]
         tick = number + 1
@@ -87,17 +106,30 @@ def _paper_levels(page, config, size, fine):
     if page.ruling and config.draw_paper:
         draw = ImageDraw.Draw(lines)
         for line in page.ruling.lines(page.width, page.height):
-            draw.line([side * fine for side in line], fill=255, width=max(1, round(PAPER_WIDTH * fine)))
+            draw.line(
+                [side * fine for side in line], fill=255, width=max(1, round(PAPER_WIDTH * fine))
+            )
         for x, y in page.ruling.dots(page.width, page.height):
-            draw.ellipse([(side + way * PAPER_DOT / 2) * fine for way in (-1, 1) for side in (x, y)], fill=255)
-    return lines.reduce(FINER).point([LEVELS * round(value * (PAPER_LEVELS - 1) / 255) for value in range(256)])
+            draw.ellipse(
+                [(side + way * PAPER_DOT / 2) * fine for way in (-1, 1) for side in (x, y)],
+                fill=255,
+            )
+    return lines.reduce(FINER).point(
+        [LEVELS * round(value * (PAPER_LEVELS - 1) / 255) for value in range(256)]
+    )
 
 
 def _palette(color):
     """Red, green and blue of every level of ink on every level of the paper's lines."""
     from PIL import ImageColor
 
-    white, line, ink = (np.array(ImageColor.getrgb(name)[:3], float) for name in ("#ffffff", PAPER_COLOR, color))
+    white, line, ink = (
+        np.array(ImageColor.getrgb(name)[:3], float) for name in ("#ffffff", PAPER_COLOR, color)
+    )
     grounds = [white + (line - white) * level / (PAPER_LEVELS - 1) for level in range(PAPER_LEVELS)]
-    colors = [ground + (ink - ground) * level / (LEVELS - 1) for ground in grounds for level in range(LEVELS)]
+    colors = [
+        ground + (ink - ground) * level / (LEVELS - 1)
+        for ground in grounds
+        for level in range(LEVELS)
+    ]
     return [round(value) for color in colors for value in color]

@@ -14,7 +14,7 @@ from cursivetransformer.render import brush as pen
 
 PT = 72 / 25.4  # points in a millimetre
 XOPP_FINE = 0.05  # millimetres that a stroke may miss the true curve by
-XOPP_DOT = 0.02   # millimetres: length of a dot's stroke, which must have two ends
+XOPP_DOT = 0.02  # millimetres: length of a dot's stroke, which must have two ends
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,21 @@ class BankFile:
         self.page += 1
         for word in page.words:
             if len(word.points):
-                metadata = {"generated": True, "page": self.page, "placeInMillimetres": [round(float(word.x), 2), round(float(word.y), 2)]}
-                self.entries.add(word_to_entry(Word(word.text, self.origin.author, curves.resampled(word.points, self.origin.factor), metadata)))
+                metadata = {
+                    "generated": True,
+                    "page": self.page,
+                    "placeInMillimetres": [round(float(word.x), 2), round(float(word.y), 2)],
+                }
+                self.entries.add(
+                    word_to_entry(
+                        Word(
+                            word.text,
+                            self.origin.author,
+                            curves.resampled(word.points, self.origin.factor),
+                            metadata,
+                        )
+                    )
+                )
 
     def close(self):
         """Finish the file."""
@@ -58,26 +71,36 @@ class InkmlFile:
         self.config = config
         self.file = open(path, "w", encoding="utf-8", newline="\n")
         self.start, self.number = 0.0, 0
-        self.file.write('<?xml version="1.0" encoding="UTF-8"?>\n<ink xmlns="http://www.w3.org/2003/InkML">\n<definitions>\n'
-                        '<context xml:id="page"><inkSource xml:id="pen"><traceFormat>\n'
-                        '<channel name="X" type="decimal" units="mm"/><channel name="Y" type="decimal" units="mm"/>'
-                        '<channel name="T" type="integer" units="ms"/>\n</traceFormat></inkSource>\n'
-                        f'<brush xml:id="ink"><brushProperty name="color" value={quoteattr(config.ink_color)}/>'
-                        f'<brushProperty name="width" value="{config.pen_width:g}" units="mm"/></brush></context>\n</definitions>\n')
+        self.file.write(
+            '<?xml version="1.0" encoding="UTF-8"?>\n<ink xmlns="http://www.w3.org/2003/InkML">\n<definitions>\n'
+            '<context xml:id="page"><inkSource xml:id="pen"><traceFormat>\n'
+            '<channel name="X" type="decimal" units="mm"/><channel name="Y" type="decimal" units="mm"/>'
+            '<channel name="T" type="integer" units="ms"/>\n</traceFormat></inkSource>\n'
+            f'<brush xml:id="ink"><brushProperty name="color" value={quoteattr(config.ink_color)}/>'
+            f'<brushProperty name="width" value="{config.pen_width:g}" units="mm"/></brush></context>\n</definitions>\n'
+        )
 
     def add(self, page):
         """Append the words of a `page.Page`."""
         self.number += 1
         when = pen.timing(page.words, self.config.pace)
         times = iter(when.strokes)
-        self.file.write(f'<traceGroup contextRef="#page">\n<annotation type="page">{self.number}</annotation>\n'
-                        f'<annotation type="pageSizeInMillimetres">{page.width:.2f} {page.height:.2f}</annotation>\n')
+        self.file.write(
+            f'<traceGroup contextRef="#page">\n<annotation type="page">{self.number}</annotation>\n'
+            f'<annotation type="pageSizeInMillimetres">{page.width:.2f} {page.height:.2f}</annotation>\n'
+        )
         for word in page.words:
-            self.file.write(f'<traceGroup>\n<annotation type="truth">{escape(word.text)}</annotation>\n')
+            self.file.write(
+                f'<traceGroup>\n<annotation type="truth">{escape(word.text)}</annotation>\n'
+            )
             for stroke in word.strokes:
                 path, at = curves.flatten(stroke), next(times)
-                ms = np.rint(1000 * (self.start + np.interp(path.at, np.arange(len(stroke)), at))).astype(int)
-                points = ", ".join(f"{x:.3f} {y:.3f} {t}" for (x, y), t in zip(path.xy.tolist(), ms.tolist()))
+                ms = np.rint(
+                    1000 * (self.start + np.interp(path.at, np.arange(len(stroke)), at))
+                ).astype(int)
+                points = ", ".join(
+                    f"{x:.3f} {y:.3f} {t}" for (x, y), t in zip(path.xy.tolist(), ms.tolist())
+                )
                 self.file.write(f'<trace brushRef="#ink">{points}</trace>\n')
             self.file.write("</traceGroup>\n")
         self.file.write("</traceGroup>\n")
@@ -98,12 +121,16 @@ class XournalFile:
         self.raw = open(path, "wb")
         # No name and no time in the bytes.
         self.file = gzip.GzipFile("", "wb", fileobj=self.raw, mtime=0)
-        self._write('<?xml version="1.0" standalone="no"?>\n<xournal creator="cursivetransformer" fileversion="4">\n<title>Xournal++ document</title>\n')
+        self._write(
+            '<?xml version="1.0" standalone="no"?>\n<xournal creator="cursivetransformer" fileversion="4">\n<title>Xournal++ document</title>\n'
+        )
 
     def add(self, page):
         """Append a `page.Page`."""
-        self._write(f'<page width="{page.width * PT:.2f}" height="{page.height * PT:.2f}">\n'
-                    '<background type="solid" color="#ffffffff" style="plain"/>\n')
+        self._write(
+            f'<page width="{page.width * PT:.2f}" height="{page.height * PT:.2f}">\n'
+            '<background type="solid" color="#ffffffff" style="plain"/>\n'
+        )
         if page.ruling and self.config.draw_paper:
             self._write('<layer name="paper">\n')
             for x1, y1, x2, y2 in page.ruling.lines(page.width, page.height):
@@ -117,7 +144,11 @@ class XournalFile:
             for stroke in word.strokes:
                 path, widths = pen.inked(stroke, self.config, usual, XOPP_FINE)
                 # The first width is the pen's; after it comes one for each piece.
-                self._stroke(path.xy, [self.config.pen_width, *(widths[1:] + widths[:-1]) / 2], self.config.ink_color)
+                self._stroke(
+                    path.xy,
+                    [self.config.pen_width, *(widths[1:] + widths[:-1]) / 2],
+                    self.config.ink_color,
+                )
         self._write("</layer>\n</page>\n")
 
     def close(self):

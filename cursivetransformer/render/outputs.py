@@ -24,11 +24,29 @@ from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, check_writable
 
 # One file a page: functions of a page, a path and the settings. The longest ending that fits counts.
-SINGLE = {".svg": save_svg, ".animated.svg": save_animated_svg, ".png": save_png, ".gif": save_gif, ".gcode": save_gcode, ".hpgl": save_hpgl}
+SINGLE = {
+    ".svg": save_svg,
+    ".animated.svg": save_animated_svg,
+    ".png": save_png,
+    ".gif": save_gif,
+    ".gcode": save_gcode,
+    ".hpgl": save_hpgl,
+}
 # One file for all: made of a path, the settings and an `Origin`; then add(page) and close().
-BOUND = {".pdf": PdfBook, ".json": BankFile, ".json.zip": BankFile, ".inkml": InkmlFile, ".xopp": XournalFile}
+BOUND = {
+    ".pdf": PdfBook,
+    ".json": BankFile,
+    ".json.zip": BankFile,
+    ".inkml": InkmlFile,
+    ".xopp": XournalFile,
+}
 ENDINGS = (*SINGLE, *BOUND)
-OUTLINED = (".png", ".pdf", ".gif", ".xopp")  # where strokes swell unless the settings say otherwise
+OUTLINED = (
+    ".png",
+    ".pdf",
+    ".gif",
+    ".xopp",
+)  # where strokes swell unless the settings say otherwise
 
 
 def parse_out(out):
@@ -36,7 +54,9 @@ def parse_out(out):
     found = []
     names = [part.strip() for part in out.split(",")] if isinstance(out, str) else map(str, out)
     for name in filter(None, names):
-        ending = max((ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default=None)
+        ending = max(
+            (ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default=None
+        )
         if not ending or Path(name).name.lower() == ending:
             raise UserError(f"--out {name}: the ending must be one of {', '.join(ENDINGS)}")
         found.append((Path(name), ending))
@@ -51,7 +71,9 @@ def check_look(config):
     try:
         ImageColor.getrgb(config.ink_color)
     except ValueError:
-        raise UserError(f"--ink_color {config.ink_color!r} is no colour; give a name like black or a number like #1a2a5e") from None
+        raise UserError(
+            f"--ink_color {config.ink_color!r} is no colour; give a name like black or a number like #1a2a5e"
+        ) from None
 
 
 class Outputs:
@@ -59,13 +81,18 @@ class Outputs:
 
     def __init__(self, files, config, origin, stack):
         self.config, self.written = config, []
-        self.pages, self.first = 0, None  # the first page waits for a second one, which decides what its file is called
+        self.pages, self.first = (
+            0,
+            None,
+        )  # the first page waits for a second one, which decides what its file is called
         self.single = [(path, ending) for path, ending in files if ending in SINGLE]
         self.books = []
         for path, ending in files:
             if ending in BOUND:
                 temporary = stack.enter_context(atomic_path(path))
-                book = BOUND[ending](temporary, look_of(config, ending), dataclasses.replace(origin, name=path.name))
+                book = BOUND[ending](
+                    temporary, look_of(config, ending), dataclasses.replace(origin, name=path.name)
+                )
                 self.books.append((path, stack.enter_context(_closed(book))))
 
     def add(self, page):
@@ -85,7 +112,7 @@ class Outputs:
 
     def _write(self, page, number):
         for path, ending in self.single:
-            path = path.with_name(path.name[:-len(ending)] + number + path.name[-len(ending):])
+            path = path.with_name(path.name[: -len(ending)] + number + path.name[-len(ending) :])
             with atomic_path(path) as temporary:
                 SINGLE[ending](page, temporary, look_of(self.config, ending))
             self.written.append(path)
@@ -128,5 +155,11 @@ def save_page(page, path, config):
 
 def look_of(config, ending):
     """The settings as a renderer takes them: "auto" strokes resolved for a kind of file, the colour as #rrggbb."""
-    strokes = config.strokes if config.strokes != "auto" else "outline" if ending in OUTLINED else "line"
-    return dataclasses.replace(config, strokes=strokes, ink_color="#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(config.ink_color)[:3]))
+    strokes = (
+        config.strokes if config.strokes != "auto" else "outline" if ending in OUTLINED else "line"
+    )
+    return dataclasses.replace(
+        config,
+        strokes=strokes,
+        ink_color="#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(config.ink_color)[:3]),
+    )

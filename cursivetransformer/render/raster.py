@@ -14,16 +14,28 @@ from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path
 
 INK = "#1a2a5e"  # blue-black, of pictures that have no setting for it
-MOST_PIXELS, LONGEST = 4e8, 2**16 - 1  # of a picture, and of one of its sides: what matplotlib draws, in 1.6 GB
+MOST_PIXELS, LONGEST = (
+    4e8,
+    2**16 - 1,
+)  # of a picture, and of one of its sides: what matplotlib draws, in 1.6 GB
 # No version and no time in the bytes, for each kind of file.
-UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None, "Creator": "cursivetransformer", "Producer": None}}
+UNDATED = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None, "Creator": "cursivetransformer", "Producer": None},
+}
 POINTS = 72 / 25.4  # in a millimetre
 
 
 def save_png(page, path, config):
     """Write a `page.Page` on white. config: a `sample_config.SampleConfig`. Raises `UserError` for a picture that is too large."""
-    if page.width * page.height * (config.dpi / 25.4) ** 2 > MOST_PIXELS or max(page.width, page.height) * config.dpi / 25.4 > LONGEST:
-        raise UserError(f"a page of {page.width:.0f} x {page.height:.0f} mm is too large a picture at --dpi {config.dpi}; take fewer")
+    if (
+        page.width * page.height * (config.dpi / 25.4) ** 2 > MOST_PIXELS
+        or max(page.width, page.height) * config.dpi / 25.4 > LONGEST
+    ):
+        raise UserError(
+            f"a page of {page.width:.0f} x {page.height:.0f} mm is too large a picture at --dpi {config.dpi}; take fewer"
+        )
     figure = _figure(page, config)
     figure.savefig(path, format="png", dpi=config.dpi, metadata=UNDATED[".png"])
 
@@ -57,12 +69,28 @@ def _figure(page, config):
     axes.set(xlim=(0, page.width), ylim=(page.height, 0))
     axes.axis("off")
     if page.ruling and config.draw_paper:
-        lines = [((x1, y1), (x2, y2)) for x1, y1, x2, y2 in page.ruling.lines(page.width, page.height)]
-        axes.add_collection(LineCollection(lines, colors=PAPER_COLOR, linewidths=PAPER_WIDTH * POINTS))
+        lines = [
+            ((x1, y1), (x2, y2)) for x1, y1, x2, y2 in page.ruling.lines(page.width, page.height)
+        ]
+        axes.add_collection(
+            LineCollection(lines, colors=PAPER_COLOR, linewidths=PAPER_WIDTH * POINTS)
+        )
         dots = np.array(page.ruling.dots(page.width, page.height)).reshape(-1, 2)
-        axes.plot(*dots.T, linestyle="", marker="o", markersize=PAPER_DOT * POINTS, markeredgewidth=0, color=PAPER_COLOR)
+        axes.plot(
+            *dots.T,
+            linestyle="",
+            marker="o",
+            markersize=PAPER_DOT * POINTS,
+            markeredgewidth=0,
+            color=PAPER_COLOR,
+        )
     if config.strokes == "line":
-        draw_strokes(axes, [curves.flatten(stroke).xy for stroke in page.strokes], config.pen_width * POINTS, config.ink_color)
+        draw_strokes(
+            axes,
+            [curves.flatten(stroke).xy for stroke in page.strokes],
+            config.pen_width * POINTS,
+            config.ink_color,
+        )
     else:
         _draw_outlines(axes, page, config)
     return figure
@@ -83,7 +111,9 @@ def _draw_outlines(axes, page, config):
             shapes.append(Path(np.concatenate([corners, corners[:1]]), codes))
         if shapes:
             paths.append(Path.make_compound_path(*shapes))
-    axes.add_collection(PathCollection(paths, facecolors=config.ink_color, linewidths=0, transform=axes.transData))
+    axes.add_collection(
+        PathCollection(paths, facecolors=config.ink_color, linewidths=0, transform=axes.transData)
+    )
 
 
 def draw_strokes(axes, strokes, points, color=INK):
@@ -91,9 +121,24 @@ def draw_strokes(axes, strokes, points, color=INK):
     from matplotlib.collections import LineCollection
 
     dots = np.array([stroke[0] for stroke in strokes if _is_dot(stroke)]).reshape(-1, 2)
-    axes.plot(dots[:, 0], dots[:, 1], linestyle="", marker="o", markersize=pen.DOT * points, markeredgewidth=0, color=color)
-    axes.add_collection(LineCollection([stroke for stroke in strokes if not _is_dot(stroke)], colors=color, linewidths=points,
-                                       capstyle="round", joinstyle="round"))
+    axes.plot(
+        dots[:, 0],
+        dots[:, 1],
+        linestyle="",
+        marker="o",
+        markersize=pen.DOT * points,
+        markeredgewidth=0,
+        color=color,
+    )
+    axes.add_collection(
+        LineCollection(
+            [stroke for stroke in strokes if not _is_dot(stroke)],
+            colors=color,
+            linewidths=points,
+            capstyle="round",
+            joinstyle="round",
+        )
+    )
 
 
 def save_figure(figure, path):

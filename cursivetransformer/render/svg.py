@@ -13,9 +13,9 @@ from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 from cursivetransformer.render import brush as pen
 
-DOT = 0.1             # millimetres: length of a dot's line, since some programs leave out lines of none, or round caps
-PAUSE = 0.5           # seconds before an animation begins
-WORD_MARGIN = 0.05    # canvas heights around a word alone
+DOT = 0.1  # millimetres: length of a dot's line, since some programs leave out lines of none, or round caps
+PAUSE = 0.5  # seconds before an animation begins
+WORD_MARGIN = 0.05  # canvas heights around a word alone
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 
 
@@ -43,27 +43,51 @@ def svg_text(page, config):
 
 
 def _still(page, config):
-    return _tree(page, config, _outlines, filled=True) if config.strokes == "outline" else _tree(page, config, _lines)
+    return (
+        _tree(page, config, _outlines, filled=True)
+        if config.strokes == "outline"
+        else _tree(page, config, _lines)
+    )
 
 
 def ink_svg(points):
     """The ink of one word (n, 3), in canvas heights, as text to be shown by a notebook: 200 pixels for a canvas height."""
     strokes = split_strokes(points) or [np.zeros((1, 2))]
-    low, high = np.concatenate(strokes).min(axis=0) - WORD_MARGIN, np.concatenate(strokes).max(axis=0) + WORD_MARGIN
-    (width, height), lines = high - low, "".join(f'<path d="{curve_data(100 * (stroke - low))}"/>' for stroke in strokes)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{200 * width:.0f}" height="{200 * height:.0f}" viewBox="0 0 {100 * width:.2f} {100 * height:.2f}">'
-            f'<g fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round">{lines}</g></svg>')
+    low, high = (
+        np.concatenate(strokes).min(axis=0) - WORD_MARGIN,
+        np.concatenate(strokes).max(axis=0) + WORD_MARGIN,
+    )
+    (width, height), lines = (
+        high - low,
+        "".join(f'<path d="{curve_data(100 * (stroke - low))}"/>' for stroke in strokes),
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{200 * width:.0f}" height="{200 * height:.0f}" viewBox="0 0 {100 * width:.2f} {100 * height:.2f}">'
+        f'<g fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round">{lines}</g></svg>'
+    )
 
 
 def _tree(page, config, draw, filled=False):
     """The document; draw(word, config, usual step) -> the group of a word, whose paths are filled, or drawn as lines."""
     ET.register_namespace("inkscape", INKSCAPE)
-    svg = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", width=f"{page.width:.2f}mm", height=f"{page.height:.2f}mm",
-                     viewBox=f"0 0 {page.width:.2f} {page.height:.2f}", role="img")
+    svg = ET.Element(
+        "svg",
+        xmlns="http://www.w3.org/2000/svg",
+        width=f"{page.width:.2f}mm",
+        height=f"{page.height:.2f}mm",
+        viewBox=f"0 0 {page.width:.2f} {page.height:.2f}",
+        role="img",
+    )
     ET.SubElement(svg, "desc").text = " ".join(word.text for word in page.words)
     if page.ruling and config.draw_paper:
         _draw_paper(_layer(svg, 2, "%2 paper", fill=PAPER_COLOR, stroke=PAPER_COLOR), page)
-    lines = {"fill": "none", "stroke": config.ink_color, "stroke-width": f"{config.pen_width:g}", "stroke-linecap": "round", "stroke-linejoin": "round"}
+    lines = {
+        "fill": "none",
+        "stroke": config.ink_color,
+        "stroke-width": f"{config.pen_width:g}",
+        "stroke-linecap": "round",
+        "stroke-linejoin": "round",
+    }
     layer = _layer(svg, 1, "1 ink", **({"fill": config.ink_color} if filled else lines))
     usual = pen.usual_step(page.strokes)
     for word in page.words:
@@ -75,7 +99,16 @@ def _tree(page, config, draw, filled=False):
 
 
 def _layer(svg, number, label, **attributes):
-    return ET.SubElement(svg, "g", {f"{{{INKSCAPE}}}groupmode": "layer", f"{{{INKSCAPE}}}label": label, "id": f"layer{number}"}, **attributes)
+    return ET.SubElement(
+        svg,
+        "g",
+        {
+            f"{{{INKSCAPE}}}groupmode": "layer",
+            f"{{{INKSCAPE}}}label": label,
+            "id": f"layer{number}",
+        },
+        **attributes,
+    )
 
 
 def _draw_paper(layer, page):
@@ -110,7 +143,9 @@ def curve_data(stroke):
     pieces = curves.beziers(stroke)
     if not len(pieces):
         return f"M{stroke[0, 0] - DOT / 2:.2f},{stroke[0, 1]:.2f}h{DOT}"
-    rounded = np.rint(pieces * 100).astype(int)  # hundredths, so that what is relative adds up to what is meant
+    rounded = np.rint(pieces * 100).astype(
+        int
+    )  # hundredths, so that what is relative adds up to what is meant
     steps = (rounded[:, 1:] - rounded[:, :1]).reshape(-1, 6).tolist()
     x, y = rounded[0, 0] / 100
     return f"M{x:.2f},{y:.2f}c" + " ".join(",".join(map(_hundredth, row)) for row in steps)
@@ -119,18 +154,31 @@ def curve_data(stroke):
 def _relative(command, points):
     rounded = np.rint(points * 100).astype(int)
     x, y = rounded[0] / 100
-    return f"M{x:.2f},{y:.2f}{command}" + " ".join(f"{_hundredth(x)},{_hundredth(y)}" for x, y in np.diff(rounded, axis=0).tolist())
+    return f"M{x:.2f},{y:.2f}{command}" + " ".join(
+        f"{_hundredth(x)},{_hundredth(y)}" for x, y in np.diff(rounded, axis=0).tolist()
+    )
 
 
 def _hundredth(n):
     """-123 -> "-1.23", 50 -> ".5"."""
-    return f"{n / 100:.2f}".rstrip("0").rstrip(".").replace("0.", ".", 1) if -100 < n < 100 and n else f"{n / 100:g}"
+    return (
+        f"{n / 100:.2f}".rstrip("0").rstrip(".").replace("0.", ".", 1)
+        if -100 < n < 100 and n
+        else f"{n / 100:g}"
+    )
 
 
 def _animate(element, stroke, when):
     """Have the path `element` hidden, and drawn along the stroke as time passes. when: (m,) seconds at its points."""
     element.set("visibility", "hidden")
-    ET.SubElement(element, "set", attributeName="visibility", to="visible", begin=f"{when[0]:.2f}s", fill="freeze")
+    ET.SubElement(
+        element,
+        "set",
+        attributeName="visibility",
+        to="visible",
+        begin=f"{when[0]:.2f}s",
+        fill="freeze",
+    )
     path = curves.flatten(stroke)
     if path.dot:
         return
@@ -140,5 +188,12 @@ def _animate(element, stroke, when):
     element.set("stroke-dasharray", "1 1")
     element.set("stroke-dashoffset", "1")
     # Values at even times, as the points were taken.
-    ET.SubElement(element, "animate", attributeName="stroke-dashoffset", begin=f"{when[0]:.2f}s", dur=f"{max(when[-1] - when[0], 0.01):.2f}s",
-                  values=";".join(f"{value:.3f}" for value in left), fill="freeze")
+    ET.SubElement(
+        element,
+        "animate",
+        attributeName="stroke-dashoffset",
+        begin=f"{when[0]:.2f}s",
+        dur=f"{max(when[-1] - when[0], 0.01):.2f}s",
+        values=";".join(f"{value:.3f}" for value in left),
+        fill="freeze",
+    )

@@ -11,10 +11,14 @@ import torch
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.utils.errors import UserError
 
-ROWS_AT_ONCE = 128           # words written together: bounds the memory for a text of any length
-MOST_OFFSETS_PER_CHAR = 60   # a word that takes more has gone astray: the densest of a real bank takes 38, most take 23
-FEWEST_OFFSETS = 90          # allowed to any word
-STALE_SHARE = 0.25           # finished rows are dropped from the cache when they are more than this share of it
+ROWS_AT_ONCE = 128  # words written together: bounds the memory for a text of any length
+MOST_OFFSETS_PER_CHAR = (
+    60  # a word that takes more has gone astray: the densest of a real bank takes 38, most take 23
+)
+FEWEST_OFFSETS = 90  # allowed to any word
+STALE_SHARE = (
+    0.25  # finished rows are dropped from the cache when they are more than this share of it
+)
 
 
 @dataclass
@@ -31,7 +35,7 @@ class GeneratedWord:
 def in_rows(words, group):
     """Words in rows of `group`; a last row that lacks some is filled with words from the front."""
     filled = words + [words[i % len(words)] for i in range(-len(words) % group)]
-    return [filled[i:i + group] for i in range(0, len(filled), group)]
+    return [filled[i : i + group] for i in range(0, len(filled), group)]
 
 
 def generate_words(model, tokenizer, words, group=1, **options):
@@ -40,11 +44,23 @@ def generate_words(model, tokenizer, words, group=1, **options):
     group: words in a row, which must be a number that the model was trained on; options: those of `generate_rows`.
     """
     rows = generate_rows(model, tokenizer, in_rows(words, group), **options)
-    return [word for row in rows for word in row][:len(words)]
+    return [word for row in rows for word in row][: len(words)]
 
 
 @torch.inference_mode()
-def generate_rows(model, tokenizer, rows, streams=None, authors=0, primer=None, temperature=0.6, top_k=0, top_p=0.95, seed=0, progress=None):
+def generate_rows(
+    model,
+    tokenizer,
+    rows,
+    streams=None,
+    authors=0,
+    primer=None,
+    temperature=0.6,
+    top_k=0,
+    top_p=0.95,
+    seed=0,
+    progress=None,
+):
     """Write rows of words, each row a list of texts and all of one length; returns lists of `GeneratedWord`.
 
     authors: who writes, one for all rows or one for each, as in `ModelConfig.authors` from 1, 0 for nobody known. primer: a `Word` or
@@ -57,11 +73,25 @@ def generate_rows(model, tokenizer, rows, streams=None, authors=0, primer=None, 
     authors = np.broadcast_to(authors, len(rows))
     written = []
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start:start + ROWS_AT_ONCE]
+        part = rows[start : start + ROWS_AT_ONCE]
         allowed = _allowed_tokens(model, tokenizer, part, primer)
-        uniforms = np.stack([np.random.default_rng([seed, *loader]).random(allowed.max(), np.float32)
-                         for loader in streams[start:start + ROWS_AT_ONCE]])
-        tokens, nll = _decode(model, tokenizer, part, authors[start:start + ROWS_AT_ONCE], primer, allowed, uniforms, (temperature, top_k, top_p), progress)
+        uniforms = np.stack(
+            [
+                np.random.default_rng([seed, *loader]).random(allowed.max(), np.float32)
+                for loader in streams[start : start + ROWS_AT_ONCE]
+            ]
+        )
+        tokens, nll = _decode(
+            model,
+            tokenizer,
+            part,
+            authors[start : start + ROWS_AT_ONCE],
+            primer,
+            allowed,
+            uniforms,
+            (temperature, top_k, top_p),
+            progress,
+        )
         written += [_to_words(tokenizer, *row) for row in zip(part, tokens, nll)]
     return written
 
@@ -71,10 +101,19 @@ def _to_words(tokenizer, texts, ids, nll):
     inks = tokenizer.decode_words(np.append(tokenizer.word_id, ids[ids != tokenizer.pad_id]))
     ended = len(inks) if tokenizer.end_id in ids else len(inks) - 1
     empty = np.zeros((0, 3), np.float32)
-    starts = np.append(0, ids[:-1] == tokenizer.word_id).cumsum()  # a word's nats are its own and its end's
+    starts = np.append(
+        0, ids[:-1] == tokenizer.word_id
+    ).cumsum()  # a word's nats are its own and its end's
     nll = np.bincount(starts, nll, len(texts))
-    return [GeneratedWord(text, _placed(offsets_to_points(inks[i])) if i < len(inks) else empty, i < ended, float(nll[i]))
-            for i, text in enumerate(texts)]
+    return [
+        GeneratedWord(
+            text,
+            _placed(offsets_to_points(inks[i])) if i < len(inks) else empty,
+            i < ended,
+            float(nll[i]),
+        )
+        for i, text in enumerate(texts)
+    ]
 
 
 def _placed(points):
@@ -86,10 +125,16 @@ def _placed(points):
 
 def _allowed_tokens(model, tokenizer, rows, primer):
     """(B,) how many tokens each row may take before it counts as astray."""
-    offsets = [sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows]
+    offsets = [
+        sum(max(FEWEST_OFFSETS, MOST_OFFSETS_PER_CHAR * len(word)) for word in row) for row in rows
+    ]
     allowed = np.array(offsets) * tokenizer.n_slots + len(rows[0])  # WORD and END count too
     if model.bounded:
-        allowed = np.minimum(allowed, model.config.max_length - np.count_nonzero(prompt_of(tokenizer, primer) != tokenizer.pad_id))
+        allowed = np.minimum(
+            allowed,
+            model.config.max_length
+            - np.count_nonzero(prompt_of(tokenizer, primer) != tokenizer.pad_id),
+        )
     return allowed
 
 
@@ -99,7 +144,9 @@ def prompt_of(tokenizer, primer):
     word[0, 0] = tokenizer.word_id
     if primer is None:
         return word
-    return np.concatenate([word, tokenizer.encode_offsets(points_to_offsets(primer.points))[0], word])
+    return np.concatenate(
+        [word, tokenizer.encode_offsets(points_to_offsets(primer.points))[0], word]
+    )
 
 
 def context_of(model, tokenizer, rows, primer):
@@ -108,11 +155,13 @@ def context_of(model, tokenizer, rows, primer):
     texts = [tokenizer.encode_text(" ".join(prefix + row) + " ") for row in rows]
     if max(map(len, texts)) > model.config.max_text:
         word = max((word for row in rows for word in row), key=len)
-        raise UserError(f"this model reads at most {model.config.max_text - 1} characters at once; break the word {word[:30]!r} "
-                        f"({len(word)} characters)")
+        raise UserError(
+            f"this model reads at most {model.config.max_text - 1} characters at once; break the word {word[:30]!r} "
+            f"({len(word)} characters)"
+        )
     context = np.zeros((len(texts), max(map(len, texts))), np.int64)
     for row, text in zip(context, texts):
-        row[:len(text)] = text
+        row[: len(text)] = text
     return context
 
 
@@ -124,13 +173,15 @@ class TokenConstraints:
 
     def __init__(self, tokenizer, n_rows, group, filling, device):
         self.tokenizer, self.filling = tokenizer, filling
-        self.written = np.zeros(n_rows, int)           # tokens since the last WORD and its filling
-        self.words_left = np.full(n_rows, group - 1)   # after the present one
+        self.written = np.zeros(n_rows, int)  # tokens since the last WORD and its filling
+        self.words_left = np.full(n_rows, group - 1)  # after the present one
         slots = tokenizer.slot_mask()
         slots[:, [tokenizer.word_id, tokenizer.end_id]] = False
         # Each slot; then the first one with WORD, the first one with END, and filling.
         self.masks = np.concatenate([slots, slots[:1], slots[:1], np.zeros_like(slots[:1])])
-        self.masks[-3, tokenizer.word_id] = self.masks[-2, tokenizer.end_id] = self.masks[-1, tokenizer.pad_id] = True
+        self.masks[-3, tokenizer.word_id] = self.masks[-2, tokenizer.end_id] = self.masks[
+            -1, tokenizer.pad_id
+        ] = True
         self.masks = torch.as_tensor(self.masks, device=device)
 
     def allowed(self):
@@ -162,16 +213,20 @@ def _decode(model, tokenizer, rows, authors, primer, allowed, uniforms, filters,
     uniforms = torch.as_tensor(uniforms, device=device)
     filling = (tokenizer.n_slots - 1) * model.fills_words
     grammar = TokenConstraints(tokenizer, len(rows), len(rows[0]), filling, device)
-    alive = np.arange(len(rows))        # which row each row of the state writes
-    ended = np.zeros(len(rows), bool)   # of those
-    state, logits = model.prefill(prompt, text, torch.tensor(authors, device=device), FEWEST_OFFSETS)
+    alive = np.arange(len(rows))  # which row each row of the state writes
+    ended = np.zeros(len(rows), bool)  # of those
+    state, logits = model.prefill(
+        prompt, text, torch.tensor(authors, device=device), FEWEST_OFFSETS
+    )
     for n in range(drawn.shape[1]):
         logits = logits.masked_fill(~grammar.allowed(), -torch.inf)
         token = draw(probabilities(logits, *filters), uniforms[:, n])
         ids = np.where(ended, tokenizer.pad_id, token.cpu().numpy())
         grammar.accept(ids)
         drawn[alive, n] = ids
-        nll[alive, n] = np.where(ended, 0, (logits.logsumexp(-1) - logits.gather(-1, token[:, None])[:, 0]).cpu().numpy())
+        nll[alive, n] = np.where(
+            ended, 0, (logits.logsumexp(-1) - logits.gather(-1, token[:, None])[:, 0]).cpu().numpy()
+        )
         ends = ~ended & ((ids == tokenizer.end_id) | (n + 1 >= allowed[alive]))
         if progress:
             progress(len(rows[0]) * int(ends.sum()))

@@ -35,16 +35,22 @@ def _entry(path, number, like):
             try:
                 return parse_entry(entry)
             except InvalidEntry as fault:
-                raise UserError(f"--style_from {like}: entry {number} is faulty: {fault}") from fault
+                raise UserError(
+                    f"--style_from {like}: entry {number} is faulty: {fault}"
+                ) from fault
     raise UserError(f"--style_from {like}: {path} has entries 0 to {index}")
 
 
 def _check(word, tokenizer, most_text, like):
     unknown = tokenizer.unknown_characters(word.text)
     if unknown:
-        raise UserError(f"--style_from {like}: {word.text!r} has {unknown[0]!r}, which the model has never seen; take another word")
+        raise UserError(
+            f"--style_from {like}: {word.text!r} has {unknown[0]!r}, which the model has never seen; take another word"
+        )
     if len(word.text) > most_text:
-        raise UserError(f"--style_from {like}: {word.text[:20]!r}... is too long, at most {most_text} letters can be followed")
+        raise UserError(
+            f"--style_from {like}: {word.text[:20]!r}... is too long, at most {most_text} letters can be followed"
+        )
 
 
 def _of_author(path, author, tokenizer, most_text, like):
@@ -52,8 +58,18 @@ def _of_author(path, author, tokenizer, most_text, like):
     there = sorted({word.author for word in words})
     words = [word for word in words if not author or word.author.casefold() == author.casefold()]
     if not words:
-        raise UserError(f"--style_from {like}: {path} has no words by {author!r}; it has {', '.join(there[:12]) or 'none that is usable'}")
-    fitting = [word for word in words if len(word.text) <= most_text and not tokenizer.unknown_characters(word.text)]
+        raise UserError(
+            f"--style_from {like}: {path} has no words by {author!r}; it has {', '.join(there[:12]) or 'none that is usable'}"
+        )
+    fitting = [
+        word
+        for word in words
+        if len(word.text) <= most_text and not tokenizer.unknown_characters(word.text)
+    ]
     if not fitting:
-        raise UserError(f"--style_from {like}: no word there is short enough and of characters that the model has seen")
-    return min(fitting, key=lambda word: (not word.text.isalpha(), abs(len(word.text) - BEST_LENGTH)))
+        raise UserError(
+            f"--style_from {like}: no word there is short enough and of characters that the model has seen"
+        )
+    return min(
+        fitting, key=lambda word: (not word.text.isalpha(), abs(len(word.text) - BEST_LENGTH))
+    )

@@ -32,7 +32,19 @@ class RankedWord:
         return not self.word.finished or self.reading not in (None, self.word.text)
 
 
-def generate_best_of_n(model, tokenizer, texts, recognizer=None, most=1, rewrite=None, group=1, progress=None, authors=0, first_row=0, **options):
+def generate_best_of_n(
+    model,
+    tokenizer,
+    texts,
+    recognizer=None,
+    most=1,
+    rewrite=None,
+    group=1,
+    progress=None,
+    authors=0,
+    first_row=0,
+    **options,
+):
     """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `RankedWord`.
 
     recognizer: a `recognizer.Recognizer`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
@@ -44,27 +56,61 @@ def generate_best_of_n(model, tokenizer, texts, recognizer=None, most=1, rewrite
         return []
     rows, rewrite = in_rows(texts, group), rewrite or {}
     authors = np.broadcast_to(authors, len(texts))[::group]
-    written = _spell(model, tokenizer, rows, authors, [(first_row + i, 0) for i in range(len(rows))], recognizer, most, progress, options)
+    written = _spell(
+        model,
+        tokenizer,
+        rows,
+        authors,
+        [(first_row + i, 0) for i in range(len(rows))],
+        recognizer,
+        most,
+        progress,
+        options,
+    )
     anew = sorted({(index // group, version) for index, version in rewrite.items()})
-    again = _spell(model, tokenizer, [rows[row] for row, _ in anew], authors[[row for row, _ in anew] or slice(0)],
-                   [(first_row + row, version) for row, version in anew], recognizer, most, None, options)
+    again = _spell(
+        model,
+        tokenizer,
+        [rows[row] for row, _ in anew],
+        authors[[row for row, _ in anew] or slice(0)],
+        [(first_row + row, version) for row, version in anew],
+        recognizer,
+        most,
+        None,
+        options,
+    )
     for index, version in rewrite.items():
-        written[index] = replace(again[anew.index((index // group, version)) * group + index % group], instead_of=written[index])
-    return written[:len(texts)]
+        written[index] = replace(
+            again[anew.index((index // group, version)) * group + index % group],
+            instead_of=written[index],
+        )
+    return written[: len(texts)]
 
 
 def _spell(model, tokenizer, rows, authors, keys, recognizer, most, progress, options):
     """`RankedWord`s of all words of the rows. keys: a (row, version) for each, which chooses its random numbers."""
     group = len(rows[0]) if rows else 1
-    first = generate_rows(model, tokenizer, rows, [(*key, 0) for key in keys], authors, progress=progress, **options)
+    first = generate_rows(
+        model, tokenizer, rows, [(*key, 0) for key in keys], authors, progress=progress, **options
+    )
     if recognizer is None:
         return [RankedWord(word, None, 1) for row in first for word in row]
-    versions = [[version] for version in _judged(recognizer, [word for row in first for word in row])]
+    versions = [
+        [version] for version in _judged(recognizer, [word for row in first for word in row])
+    ]
 
     unsure = {i for i, (version,) in enumerate(versions) if _distance(version) > (0, False, SURE)}
-    redrawn = [(row, number) for row in sorted({i // group for i in unsure}) for number in range(1, most)]
-    again = generate_rows(model, tokenizer, [rows[row] for row, _ in redrawn], [(*keys[row], number) for row, number in redrawn],
-                       authors[[row for row, _ in redrawn] or slice(0)], **options)
+    redrawn = [
+        (row, number) for row in sorted({i // group for i in unsure}) for number in range(1, most)
+    ]
+    again = generate_rows(
+        model,
+        tokenizer,
+        [rows[row] for row, _ in redrawn],
+        [(*keys[row], number) for row, number in redrawn],
+        authors[[row for row, _ in redrawn] or slice(0)],
+        **options,
+    )
     of_word = [row * group + column for row, _ in redrawn for column in range(group)]
     for i, version in zip(of_word, _judged(recognizer, [word for row in again for word in row])):
         if i in unsure:
@@ -74,7 +120,11 @@ def _spell(model, tokenizer, rows, authors, keys, recognizer, most, progress, op
 
 def _judged(recognizer, words):
     """(word, reading, nats of its text) of each."""
-    return list(zip(words, *recognizer.judge([word.points for word in words], [word.text for word in words])))
+    return list(
+        zip(
+            words, *recognizer.judge([word.points for word in words], [word.text for word in words])
+        )
+    )
 
 
 def _distance(version):

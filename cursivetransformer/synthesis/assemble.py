@@ -34,10 +34,10 @@ class _Pieces:
             text = one.word.text
             for k, char in enumerate(text):
                 if k - 1 in one.letters:
-                    self.pairs.setdefault(text[k - 1:k + 1], []).append((one, k))
+                    self.pairs.setdefault(text[k - 1 : k + 1], []).append((one, k))
                 if k in one.gaps:
                     self.apart.setdefault(char, []).append((one, k))
-                elif text[k - 1:k + 1].isalpha():
+                elif text[k - 1 : k + 1].isalpha():
                     self.joined.setdefault(char, []).append((one, k))
                 if k + 1 in one.gaps:
                     self.ends.setdefault(char, []).append((one, k))
@@ -62,12 +62,14 @@ class _Pieces:
     def _longer(self, made, k, text, rng):
         """A `AlignedWord` whose first k characters are those of `made`, and the next is the text's too; None where nothing goes on so."""
         if k - 1 in made.letters:
-            for one, m in _drawn(self.pairs.get(text[k - 1:k + 1], []), text, k, rng):
+            for one, m in _drawn(self.pairs.get(text[k - 1 : k + 1], []), text, k, rng):
                 if longer := joined_within(made, k - 1, one, m - 1):
                     return longer
         if not text[k].isalnum():  # a mark follows a whole word
             made = self._ended(made, k, rng)
-        elif not made.word.text[k:k + 1].isalnum():  # that nothing or a mark stood behind it does not tell where a letter would
+        elif not made.word.text[
+            k : k + 1
+        ].isalnum():  # that nothing or a mark stood behind it does not tell where a letter would
             return None
         if made and k in made.gaps:
             for one, m in _drawn(self.apart.get(text[k], []), text, k, rng):
@@ -97,7 +99,9 @@ def _drawn(found, text, k, rng):
     if not found:
         return []
     alike = np.array([_alike(one, m, text, k) for one, m in found], float)
-    drawn = rng.choice(len(found), size=min(TRIES, len(found)), replace=False, p=alike / alike.sum())
+    drawn = rng.choice(
+        len(found), size=min(TRIES, len(found)), replace=False, p=alike / alike.sum()
+    )
     return [found[i] for i in drawn]
 
 

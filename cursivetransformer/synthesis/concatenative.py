@@ -16,12 +16,21 @@ from cursivetransformer.ink.distort import waver
 from cursivetransformer.synthesis.assemble import assemble
 from cursivetransformer.synthesis.splice import AlignedWord, splice
 
-ASSEMBLED = 0.5          # share of the new words that are to say what people write
-TRIES, AT_ONCE = 4, 500  # texts tried for each of such words, where few can be put together; texts at once
+ASSEMBLED = 0.5  # share of the new words that are to say what people write
+TRIES, AT_ONCE = (
+    4,
+    500,
+)  # texts tried for each of such words, where few can be put together; texts at once
 # How the recognizer looks at words that were put together of many pieces, as matrices: as they are, more and less slanted, wider and narrower.
-LOOKS = (((1, 0), (0, 1)), ((1, 0), (-0.15, 1)), ((1, 0), (0.15, 1)), ((1.12, 0), (0, 1)), ((0.88, 0), (0, 1)))
-WAVER = 0.2              # deviation of the slopes of the waves by which new words are bent, so that no letter comes twice in the same form
-SPLICES = 4              # seed, beside those of `recognizer_training.py`
+LOOKS = (
+    ((1, 0), (0, 1)),
+    ((1, 0), (-0.15, 1)),
+    ((1, 0), (0.15, 1)),
+    ((1.12, 0), (0, 1)),
+    ((0.88, 0), (0, 1)),
+)
+WAVER = 0.2  # deviation of the slopes of the waves by which new words are bent, so that no letter comes twice in the same form
+SPLICES = 4  # seed, beside those of `recognizer_training.py`
 
 
 def spliced_words(config, words, recognizer):
@@ -37,8 +46,15 @@ def spliced_words(config, words, recognizer):
         upright = [_slanted(word, -slant) for word in own]
         places = recognizer.align([word.points for word in upright], [word.text for word in own])
         lettered = [AlignedWord(word, x) for word, x in zip(upright, places) if x is not None]
-        rng, wanted = np.random.default_rng([config.seed, SPLICES, number]), round(config.splice_words * len(own) / len(words))
-        made += _well_read(_written(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), slant, rng), recognizer, LOOKS[:1])
+        rng, wanted = (
+            np.random.default_rng([config.seed, SPLICES, number]),
+            round(config.splice_words * len(own) / len(words)),
+        )
+        made += _well_read(
+            _written(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), slant, rng),
+            recognizer,
+            LOOKS[:1],
+        )
         made += assembled_words(lettered, round(wanted * ASSEMBLED), slant, recognizer, rng)
     return made
 
@@ -49,8 +65,16 @@ def assembled_words(lettered, n, slant, recognizer, rng):
     judged, made, left = judged_texts(), [], TRIES * n
     while len(made) < n and left:
         size = min(AT_ONCE, left)
-        texts = make_prompts(WordbankSettings(size=size, random=0.1, numbers=0.05, least=0, pairs=0), rng)
-        made += _well_read(_written(assemble(lettered, [text for text in texts if text not in judged], rng), slant, rng), recognizer, LOOKS)
+        texts = make_prompts(
+            WordbankSettings(size=size, random=0.1, numbers=0.05, least=0, pairs=0), rng
+        )
+        made += _well_read(
+            _written(
+                assemble(lettered, [text for text in texts if text not in judged], rng), slant, rng
+            ),
+            recognizer,
+            LOOKS,
+        )
         left -= size
     return made[:n]
 
@@ -64,7 +88,15 @@ def _written(words, slant, rng):
     """Upright words as the hand would write them: slanted, and each bent by waves of its own."""
     slanted = [_slanted(word, slant) for word in words]
     bent = [waver(word.points[:, :2], rng, WAVER) for word in slanted]
-    return [dataclasses.replace(word, points=np.column_stack([xy - [xy[:, 0].min(), 0], word.points[:, 2]]).astype(np.float32)) for word, xy in zip(slanted, bent)]
+    return [
+        dataclasses.replace(
+            word,
+            points=np.column_stack([xy - [xy[:, 0].min(), 0], word.points[:, 2]]).astype(
+                np.float32
+            ),
+        )
+        for word, xy in zip(slanted, bent)
+    ]
 
 
 def _well_read(words, recognizer, looks):

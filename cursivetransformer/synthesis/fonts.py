@@ -18,13 +18,15 @@ from cursivetransformer.utils.errors import UserError
 
 HERSHEY_SCRIPT, HERSHEY_X_HEIGHT, HERSHEY_BASELINE = "scripts", 9, 9
 HERSHEY_POOR = "dijpqtx"  # drawn in pieces that no hand would write, or like type
-SHARP = np.radians(75)   # turns of a polyline that are corners
-NEAR = 0.8               # x-heights that a pen goes over ink, or skips, without being lifted
-DOT = 0.45               # largest extent of a dot
-EXIT_HEIGHT = 0.22       # at which a low exit is cut, so that the next letter may lead in
-HIGH = 0.6               # an end above this hands over high
-OVER_THE_TOP = np.array([[0.0, 0.42], [0.38, 0.95]])  # the way into a letter that starts at its upper right
-STEMS = "HINMpfh"        # letters whose top stands over their bottom when a face is upright
+SHARP = np.radians(75)  # turns of a polyline that are corners
+NEAR = 0.8  # x-heights that a pen goes over ink, or skips, without being lifted
+DOT = 0.45  # largest extent of a dot
+EXIT_HEIGHT = 0.22  # at which a low exit is cut, so that the next letter may lead in
+HIGH = 0.6  # an end above this hands over high
+OVER_THE_TOP = np.array(
+    [[0.0, 0.42], [0.38, 0.95]]
+)  # the way into a letter that starts at its upper right
+STEMS = "HINMpfh"  # letters whose top stands over their bottom when a face is upright
 _CURVE_STEPS = np.linspace(0, 1, 7)[1:]
 
 
@@ -48,12 +50,17 @@ def _hershey():
     try:
         from HersheyFonts import HersheyFonts
     except ImportError as error:
-        raise UserError("the face hershey needs the package Hershey-Fonts: pip install 'Hershey-Fonts>=2.1,<3'") from error
+        raise UserError(
+            "the face hershey needs the package Hershey-Fonts: pip install 'Hershey-Fonts>=2.1,<3'"
+        ) from error
     font = HersheyFonts()
     font.load_default_font(HERSHEY_SCRIPT)
     outlines = {}
     for char in (char for char in string.ascii_letters if char not in HERSHEY_POOR):
-        strokes = [(np.array(list(stroke), float) * (1, -1) + (0, HERSHEY_BASELINE)) / HERSHEY_X_HEIGHT for stroke in font.strokes_for_text(char)]
+        strokes = [
+            (np.array(list(stroke), float) * (1, -1) + (0, HERSHEY_BASELINE)) / HERSHEY_X_HEIGHT
+            for stroke in font.strokes_for_text(char)
+        ]
         outlines[char] = [stroke for stroke in strokes if len(stroke) > 1]
     return _face(outlines)
 
@@ -94,7 +101,10 @@ def _upright(outlines):
         p = np.concatenate(outlines[char]) if char in outlines else np.zeros((1, 2))
         height = np.ptp(p[:, 1])
         if height > 0.5:
-            low, high = p[p[:, 1] < p[:, 1].min() + 0.15 * height], p[p[:, 1] > p[:, 1].max() - 0.15 * height]
+            low, high = (
+                p[p[:, 1] < p[:, 1].min() + 0.15 * height],
+                p[p[:, 1] > p[:, 1].max() - 0.15 * height],
+            )
             slants.append((high[:, 0].mean() - low[:, 0].mean()) / (0.85 * height))
     shear = np.array([[1.0, 0.0], [-np.median(slants), 1.0]]) if slants else np.eye(2)
     return {char: [stroke @ shear for stroke in strokes] for char, strokes in outlines.items()}
@@ -103,9 +113,13 @@ def _upright(outlines):
 def _polylines(drawing, path):
     """An SVG path of absolute M, L and C commands -> arrays (n, 2)."""
     strokes = []
-    for command, numbers in re.findall(r"([A-Za-z])([^A-Za-df-z]*)", drawing):  # an e may belong to a number
+    for command, numbers in re.findall(
+        r"([A-Za-z])([^A-Za-df-z]*)", drawing
+    ):  # an e may belong to a number
         try:
-            xy = np.array([float(number) for number in re.findall(r"[-+]?[\d.]+(?:e[-+]?\d+)?", numbers)]).reshape(-1, 2)
+            xy = np.array(
+                [float(number) for number in re.findall(r"[-+]?[\d.]+(?:e[-+]?\d+)?", numbers)]
+            ).reshape(-1, 2)
         except ValueError:
             raise UserError(f"{path} has a path that is cut short: {drawing[:40]!r}") from None
         if command == "M":
@@ -115,7 +129,12 @@ def _polylines(drawing, path):
         elif command == "C" and strokes:
             for a, b, c in xy.reshape(-1, 3, 2):
                 t = _CURVE_STEPS[::2, None]
-                curve = (1 - t) ** 3 * strokes[-1][-1] + 3 * (1 - t) ** 2 * t * a + 3 * (1 - t) * t * t * b + t**3 * c
+                curve = (
+                    (1 - t) ** 3 * strokes[-1][-1]
+                    + 3 * (1 - t) ** 2 * t * a
+                    + 3 * (1 - t) * t * t * b
+                    + t**3 * c
+                )
                 strokes[-1] = np.concatenate([strokes[-1], curve])
         else:
             raise UserError(f"{path} has the path command {command!r}; only M, L and C are known")
@@ -129,7 +148,9 @@ def as_glyph(char, strokes):
     if char not in string.ascii_lowercase:
         return Glyph([Run(stroke, _corners(stroke)) for stroke in strokes])
     body, late = strokes[0], []
-    if body[0, 0] - body[-1, 0] > 0.3 and body[0, 1] < 0.7 and char not in "sz":  # drawn from its exit to its entry
+    if (
+        body[0, 0] - body[-1, 0] > 0.3 and body[0, 1] < 0.7 and char not in "sz"
+    ):  # drawn from its exit to its entry
         body = body[::-1]
     for stroke in strokes[1:]:
         if np.ptp(stroke, axis=0).max() < DOT and char in "ij":
@@ -144,7 +165,11 @@ def as_glyph(char, strokes):
         body, way_in = np.concatenate([OVER_THE_TOP, body]), len(OVER_THE_TOP)
     elif body[0, 1] < 0.6 and char not in "sxz":
         way_in = 1
-    return Glyph([Run(body, _corners(body), way_in)], [Run(stroke, _corners(stroke)) for stroke in late], exit)
+    return Glyph(
+        [Run(body, _corners(body), way_in)],
+        [Run(stroke, _corners(stroke)) for stroke in late],
+        exit,
+    )
 
 
 def _exit(body):
@@ -154,7 +179,12 @@ def _exit(body):
         return body, ""
     if end[1] > HIGH:
         return body, "high"
-    while len(body) > 3 and body[-2, 1] > EXIT_HEIGHT and body[-1, 1] > body[-2, 1] and body[-1, 0] > body[-2, 0]:
+    while (
+        len(body) > 3
+        and body[-2, 1] > EXIT_HEIGHT
+        and body[-1, 1] > body[-2, 1]
+        and body[-1, 0] > body[-2, 0]
+    ):
         body = body[:-1]
     if body[-1, 1] > EXIT_HEIGHT > body[-2, 1]:
         share = (EXIT_HEIGHT - body[-2, 1]) / (body[-1, 1] - body[-2, 1])

@@ -42,10 +42,20 @@ def parse_form(form):
     if first[-1] in "^_":
         exit = "high" if first[-1] == "^" else "low"
         first = first[:-1]
-    return Glyph([_parse_run(part) for part in first.split("|")], [_parse_run(part) for part in late.split("|") if part.strip()], exit)
+    return Glyph(
+        [_parse_run(part) for part in first.split("|")],
+        [_parse_run(part) for part in late.split("|") if part.strip()],
+        exit,
+    )
 
 
 def _parse_run(text):
     words = text.split()
-    points = np.array([[float(number) for number in word.rstrip("!>").split(",")] for word in words])
-    return Run(points, np.array([word.endswith("!") for word in words]), sum(word.endswith(">") for word in words))
+    points = np.array(
+        [[float(number) for number in word.rstrip("!>").split(",")] for word in words]
+    )
+    return Run(
+        points,
+        np.array([word.endswith("!") for word in words]),
+        sum(word.endswith(">") for word in words),
+    )

@@ -11,8 +11,8 @@ import numpy as np
 from cursivetransformer.synthesis.glyphs import Glyph, Run
 
 SURE_JOINS = frozenset("acdehilmntu")  # letters after which hardly a hand lifts the pen
-WAVES = 3                              # of a letterform's elastic deformation, in each direction
-LIKELY_FIRST = 0.6                     # that a hand takes the first of a letter's forms
+WAVES = 3  # of a letterform's elastic deformation, in each direction
+LIKELY_FIRST = 0.6  # that a hand takes the first of a letter's forms
 
 
 @dataclass
@@ -80,12 +80,18 @@ class Writer:
 
     def _face_of(self, char):
         """The name of the face that a character is taken from: this writer's, or the first that has it; None where none has."""
-        return next((name for name in (self.face, *sorted(self._faces)) if char in self._faces[name]), None)
+        return next(
+            (name for name in (self.face, *sorted(self._faces)) if char in self._faces[name]), None
+        )
 
     def _own(self, glyph, char, rng):
         """A face's glyph, bent into this hand."""
         h = self.habits
-        waves = rng.normal(0, h.elastic / np.sqrt(WAVES), (WAVES, 2)), rng.normal(0, 1.6, (WAVES, 2)), rng.uniform(0, 2 * np.pi, WAVES)
+        waves = (
+            rng.normal(0, h.elastic / np.sqrt(WAVES), (WAVES, 2)),
+            rng.normal(0, 1.6, (WAVES, 2)),
+            rng.uniform(0, 2 * np.pi, WAVES),
+        )
         wider = h.width * np.exp(rng.normal(0, 0.05))
         taller = h.capital if char in string.ascii_uppercase or char in string.digits else 1.0
         stems = _stems(glyph)
@@ -93,15 +99,22 @@ class Writer:
         def bend(run):
             p = run.points.copy()
             if char in string.ascii_lowercase:
-                for region, stem, loop in zip((p[:, 1] > 1.2, p[:, 1] < -0.2), stems, (h.loop_up, h.loop_down)):
+                for region, stem, loop in zip(
+                    (p[:, 1] > 1.2, p[:, 1] < -0.2), stems, (h.loop_up, h.loop_down)
+                ):
                     p[region, 0] = stem + (p[region, 0] - stem) * loop
             p += np.sin(p @ waves[1].T + waves[2]) @ waves[0]
             y = p[:, 1]
-            p[:, 1] = np.where(y > 1, 1 + (y - 1) * h.ascender, np.where(y < 0, y * h.descender, y)) * taller
+            p[:, 1] = (
+                np.where(y > 1, 1 + (y - 1) * h.ascender, np.where(y < 0, y * h.descender, y))
+                * taller
+            )
             p[:, 0] *= wider * (taller + 1) / 2
             return Run(p, run.corner, run.way_in)
 
-        return Glyph([bend(run) for run in glyph.runs], [bend(run) for run in glyph.late], glyph.exit)
+        return Glyph(
+            [bend(run) for run in glyph.runs], [bend(run) for run in glyph.late], glyph.exit
+        )
 
 
 def _choose(rng, n):
@@ -112,18 +125,42 @@ def _choose(rng, n):
 def _stems(glyph):
     """x about which a glyph's loops above the x-height and below the baseline grow and shrink."""
     p = np.concatenate([run.points for run in glyph.runs])
-    return [p[region, 0].mean() if region.any() else 0.0 for region in (p[:, 1] > 1.2, p[:, 1] < -0.2)]
+    return [
+        p[region, 0].mean() if region.any() else 0.0 for region in (p[:, 1] > 1.2, p[:, 1] < -0.2)
+    ]
 
 
 def _draw_habits(rng):
-    between, lognormal = rng.uniform, lambda mean, spread: float(mean * np.exp(rng.normal(0, spread)))
+    between, lognormal = (
+        rng.uniform,
+        lambda mean, spread: float(mean * np.exp(rng.normal(0, spread))),
+    )
     restless = between(0.5, 1.3)  # an untidy hand is untidy in everything
     lifting = between(0, 0.45) if rng.random() < 0.6 else 0.0
     return HandParameters(
-        x_height=lognormal(0.14, 0.13), slant=between(-0.12, 0.75), width=lognormal(1.08, 0.14), spacing=between(0.08, 0.42),
-        ascender=lognormal(0.92, 0.22), descender=lognormal(0.92, 0.2), loop_up=between(0.15, 1.3), loop_down=between(0.3, 1.3),
-        capital=between(0.88, 1.1), tension=between(0.0, 0.55), elastic=between(0.03, 0.1), lead_in=rng.choice([0.0, 0.3, 0.95]),
-        late_marks=bool(rng.random() < 0.75), lifts=frozenset(c for c in string.ascii_lowercase if c not in SURE_JOINS and rng.random() < lifting),
-        mark_shift=between(-0.05, 0.2), interval=lognormal(0.182, 0.08), rise=rng.normal(0, 0.012),
-        wobble=0.022 * restless, size_drift=0.035 * restless, slant_drift=0.035 * restless, base_drift=0.03 * restless,
-        spacing_drift=0.05 * restless, tremor=0.006 * restless)
+        x_height=lognormal(0.14, 0.13),
+        slant=between(-0.12, 0.75),
+        width=lognormal(1.08, 0.14),
+        spacing=between(0.08, 0.42),
+        ascender=lognormal(0.92, 0.22),
+        descender=lognormal(0.92, 0.2),
+        loop_up=between(0.15, 1.3),
+        loop_down=between(0.3, 1.3),
+        capital=between(0.88, 1.1),
+        tension=between(0.0, 0.55),
+        elastic=between(0.03, 0.1),
+        lead_in=rng.choice([0.0, 0.3, 0.95]),
+        late_marks=bool(rng.random() < 0.75),
+        lifts=frozenset(
+            c for c in string.ascii_lowercase if c not in SURE_JOINS and rng.random() < lifting
+        ),
+        mark_shift=between(-0.05, 0.2),
+        interval=lognormal(0.182, 0.08),
+        rise=rng.normal(0, 0.012),
+        wobble=0.022 * restless,
+        size_drift=0.035 * restless,
+        slant_drift=0.035 * restless,
+        base_drift=0.03 * restless,
+        spacing_drift=0.05 * restless,
+        tremor=0.006 * restless,
+    )

@@ -9,12 +9,14 @@ import numpy as np
 
 from cursivetransformer.ink.curves import hermite
 
-SEGMENT_SAMPLES = 10         # of the curve between two control points, before points are taken by time
-STRAIGHTEST = 0.5            # curvature, in 1/x-height, below which a hand moves no faster
-SLOWEST = 0.22               # speed, as a share of that on a straight, that a hand keeps in a corner
+SEGMENT_SAMPLES = 10  # of the curve between two control points, before points are taken by time
+STRAIGHTEST = 0.5  # curvature, in 1/x-height, below which a hand moves no faster
+SLOWEST = 0.22  # speed, as a share of that on a straight, that a hand keeps in a corner
 _U = np.arange(SEGMENT_SAMPLES) / SEGMENT_SAMPLES
 # Hermite's basis for the two ends and the two tangents of a segment, (SEGMENT_SAMPLES, 4).
-_HERMITE = np.stack([2 * _U**3 - 3 * _U**2 + 1, _U**3 - 2 * _U**2 + _U, -2 * _U**3 + 3 * _U**2, _U**3 - _U**2], 1)
+_HERMITE = np.stack(
+    [2 * _U**3 - 3 * _U**2 + 1, _U**3 - 2 * _U**2 + _U, -2 * _U**3 + 3 * _U**2, _U**3 - _U**2], 1
+)
 
 
 def curve(points, corner, tension=0.0):

@@ -17,15 +17,18 @@ from cursivetransformer.synthesis.hand import Writer
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.utils.errors import UserError
 
-FRESH = 5                 # stream of random numbers of a run's seed, after those of `recognizer_training.py`
+FRESH = 5  # stream of random numbers of a run's seed, after those of `recognizer_training.py`
 WORDS_OF_A_STRANGER = 25  # that a new writer writes before the next one comes
 FIRST_STRANGER = 1_000_000  # seed of new writers, far from those of banks
 
 
 def named_writers(words, faces):
     """The synthetic writers of a bank's words, as their entries name them; recorded words have none."""
-    known = {word.author: (word.metadata["writerSeed"], word.metadata.get("marks", "auto")) for word in words
-             if isinstance(word.metadata.get("writerSeed"), int)}
+    known = {
+        word.author: (word.metadata["writerSeed"], word.metadata.get("marks", "auto"))
+        for word in words
+        if isinstance(word.metadata.get("writerSeed"), int)
+    }
     return [Writer(name, seed, faces, marks) for name, (seed, marks) in sorted(known.items())]
 
 
@@ -39,11 +42,15 @@ def write_fresh(words, config, number):
     known = named_writers(words, faces)
     prompts = make_prompts(WordbankSettings(size=config.synthetic_words, least=0, pairs=0), rng)
     n_known = round(config.synthetic_named_fraction * len(prompts)) if known else 0
-    fresh = [write_word(known[i % len(known)], text, rng) for i, text in enumerate(prompts[:n_known])]
+    fresh = [
+        write_word(known[i % len(known)], text, rng) for i, text in enumerate(prompts[:n_known])
+    ]
     for start in range(n_known, len(prompts), WORDS_OF_A_STRANGER):
         seed = FIRST_STRANGER + number * config.synthetic_words + start
         stranger = Writer(f"stranger {seed}", seed, faces)
-        fresh += [write_word(stranger, text, rng) for text in prompts[start:start + WORDS_OF_A_STRANGER]]
+        fresh += [
+            write_word(stranger, text, rng) for text in prompts[start : start + WORDS_OF_A_STRANGER]
+        ]
     return fresh
 
 
@@ -52,7 +59,9 @@ class FreshInk:
 
     def __init__(self, words, config):
         # Only what `named_writers` needs crosses to the other process.
-        self._words = list({word.author: word for word in words if "writerSeed" in word.metadata}.values())
+        self._words = list(
+            {word.author: word for word in words if "writerSeed" in word.metadata}.values()
+        )
         self._config = config
         # A process that starts anew, since forking one that runs threads, as torch does, may lock.
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _ignore_ctrl_c)
@@ -67,7 +76,9 @@ class FreshInk:
             self._next = number + 1, self._submit(number + 1)
             return future.result()
         except BrokenProcessPool as error:
-            raise UserError("the process that writes fresh ink was killed, perhaps for want of memory; --resume goes on from the last checkpoint") from error
+            raise UserError(
+                "the process that writes fresh ink was killed, perhaps for want of memory; --resume goes on from the last checkpoint"
+            ) from error
 
     def _submit(self, number):
         future = self._pool.submit(write_fresh, self._words, self._config, number)

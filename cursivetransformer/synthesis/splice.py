@@ -18,20 +18,22 @@ import numpy as np
 from cursivetransformer.bank.word import Word
 from cursivetransformer.data.eval_texts import kind_of
 
-UNMARKED = frozenset("abcdeghklmnopqrsuvwyz")  # letters without a dot or cross, within which a word may be cut
-LONGEST = 12            # characters of a spliced word: few recorded ones have more
-ROUNDS = 3              # in which spliced words are spliced again
-HEIGHT_STEP = 0.02      # between two pens at a cut: what costs as much as ...
-TURN = 0.35             # ... so many radians between their ways, or ...
-PHASE = 0.25            # ... so much of the letter's width between their places in it, or ...
-PATH_PHASE = 0.08       # ... so much of the pen's way through it
-MOST_COST = 3.0         # of a cut that is good enough
-OVERHANG = 0.4          # letter widths that a stroke may reach over the border to a letter that the pen was lifted before
-NOT_WRITTEN = 0.75      # of the way from the border to the middle of that letter, which a stroke goes that has not written it
-NEAR = 0.35             # letter widths about a border within which the stroke from one letter to the next may be cut
-EASED = 12              # points over which the second word's height comes to be its own
-WITHIN = 0.6            # share of cuts that are within a letter, where one can be
-TRIES = 30              # pairs of words looked at for a word
+UNMARKED = frozenset(
+    "abcdeghklmnopqrsuvwyz"
+)  # letters without a dot or cross, within which a word may be cut
+LONGEST = 12  # characters of a spliced word: few recorded ones have more
+ROUNDS = 3  # in which spliced words are spliced again
+HEIGHT_STEP = 0.02  # between two pens at a cut: what costs as much as ...
+TURN = 0.35  # ... so many radians between their ways, or ...
+PHASE = 0.25  # ... so much of the letter's width between their places in it, or ...
+PATH_PHASE = 0.08  # ... so much of the pen's way through it
+MOST_COST = 3.0  # of a cut that is good enough
+OVERHANG = 0.4  # letter widths that a stroke may reach over the border to a letter that the pen was lifted before
+NOT_WRITTEN = 0.75  # of the way from the border to the middle of that letter, which a stroke goes that has not written it
+NEAR = 0.35  # letter widths about a border within which the stroke from one letter to the next may be cut
+EASED = 12  # points over which the second word's height comes to be its own
+WITHIN = 0.6  # share of cuts that are within a letter, where one can be
+TRIES = 30  # pairs of words looked at for a word
 
 
 @dataclass
@@ -47,16 +49,26 @@ class AlignedWord:
 
     def __post_init__(self):
         points, text = self.word.points, self.word.text
-        self.borders = np.concatenate([[-np.inf], (self.places[1:] + self.places[:-1]) / 2, [np.inf]])
+        self.borders = np.concatenate(
+            [[-np.inf], (self.places[1:] + self.places[:-1]) / 2, [np.inf]]
+        )
         self.width = np.ptp(points[:, 0]) / len(text)
-        self.stroke = np.append(0, np.cumsum(points[:-1, 2] == 0))  # (n,) the number of each point's stroke
+        self.stroke = np.append(
+            0, np.cumsum(points[:-1, 2] == 0)
+        )  # (n,) the number of each point's stroke
         parts = np.split(points[:, 0], np.flatnonzero(points[:-1, 2] == 0) + 1)
         self.spans = np.array([(x.min(), x.max()) for x in parts])
         self.middles = np.array([x.mean() for x in parts])
         self.late = late_strokes(self.spans, self.middles, self.places)
-        self.inside = (points[:, 2] == 1) & ~self.late[self.stroke] & np.append(False, points[:-1, 2] == 1)  # no end of a stroke
+        self.inside = (
+            (points[:, 2] == 1) & ~self.late[self.stroke] & np.append(False, points[:-1, 2] == 1)
+        )  # no end of a stroke
         x, borders = points[:, 0], self.borders
-        self.letters = {i: np.flatnonzero(self.inside & (x > borders[i]) & (x < borders[i + 1])) for i, char in enumerate(text) if char in UNMARKED}
+        self.letters = {
+            i: np.flatnonzero(self.inside & (x > borders[i]) & (x < borders[i + 1]))
+            for i, char in enumerate(text)
+            if char in UNMARKED
+        }
         self.letters = {i: points for i, points in self.letters.items() if len(points)}
         self.gaps = [k for k in range(len(text) + 1) if self._is_gap(k)]
 
@@ -67,15 +79,25 @@ class AlignedWord:
         left = self.middles < border
         # A stroke that reaches the middle of the letter behind has written that too, as the stem of an i that is dotted next.
         reach = min(room, NOT_WRITTEN * (self.places[k] - border))
-        return left.any() and not left.all() and self.spans[left, 1].max() < border + reach and self.spans[~left, 0].min() > border - room
+        return (
+            left.any()
+            and not left.all()
+            and self.spans[left, 1].max() < border + reach
+            and self.spans[~left, 0].min() > border - room
+        )
 
     def ligature(self, k):
         """The points (n,) at which the stroke over the border k may be cut."""
-        return np.flatnonzero(self.inside & (abs(self.word.points[:, 0] - self.borders[k]) < NEAR * self.width))
+        return np.flatnonzero(
+            self.inside & (abs(self.word.points[:, 0] - self.borders[k]) < NEAR * self.width)
+        )
 
     def strokes(self, chosen):
         """The points (n, 3) of each of the strokes `chosen`, a mask, that are not late, and of those that are."""
-        return [[self.word.points[self.stroke == s] for s in np.flatnonzero(chosen & kind)] for kind in (~self.late, self.late)]
+        return [
+            [self.word.points[self.stroke == s] for s in np.flatnonzero(chosen & kind)]
+            for kind in (~self.late, self.late)
+        ]
 
 
 def late_strokes(spans, middles, places):
@@ -115,7 +137,13 @@ class _Places:
     """Where the words of a pool can be cut, by what goes together there."""
 
     def __init__(self, pool):
-        self.pool, self.plain, self.letters, self.gaps, self.marks = pool, [one for one in pool if one.letters], {}, {}, []
+        self.pool, self.plain, self.letters, self.gaps, self.marks = (
+            pool,
+            [one for one in pool if one.letters],
+            {},
+            {},
+            [],
+        )
         for one in pool:
             for j in one.letters:
                 self.letters.setdefault(one.word.text[j], []).append((one, j))
@@ -139,7 +167,9 @@ class _Places:
         if not others:
             return None
         b, m = _one_of(rng, others)
-        return set_side_by_side(a, k, b, m) if a is not b and _fits(k + len(b.word.text) - m) else None
+        return (
+            set_side_by_side(a, k, b, m) if a is not b and _fits(k + len(b.word.text) - m) else None
+        )
 
 
 def _one_of(rng, items):
@@ -152,13 +182,38 @@ def _fits(length):
 
 def joined_within(a, i, b, j):
     """What a's characters up to i and b's from j on make, cut within both characters at the best of their points; None where none is good."""
-    return _joined(a, a.letters[i], i + 1, b, b.letters[j], j + 1, [(_phases(a, i), _phases(b, j), PHASE), (_path_phases(a, i), _path_phases(b, j), PATH_PHASE)])
+    return _joined(
+        a,
+        a.letters[i],
+        i + 1,
+        b,
+        b.letters[j],
+        j + 1,
+        [
+            (_phases(a, i), _phases(b, j), PHASE),
+            (_path_phases(a, i), _path_phases(b, j), PATH_PHASE),
+        ],
+    )
 
 
 def joined_on_the_way(a, k, b, m):
     """What a's first k characters and b's from m on make, cut on the strokes that lead over both borders; None where they do not go together."""
     at, to = a.ligature(k), b.ligature(m)
-    return _joined(a, at, k, b, to, m, [((a.word.points[at, 0] - a.borders[k]) / a.width, (b.word.points[to, 0] - b.borders[m]) / b.width, PHASE)])
+    return _joined(
+        a,
+        at,
+        k,
+        b,
+        to,
+        m,
+        [
+            (
+                (a.word.points[at, 0] - a.borders[k]) / a.width,
+                (b.word.points[to, 0] - b.borders[m]) / b.width,
+                PHASE,
+            )
+        ],
+    )
 
 
 def _joined(a, at, k, b, to, m, phases):
@@ -168,7 +223,9 @@ def _joined(a, at, k, b, to, m, phases):
     """
     p, q = a.word.points, b.word.points
     turn = _ways(p, at)[:, None] - _ways(q, to)
-    cost = (p[at, 1][:, None] - q[to, 1]) ** 2 / HEIGHT_STEP**2 + np.angle(np.exp(1j * turn)) ** 2 / TURN**2
+    cost = (p[at, 1][:, None] - q[to, 1]) ** 2 / HEIGHT_STEP**2 + np.angle(
+        np.exp(1j * turn)
+    ) ** 2 / TURN**2
     for one, other, step in phases:
         cost += (one[:, None] - other) ** 2 / step**2
     if not cost.size or cost.min() > MOST_COST:
@@ -179,15 +236,17 @@ def _joined(a, at, k, b, to, m, phases):
     main, marks = begun(a, last)
     after = np.arange(len(b.late)) > b.stroke[first]
     q_main, q_marks = b.strokes(after & (~b.late | (b.middles > q[first, 0])))
-    rest = q[first + 1:][b.stroke[first + 1:] == b.stroke[first]].copy()
+    rest = q[first + 1 :][b.stroke[first + 1 :] == b.stroke[first]].copy()
     rest[:, 1] += np.maximum(0, 1 - np.arange(len(rest)) / EASED) * (p[last, 1] - q[first, 1])
     return _made(a, k, b, m, [main], [rest, *q_main], marks, q_marks, p[last, 0] - q[first, 0])
 
 
 def begun(one, last):
     """The points of a `AlignedWord` up to `last`, and the marks that are drawn later over them."""
-    _, marks = one.strokes((np.arange(len(one.late)) > one.stroke[last]) & (one.middles < one.word.points[last, 0]))
-    return one.word.points[:last + 1], marks
+    _, marks = one.strokes(
+        (np.arange(len(one.late)) > one.stroke[last]) & (one.middles < one.word.points[last, 0])
+    )
+    return one.word.points[: last + 1], marks
 
 
 def set_side_by_side(a, k, b, m):
@@ -199,15 +258,27 @@ def set_side_by_side(a, k, b, m):
     else:
         distance = b.spans[~b_left, 0].min() - b.spans[b_left, 1].max()
     (p_main, p_marks), (q_main, q_marks) = a.strokes(a_left), b.strokes(~b_left)
-    return _made(a, k, b, m, p_main, q_main, p_marks, q_marks, right + distance - b.spans[~b_left, 0].min())
+    return _made(
+        a, k, b, m, p_main, q_main, p_marks, q_marks, right + distance - b.spans[~b_left, 0].min()
+    )
 
 
 def _made(a, k, b, m, p_main, q_main, p_marks, q_marks, moved):
     """The `AlignedWord` of a's first k characters and b's from m on, each a list of parts (n, 3), late marks apart, which come last; moved: how
     far b's go along x."""
     shift = np.array([moved, 0, 0], np.float32)
-    parts = [*p_main, *(part + shift for part in q_main), *p_marks, *(part + shift for part in q_marks)]
-    return made_of(parts, a.word.text[:k] + b.word.text[m:], a.word.author, np.concatenate([a.places[:k], b.places[m:] + moved]))
+    parts = [
+        *p_main,
+        *(part + shift for part in q_main),
+        *p_marks,
+        *(part + shift for part in q_marks),
+    ]
+    return made_of(
+        parts,
+        a.word.text[:k] + b.word.text[m:],
+        a.word.author,
+        np.concatenate([a.places[:k], b.places[m:] + moved]),
+    )
 
 
 def made_of(parts, text, author, places):
@@ -228,7 +299,7 @@ def _ways(points, at):
 def _phases(one, i):
     """How far within character i each point lies at which it may be cut, by x: 0 at its left border, 1 at its right one."""
     x = one.word.points[:, 0]
-    left, right = np.clip(one.borders[i:i + 2], x.min(), x.max())
+    left, right = np.clip(one.borders[i : i + 2], x.min(), x.max())
     return (x[one.letters[i]] - left) / max(right - left, 1e-6)
 
 

@@ -18,15 +18,31 @@ from cursivetransformer.synthesis.fonts import load_faces
 from cursivetransformer.synthesis.hand import Writer
 from cursivetransformer.utils.errors import UserError
 
-NAMES = ("Ada", "Ben", "Cleo", "Dov", "Edith", "Finn", "Greta", "Hugo", "Iris", "Jonas", "Kaya", "Leo")
-METADATA = {"synthetic": True, "source": "cursivetransformer.synth: written by a program, in the hand of no person"}
+NAMES = (
+    "Ada",
+    "Ben",
+    "Cleo",
+    "Dov",
+    "Edith",
+    "Finn",
+    "Greta",
+    "Hugo",
+    "Iris",
+    "Jonas",
+    "Kaya",
+    "Leo",
+)
+METADATA = {
+    "synthetic": True,
+    "source": "cursivetransformer.synth: written by a program, in the hand of no person",
+}
 # The canvas of the synthetic recorder: its pixels are round decimal fractions of it, which keeps banks small.
 RECORDER_STEP = 1 / 500  # canvas heights, a pixel
-ASPECT = 5               # width by height, or a multiple of that for a long word
+ASPECT = 5  # width by height, or a multiple of that for a long word
 RECORDER_BASELINE = 0.666
 JOINED = frozenset(string.ascii_lowercase)  # what a letter goes over into
-DIGITS = 4               # of a point's fractions of the canvas: all that its pixels have
-APART = 0.14             # between letters that are not joined, beside the hand's spacing
+DIGITS = 4  # of a point's fractions of the canvas: all that its pixels have
+APART = 0.14  # between letters that are not joined, beside the hand's spacing
 LEAD_IN = (-0.22, -0.3)  # of an upstroke's start from the first point of a letter's way in
 
 
@@ -35,7 +51,9 @@ def write_word(writer, text, rng):
     character that no face has."""
     h = writer.habits
     runs, finished = _lay_out(writer, text, rng), []
-    knots = max(3, int(max(points[:, 0].max() for points, _ in runs)) + 2)  # one for each x-height of the word
+    knots = max(
+        3, int(max(points[:, 0].max() for points, _ in runs)) + 2
+    )  # one for each x-height of the word
     slant = h.slant + motion.drift(rng, knots, h.slant_drift)
     base = h.rise * np.arange(knots) + motion.drift(rng, knots, h.base_drift)
     size = h.x_height * np.exp(motion.drift(rng, knots, h.size_drift) + rng.normal(0, h.size_drift))
@@ -92,8 +110,11 @@ def _lay_out(writer, text, rng):
             else:
                 pen.lift()
             pen.draw(points, corner)
-        marks = [(_placed(run, origin, scale, h, rng) + (h.mark_shift, 0), run.corner) for run in glyph.late]
-        goes_on = glyph.exit and char not in h.lifts and text[i + 1:i + 2] in JOINED
+        marks = [
+            (_placed(run, origin, scale, h, rng) + (h.mark_shift, 0), run.corner)
+            for run in glyph.late
+        ]
+        goes_on = glyph.exit and char not in h.lifts and text[i + 1 : i + 2] in JOINED
         if not goes_on or (marks and not h.late_marks):
             pen.lift()
         if h.late_marks:
@@ -134,29 +155,55 @@ def write_bank(prompts, writers, seed):
         writer = writers[i % len(writers)]
         word = write_word(writer, text, np.random.default_rng([seed, i]))
         aspect = ASPECT * int(np.ceil((word.points[:, 0].max() + 0.1) / ASPECT))
-        word.metadata.update(METADATA, faces=writer.faces_used(text), writerSeed=writer.seed, marks=writer.marks, aspectRatio=aspect, baseline=RECORDER_BASELINE)
+        word.metadata.update(
+            METADATA,
+            faces=writer.faces_used(text),
+            writerSeed=writer.seed,
+            marks=writer.marks,
+            aspectRatio=aspect,
+            baseline=RECORDER_BASELINE,
+        )
         yield word
 
 
 def make_writers(faces, n, first_seed=1, marks="auto"):
     """`n` writers with the seeds from `first_seed` on, named after people as far as there are names. marks: as the setting."""
-    return [Writer(NAMES[seed - 1] if 1 <= seed <= len(NAMES) else f"writer {seed}", seed, faces, marks) for seed in range(first_seed, first_seed + n)]
+    return [
+        Writer(NAMES[seed - 1] if 1 <= seed <= len(NAMES) else f"writer {seed}", seed, faces, marks)
+        for seed in range(first_seed, first_seed + n)
+    ]
 
 
 def save_bank(config, say=print):
     """Write what `config` (a `SynthSettings`) asks for: a bank, a sheet of hands, or both. Raises `UserError`."""
     if not config.out and not config.sheet:
-        raise UserError("nothing to write: give --out BANK.json.zip, or --sheet PICTURE.png, or both")
+        raise UserError(
+            "nothing to write: give --out BANK.json.zip, or --sheet PICTURE.png, or both"
+        )
     faces = load_faces(config.fonts)
     writers = make_writers(faces, config.writers, config.first_writer, config.marks)
     prompts = read_lines(config.prompts or PROMPTS)
     if config.words:
         prompts = [prompts[i % len(prompts)] for i in range(config.words)]
-    lacking = sorted({char for char in "".join(prompts + [config.text]) if char != " " and writers[0].glyph(char) is None})
+    lacking = sorted(
+        {
+            char
+            for char in "".join(prompts + [config.text])
+            if char != " " and writers[0].glyph(char) is None
+        }
+    )
     if lacking:
-        raise UserError(f"no face of {config.fonts} has {' '.join(lacking)}; write without, or give another face")
+        raise UserError(
+            f"no face of {config.fonts} has {' '.join(lacking)}; write without, or give another face"
+        )
     if config.out:
-        words = tqdm(write_bank(prompts, writers, config.seed), total=len(prompts), unit="word", disable=None, leave=False)
+        words = tqdm(
+            write_bank(prompts, writers, config.seed),
+            total=len(prompts),
+            unit="word",
+            disable=None,
+            leave=False,
+        )
         write_entries(config.out, (word_to_entry(word, DIGITS) for word in words))
         say(f"{config.out}: {len(prompts)} words by {len(writers)} synthetic writers")
     if config.sheet:
@@ -166,4 +213,7 @@ def save_bank(config, say=print):
 
 def _line(writer, text):
     """The words of a text in a writer's hand, each writing its own."""
-    return [write_word(writer, word, np.random.default_rng([writer.seed, i])).points for i, word in enumerate(text.split())]
+    return [
+        write_word(writer, word, np.random.default_rng([writer.seed, i])).points
+        for i, word in enumerate(text.split())
+    ]

@@ -13,7 +13,9 @@ import torch.distributed as dist
 
 from cursivetransformer.utils.errors import UserError
 
-LONGEST_WAIT = timedelta(minutes=30)  # for another process, which may be evaluating, fetching or drawing
+LONGEST_WAIT = timedelta(
+    minutes=30
+)  # for another process, which may be evaluating, fetching or drawing
 
 
 class Processes:
@@ -41,12 +43,16 @@ class ManyProcesses(Processes):
         # for ever, with its threads; one that still lets go of a tensor while Python ends takes the process down.
         import torch.distributed.nn.functional  # noqa: F401 - imported while there is no group yet
 
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=LONGEST_WAIT)
+        dist.init_process_group(
+            "nccl" if device.startswith("cuda") else "gloo", timeout=LONGEST_WAIT
+        )
         self.rank, self.size, self.device = dist.get_rank(), dist.get_world_size(), device
         self.first = self.rank == 0
 
     def all_reduce(self, tensors):
-        flat = torch.cat([t.detach().flatten().float() for t in tensors])  # one message instead of one a tensor
+        flat = torch.cat(
+            [t.detach().flatten().float() for t in tensors]
+        )  # one message instead of one a tensor
         with _told_if_another_died():
             dist.all_reduce(flat)
         for t, part in zip(tensors, flat.split([t.numel() for t in tensors])):
@@ -72,12 +78,16 @@ def processes(config):
         yield Processes(), config.device
         return
     if config.batch_size % size:
-        raise UserError(f"--batch_size {config.batch_size} does not divide by the {size} processes that torchrun started; every one takes an equal share")
+        raise UserError(
+            f"--batch_size {config.batch_size} does not divide by the {size} processes that torchrun started; every one takes an equal share"
+        )
     device = config.device
     if device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         if int(os.environ["LOCAL_RANK"]) >= torch.cuda.device_count():
-            raise UserError(f"torchrun started more processes than the {torch.cuda.device_count()} GPUs here; give --nproc_per_node={torch.cuda.device_count()}")
+            raise UserError(
+                f"torchrun started more processes than the {torch.cuda.device_count()} GPUs here; give --nproc_per_node={torch.cuda.device_count()}"
+            )
         torch.cuda.set_device(device)
     group = ManyProcesses(device)
     try:
@@ -92,5 +102,7 @@ def _told_if_another_died():
     try:
         yield
     except RuntimeError as error:  # gloo's and NCCL's errors are RuntimeErrors
-        raise UserError(f"another process of this training ended; what it said stands above ({str(error).splitlines()[0][:120]}); "
-                        "continue with --resume, with any number of processes") from error
+        raise UserError(
+            f"another process of this training ended; what it said stands above ({str(error).splitlines()[0][:120]}); "
+            "continue with --resume, with any number of processes"
+        ) from error

@@ -47,21 +47,27 @@ from cursivetransformer.training.train_recognizer import (
 )
 from cursivetransformer.utils.errors import UserError
 
-BASE = "base"            # what --finetune calls the model that ships
-BASE_BANK = "starter"    # of which its hands are
-X_HEIGHT = 0.14          # canvas heights: of the base's hands, in the middle
-DENSITY = 4.07           # points that are kept in an x-height of ink, as in the ink that the base learnt
-LEAST_HELD_OUT, HELD_OUT_SHARES = 5, (0.05, 0.2)  # words that are held out, and of a large and a small bank the share
+BASE = "base"  # what --finetune calls the model that ships
+BASE_BANK = "starter"  # of which its hands are
+X_HEIGHT = 0.14  # canvas heights: of the base's hands, in the middle
+DENSITY = 4.07  # points that are kept in an x-height of ink, as in the ink that the base learnt
+LEAST_HELD_OUT, HELD_OUT_SHARES = (
+    5,
+    (0.05, 0.2),
+)  # words that are held out, and of a large and a small bank the share
 RECOGNIZER_STEPS, RECOGNIZER_RATE, RECOGNIZER_FRACTION = 300, 0.003, 0.6
 # Of what is trained on and how long, between few words and many, evenly in the logarithm of their number.
 FEW_AND_MANY = (25, 100, 800, 2700)
 STEPS = (600, 800, 1300, 3500)
-OWN_SHARES, SPLICE_SHARES = (0.05, 0.1, 0.4, 0.92), (0.75, 0.7, 0.45, 0.0)  # the rest is what the base learnt
+OWN_SHARES, SPLICE_SHARES = (
+    (0.05, 0.1, 0.4, 0.92),
+    (0.75, 0.7, 0.45, 0.0),
+)  # the rest is what the base learnt
 SPLICE_WORDS = 8000
 EVALUATIONS, READ_WORDS = 10, 150
-BEST_FROM = 0.7          # of the steps: while the rate is high, a good reading is luck
-MOST_TOKENS = 2400       # of a word: 60 letters; what is longer is left out
-CHECKED = 100            # words of a hand that are enough to tell it from another
+BEST_FROM = 0.7  # of the steps: while the rate is high, a good reading is luck
+MOST_TOKENS = 2400  # of a word: 60 letters; what is longer is left out
+CHECKED = 100  # words of a hand that are enough to tell it from another
 
 
 @dataclass
@@ -82,13 +88,29 @@ def chosen_settings(config, words):
     """The settings of a run that adapts a model, with all that was not given chosen by the bank's words. Raises `UserError`."""
     n = len(words)
     if n < LEAST_WORDS:
-        raise UserError(f"{config.dataset_name}: {advise(words)[0][0]}; `cursive bank advise {config.dataset_name}` writes a list "
-                        f"of what to record for the recording page")
-    chosen = {"start_from": source_path(config.finetune), "replay": BASE_BANK, **bank_settings(words), **recipe(n)}
+        raise UserError(
+            f"{config.dataset_name}: {advise(words)[0][0]}; `cursive bank advise {config.dataset_name}` writes a list "
+            f"of what to record for the recording page"
+        )
+    chosen = {
+        "start_from": source_path(config.finetune),
+        "replay": BASE_BANK,
+        **bank_settings(words),
+        **recipe(n),
+    }
     chosen["downsample_mean"] = dropped_share(words, chosen["ink_scale"])
-    rate = config.downsample_mean if "downsample_mean" in config.explicit else chosen["downsample_mean"]
-    chosen["max_seq_length"] = max(config.max_seq_length, *(longest_tokens(word, rate - config.downsample_width / 2) for word in words))
-    return configs.replace(config, **{name: value for name, value in chosen.items() if name not in config.explicit})
+    rate = (
+        config.downsample_mean
+        if "downsample_mean" in config.explicit
+        else chosen["downsample_mean"]
+    )
+    chosen["max_seq_length"] = max(
+        config.max_seq_length,
+        *(longest_tokens(word, rate - config.downsample_width / 2) for word in words),
+    )
+    return configs.replace(
+        config, **{name: value for name, value in chosen.items() if name not in config.explicit}
+    )
 
 
 def recognizer_settings(config):
@@ -96,14 +118,27 @@ def recognizer_settings(config):
     if not config.finetune:
         return config
     words, _ = load_banks(config.dataset_name, config.strict, lambda sentence: None)
-    chosen = {"start_from": str(SHIPPED_RECOGNIZERS / BASE_BANK) if config.finetune == BASE else config.finetune, "replay": BASE_BANK, "own_fraction": RECOGNIZER_FRACTION,
-              "max_steps": RECOGNIZER_STEPS, "learning_rate": RECOGNIZER_RATE, **bank_settings(words)}
-    return dataclasses.replace(config, **{name: value for name, value in chosen.items() if name not in config.explicit})
+    chosen = {
+        "start_from": str(SHIPPED_RECOGNIZERS / BASE_BANK)
+        if config.finetune == BASE
+        else config.finetune,
+        "replay": BASE_BANK,
+        "own_fraction": RECOGNIZER_FRACTION,
+        "max_steps": RECOGNIZER_STEPS,
+        "learning_rate": RECOGNIZER_RATE,
+        **bank_settings(words),
+    }
+    return dataclasses.replace(
+        config, **{name: value for name, value in chosen.items() if name not in config.explicit}
+    )
 
 
 def bank_settings(words):
     """How a bank is brought to the model's size, and how many of its words are held out: settings that models and recognizers of it share."""
-    return {"ink_scale": scale_of(words), "test_fraction": float(np.clip(LEAST_HELD_OUT / len(words), *HELD_OUT_SHARES))}
+    return {
+        "ink_scale": scale_of(words),
+        "test_fraction": float(np.clip(LEAST_HELD_OUT / len(words), *HELD_OUT_SHARES)),
+    }
 
 
 def scale_of(words):
@@ -114,15 +149,33 @@ def scale_of(words):
 
 def recipe(n):
     """How long and on what a model is trained that adapts to `n` words: settings by name."""
-    steps, own_fraction, splice_fraction = (float(np.interp(np.log(n), np.log(FEW_AND_MANY), values)) for values in (STEPS, OWN_SHARES, SPLICE_SHARES))
-    return {"max_steps": int(steps), "log_every": max(50, int(steps) // EVALUATIONS), "monitor": "reading", "monitor_start": BEST_FROM, "read_words": READ_WORDS,
-            "cooldown_fraction": 0.9, "own_fraction": round(own_fraction, 2), "splice_fraction": round(splice_fraction, 2), "splice_words": SPLICE_WORDS,
-            "shear_width": 0.1, "scale_width": 0.1, "rotation_width": 0.02}
+    steps, own_fraction, splice_fraction = (
+        float(np.interp(np.log(n), np.log(FEW_AND_MANY), values))
+        for values in (STEPS, OWN_SHARES, SPLICE_SHARES)
+    )
+    return {
+        "max_steps": int(steps),
+        "log_every": max(50, int(steps) // EVALUATIONS),
+        "monitor": "reading",
+        "monitor_start": BEST_FROM,
+        "read_words": READ_WORDS,
+        "cooldown_fraction": 0.9,
+        "own_fraction": round(own_fraction, 2),
+        "splice_fraction": round(splice_fraction, 2),
+        "splice_words": SPLICE_WORDS,
+        "shear_width": 0.1,
+        "scale_width": 0.1,
+        "rotation_width": 0.02,
+    }
 
 
 def dropped_share(words, scale):
     """The share of points to drop so that as many are left for each length of ink as in what the base learnt."""
-    length = sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for word in words for stroke in split_strokes(word.points))
+    length = sum(
+        np.hypot(*np.diff(stroke, axis=0).T).sum()
+        for word in words
+        for stroke in split_strokes(word.points)
+    )
     points = sum(len(word.points) for word in words)
     return float(np.clip(round(1 - DENSITY * scale * length / X_HEIGHT / points, 2), 0.05, 0.9))
 
@@ -136,15 +189,30 @@ def longest_tokens(word, rate):
 def replayed(config, words, warn):
     """The words of the bank `config.replay`; an author there who is called like one of `words` is another one."""
     own = {word.author for word in words}
-    return [dataclasses.replace(word, author=namesake(word.author)) if config.finetune and word.author in own else word
-            for word in load_banks(config.replay, config.strict, warn)[0]] if config.replay else []
+    return (
+        [
+            dataclasses.replace(word, author=namesake(word.author))
+            if config.finetune and word.author in own
+            else word
+            for word in load_banks(config.replay, config.strict, warn)[0]
+        ]
+        if config.replay
+        else []
+    )
 
 
 def known_hands(source, words, adapting):
     """{name: number in the model of the checkpoint `source`} of its authors; where a hand is adapted to, one who is called like an author
     of `words` is another one, unless the checkpoint has learnt that author's ink already."""
-    own = {word.author for word in words} - set(source.origin.get("recorded", {})) if adapting else set()
-    return {namesake(name) if name in own else name: number for name, number in numbers_of(source.model.config.authors).items()}
+    own = (
+        {word.author for word in words} - set(source.origin.get("recorded", {}))
+        if adapting
+        else set()
+    )
+    return {
+        namesake(name) if name in own else name: number
+        for name, number in numbers_of(source.model.config.authors).items()
+    }
 
 
 def namesake(name):
@@ -157,20 +225,49 @@ def learn_hand(config, loader, replay, digest, warn, progress=True):
 
     Where that model has no recognizer, one is trained from nothing. replay: words that are trained on beside; digest: of the bank.
     """
-    settings = configs.get_recognizer_args(use_argparse=False, dataset_name=config.dataset_name, start_from=config.start_from, replay=config.replay, seed=config.seed,
-                                       own_fraction=RECOGNIZER_FRACTION, max_steps=RECOGNIZER_STEPS, learning_rate=RECOGNIZER_RATE, ink_scale=config.ink_scale, device=config.device)
+    settings = configs.get_recognizer_args(
+        use_argparse=False,
+        dataset_name=config.dataset_name,
+        start_from=config.start_from,
+        replay=config.replay,
+        seed=config.seed,
+        own_fraction=RECOGNIZER_FRACTION,
+        max_steps=RECOGNIZER_STEPS,
+        learning_rate=RECOGNIZER_RATE,
+        ink_scale=config.ink_scale,
+        device=config.device,
+    )
     before = source_recognizer(config)
     warn("a recognizer learns the hand ...")
-    words, held_out = ([loader.words[i] for i in ids] for ids in (loader.train_ids, loader.test_ids))
-    wanted, chosen = plan_recognizer(words, alphabet_of(words + held_out + replay), digest, settings, SELECTION, before, warn)
-    recognizer = train_recognizer(dataclasses.replace(wanted, test_fraction=config.test_fraction), chosen, replay, settings, 0, before, progress)
+    words, held_out = (
+        [loader.words[i] for i in ids] for ids in (loader.train_ids, loader.test_ids)
+    )
+    wanted, chosen = plan_recognizer(
+        words, alphabet_of(words + held_out + replay), digest, settings, SELECTION, before, warn
+    )
+    recognizer = train_recognizer(
+        dataclasses.replace(wanted, test_fraction=config.test_fraction),
+        chosen,
+        replay,
+        settings,
+        0,
+        before,
+        progress,
+    )
     warn(f"the recognizer of the hand: {measure_recognizer(recognizer, held_out)}")
     recorded = {}
     for word in loader.words:
         recorded.setdefault(word.author, set()).update(word.text)
-    return Hand(recognizer_state(recognizer), {
-        "base": Path(config.start_from).name, "base_digest": file_digest(Path(config.start_from)), "bank": config.dataset_name, "words": len(loader.words),
-        "recorded": {name: "".join(sorted(chars)) for name, chars in recorded.items()}})
+    return Hand(
+        recognizer_state(recognizer),
+        {
+            "base": Path(config.start_from).name,
+            "base_digest": file_digest(Path(config.start_from)),
+            "bank": config.dataset_name,
+            "words": len(loader.words),
+            "recorded": {name: "".join(sorted(chars)) for name, chars in recorded.items()},
+        },
+    )
 
 
 def source_recognizer(config):
@@ -195,7 +292,15 @@ def init_author_embeddings(config, model, loader):
         ids = loader.train_ids[loader.author_numbers[loader.train_ids] == number][:CHECKED]
         if len(ids):
             batches = loader.batches(ids)
-            losses = [estimate_loss(lambda batch: model.nll(dataclasses.replace(batch, authors=torch.full_like(batch.authors, one))), batches)[0] for one in old]
+            losses = [
+                estimate_loss(
+                    lambda batch: model.nll(
+                        dataclasses.replace(batch, authors=torch.full_like(batch.authors, one))
+                    ),
+                    batches,
+                )[0]
+                for one in old
+            ]
             weight[number] = model.authors.weight[old[int(np.argmin(losses))]]
             named = [one for one in zip(losses, old) if one[1]]
             found.update({names[number]: names[min(named)[1]]} if named else {})

@@ -54,7 +54,11 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is not None:
                     shapes.setdefault(p.shape, []).append(p)
             for shape, params in shapes.items():
-                self._update(params, max(1, shape[0] / shape[1]) ** 0.5, **{k: group[k] for k in ("lr", "momentum", "weight_decay")})
+                self._update(
+                    params,
+                    max(1, shape[0] / shape[1]) ** 0.5,
+                    **{k: group[k] for k in ("lr", "momentum", "weight_decay")},
+                )
 
     def _update(self, params, scale, lr, momentum, weight_decay):
         updates = []
@@ -78,12 +82,16 @@ def make_optimizers(model, config):
     if config.optimizer == "adamw":
         embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
         decayed = matrices + [p for p in rest if p.ndim >= 2 and id(p) not in embeddings]
-        groups = [dict(params=decayed, weight_decay=config.weight_decay),
-                  dict(params=[p for p in rest if p.ndim < 2 or id(p) in embeddings], weight_decay=0.0)]
+        groups = [
+            dict(params=decayed, weight_decay=config.weight_decay),
+            dict(params=[p for p in rest if p.ndim < 2 or id(p) in embeddings], weight_decay=0.0),
+        ]
         optimizers = [_adamw(groups, config)]
     else:
-        optimizers = [Muon(matrices, config.muon_learning_rate, weight_decay=config.weight_decay),
-                      _adamw([dict(params=rest, weight_decay=0.0)], config)]
+        optimizers = [
+            Muon(matrices, config.muon_learning_rate, weight_decay=config.weight_decay),
+            _adamw([dict(params=rest, weight_decay=0.0)], config),
+        ]
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["full_lr"] = group["lr"]
@@ -92,7 +100,12 @@ def make_optimizers(model, config):
 
 def _adamw(groups, config):
     # fused: one kernel a step instead of several a tensor, on the CPU too.
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=ADAM_BETAS[config.optimizer], fused=config.device != "mps")
+    return torch.optim.AdamW(
+        groups,
+        lr=config.learning_rate,
+        betas=ADAM_BETAS[config.optimizer],
+        fused=config.device != "mps",
+    )
 
 
 def set_learning_rates(optimizers, factor):

@@ -13,7 +13,9 @@ class Meter:
     """Loss and speed since it was made; adds up on the device, so that the loop need not wait for it."""
 
     def __init__(self, device):
-        self.sum, self.tokens = torch.zeros(2, dtype=torch.float64 if device != "mps" else torch.float32, device=device)
+        self.sum, self.tokens = torch.zeros(
+            2, dtype=torch.float64 if device != "mps" else torch.float32, device=device
+        )
         self.steps = 0
         self.started = time.monotonic()
 
@@ -34,8 +36,10 @@ class Meter:
 
     def line(self, step, max_steps):
         left = (max_steps - step) * self.seconds() / self.steps
-        return (f"step {step}/{max_steps}  loss {self.loss():.3f}  {self.tokens_per_second():,.0f} tokens/s  "
-                f"{left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f} left")
+        return (
+            f"step {step}/{max_steps}  loss {self.loss():.3f}  {self.tokens_per_second():,.0f} tokens/s  "
+            f"{left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f} left"
+        )
 
 
 class _Stop:

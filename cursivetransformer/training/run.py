@@ -24,12 +24,36 @@ from cursivetransformer.training.tracking import fetch_checkpoint
 from cursivetransformer.utils.errors import UserError
 
 # May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
-MAY_CHANGE = {"max_steps", "print_every", "log_every", "device", "compile", "run_dir", "dataset_name", "resume", "local_checkpoint_path", "strict",
-              "load_from_run_id", "recognizer_dir", "read_words", "monitor", "monitor_start", "patience", "wandb", "wandb_entity", "wandb_project", "wandb_run_name", "wandb_api_key"}
+MAY_CHANGE = {
+    "max_steps",
+    "print_every",
+    "log_every",
+    "device",
+    "compile",
+    "run_dir",
+    "dataset_name",
+    "resume",
+    "local_checkpoint_path",
+    "strict",
+    "load_from_run_id",
+    "recognizer_dir",
+    "read_words",
+    "monitor",
+    "monitor_start",
+    "patience",
+    "wandb",
+    "wandb_entity",
+    "wandb_project",
+    "wandb_run_name",
+    "wandb_api_key",
+}
 # Taken from the model that a run begins with.
 SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "tokenizer")
 LEAST_TEXT = 64  # characters of context, however short the words of the bank are
-CHARACTER_WEIGHTS = {"text.chars.weight", "widths"}  # of a model, that have a row for each character id
+CHARACTER_WEIGHTS = {
+    "text.chars.weight",
+    "widths",
+}  # of a model, that have a row for each character id
 
 
 def start_anew(config, words):
@@ -38,7 +62,13 @@ def start_anew(config, words):
     alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
     tokenizer = make_tokenizer(config.tokenizer, alphabet)
     torch.manual_seed(config.seed)
-    shape = ModelConfig.from_settings(config, tokenizer, mean_character_width(words), max(LEAST_TEXT, _longest_text(config, words)), author_names(words))
+    shape = ModelConfig.from_settings(
+        config,
+        tokenizer,
+        mean_character_width(words),
+        max(LEAST_TEXT, _longest_text(config, words)),
+        author_names(words),
+    )
     return config, make_model(shape, tokenizer), tokenizer
 
 
@@ -53,15 +83,28 @@ def start_from(config, words):
     for name in SHAPE:
         theirs = getattr(source.config, name)
         if name in config.explicit and getattr(config, name) != theirs:
-            raise UserError(f"--{name} {getattr(config, name)} is not what {config.start_from} was trained with ({theirs}); leave it out")
-    config = configs.replace(config, **{name: getattr(source.config, name) for name in SHAPE}, max_seq_length=_length(config, source))
+            raise UserError(
+                f"--{name} {getattr(config, name)} is not what {config.start_from} was trained with ({theirs}); leave it out"
+            )
+    config = configs.replace(
+        config,
+        **{name: getattr(source.config, name) for name in SHAPE},
+        max_seq_length=_length(config, source),
+    )
     before, shape, weights = source.tokenizer, source.model.config, source.model.state_dict()
     tokenizer = before.extended(config.alphabet or "".join(word.text for word in words))
     authors, known = author_names(words), known_hands(source, words, config.finetune)
     authors += [name for name in known if name not in authors]
-    shape = dataclasses.replace(shape, authors=authors, n_chars=tokenizer.n_chars, space_id=int(tokenizer.encode_text(" ")[0]),
-                                max_text=max(shape.max_text, _longest_text(config, words)))
-    weights["authors.weight"] = weights["authors.weight"][torch.tensor([0] + [known.get(name, 0) for name in authors])]
+    shape = dataclasses.replace(
+        shape,
+        authors=authors,
+        n_chars=tokenizer.n_chars,
+        space_id=int(tokenizer.encode_text(" ")[0]),
+        max_text=max(shape.max_text, _longest_text(config, words)),
+    )
+    weights["authors.weight"] = weights["authors.weight"][
+        torch.tensor([0] + [known.get(name, 0) for name in authors])
+    ]
     for name in CHARACTER_WEIGHTS & weights.keys():
         weights[name] = character_rows(weights[name], before.alphabet, tokenizer.alphabet)
     positions = weights["text.positions.weight"]
@@ -79,7 +122,14 @@ def _longest_text(config, words):
 def _length(config, source):
     """Tokens that an example may have: what the model of the checkpoint learnt, more only where its positions have no end."""
     theirs = source.config.max_seq_length
-    return theirs if source.model.bounded else max(theirs, config.max_seq_length if "max_seq_length" in config.explicit or config.finetune else 0)
+    return (
+        theirs
+        if source.model.bounded
+        else max(
+            theirs,
+            config.max_seq_length if "max_seq_length" in config.explicit or config.finetune else 0,
+        )
+    )
 
 
 def checkpoint_to_resume(config):
@@ -97,8 +147,10 @@ def resumed_config(saved, config, path):
         if name in MAY_CHANGE:
             changes[name] = getattr(config, name)
         elif getattr(config, name) != getattr(saved.config, name):
-            raise UserError(f"--{name} {getattr(config, name)} is not what {path} was trained with ({getattr(saved.config, name)}); "
-                            f"leave it out, or start a new run")
+            raise UserError(
+                f"--{name} {getattr(config, name)} is not what {path} was trained with ({getattr(saved.config, name)}); "
+                f"leave it out, or start a new run"
+            )
     return configs.replace(saved.config, **{"device": config.device, **changes})
 
 
@@ -107,7 +159,11 @@ def new_folder(config):
     name = config.wandb_run_name
     if not name:
         name = f"{bank_name(config.dataset_name)}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = Path(config.run_dir) / "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
+    folder = Path(config.run_dir) / "".join(
+        char if char.isalnum() or char in "-_." else "-" for char in name
+    )
     if (folder / "last.pt").exists():
-        raise UserError(f"{folder} holds a run already; continue it with --resume {folder.name}, or give another --wandb_run_name")
+        raise UserError(
+            f"{folder} holds a run already; continue it with --resume {folder.name}, or give another --wandb_run_name"
+        )
     return folder

@@ -25,10 +25,22 @@ def reading_error(model, loader, recognizer):
     """Character error rate of the first `read_words` held-out words, as the model writes them and the recognizer reads them. Where there are
     fewer, common words of the bank's characters in the first hand are read too."""
     model.eval()
-    ids, most = loader.test_ids[:loader.config.read_words], loader.config.read_words
+    ids, most = loader.test_ids[: loader.config.read_words], loader.config.read_words
     texts = [loader.words[i].text for i in ids]
     recorded = set("".join(word.text for word in loader.words))
-    texts += [word for word in read_lines(WORDS)[::COMMON_STEP] if recorded.issuperset(word)][:most - len(ids)]
-    authors = np.append(loader.author_numbers[ids], np.full(len(texts) - len(ids), min(1, len(loader.authors))))
-    words = generate_best_of_n(model, loader.tokenizer, texts, recognizer, group=loader.config.min_words, authors=authors, **sampling_options(SampleConfig()))
+    texts += [word for word in read_lines(WORDS)[::COMMON_STEP] if recorded.issuperset(word)][
+        : most - len(ids)
+    ]
+    authors = np.append(
+        loader.author_numbers[ids], np.full(len(texts) - len(ids), min(1, len(loader.authors)))
+    )
+    words = generate_best_of_n(
+        model,
+        loader.tokenizer,
+        texts,
+        recognizer,
+        group=loader.config.min_words,
+        authors=authors,
+        **sampling_options(SampleConfig()),
+    )
     return Spelling.of(texts, [spelt.reading for spelt in words]).cer

@@ -53,8 +53,14 @@ class Tracker:
 
     def log(self, step, metrics):
         """Append one line of figures to metrics.jsonl, and to W&B."""
-        row = {"step": step, **{name: value for name, value in metrics.items() if math.isfinite(value)}}
-        with as_user_error(self.metrics_path), open(self.metrics_path, "a", encoding="utf-8") as file:
+        row = {
+            "step": step,
+            **{name: value for name, value in metrics.items() if math.isfinite(value)},
+        }
+        with (
+            as_user_error(self.metrics_path),
+            open(self.metrics_path, "a", encoding="utf-8") as file,
+        ):
             file.write(json.dumps(row) + "\n")
         if self.wandb:
             self.wandb.log(step, metrics)
@@ -109,7 +115,10 @@ def make_wandb(config, folder, wandb_id, say):
     if mode == "auto":
         mode = os.environ.get("WANDB_MODE") or ("online" if has_wandb_key(config) else "off")
     if mode in ("off", "disabled"):
-        say("W&B: off" + ("" if config.wandb == "off" else " (no key and no login; see --wandb_api_key)"))
+        say(
+            "W&B: off"
+            + ("" if config.wandb == "off" else " (no key and no login; see --wandb_api_key)")
+        )
         return None
     try:
         return WandbRun(config, folder, "offline" if mode == "offline" else "online", wandb_id, say)
@@ -139,14 +148,24 @@ class WandbRun:
 
         self.module, self.say, self.failed, self.uploaded = wandb, say, False, -math.inf
         _hand_over_key(config)
-        options = dict(entity=config.wandb_entity or None, project=config.wandb_project, name=folder.name, dir=str(folder),
-                       id=wandb_id, resume="allow", config=public_values(config), settings=wandb.Settings(silent=True))
+        options = dict(
+            entity=config.wandb_entity or None,
+            project=config.wandb_project,
+            name=folder.name,
+            dir=str(folder),
+            id=wandb_id,
+            resume="allow",
+            config=public_values(config),
+            settings=wandb.Settings(silent=True),
+        )
         try:
             self.run = wandb.init(mode=mode, **options)
         except Exception as error:
             if mode == "offline":
                 raise
-            say(f"W&B: not reached ({_first_line(error)}); keeping this run offline, send it later with `wandb sync`")
+            say(
+                f"W&B: not reached ({_first_line(error)}); keeping this run offline, send it later with `wandb sync`"
+            )
             self.run = wandb.init(mode="offline", **options)
         self.id = self.run.id
         say(f"W&B: {'offline' if self.run.offline else self.run.url}, id {self.id}")
@@ -177,9 +196,13 @@ class WandbRun:
             return
         try:
             action()
-        except Exception as error:  # the network, the disk, a quota: none of them may stop a training run
+        except (
+            Exception
+        ) as error:  # the network, the disk, a quota: none of them may stop a training run
             self.failed = True
-            self.say(f"W&B: gave up ({_first_line(error)}); training goes on, its figures are in metrics.jsonl")
+            self.say(
+                f"W&B: gave up ({_first_line(error)}); training goes on, its figures are in metrics.jsonl"
+            )
 
 
 def artifact_name(run_id):
@@ -194,12 +217,21 @@ def fetch_checkpoint(config):
         import wandb
 
         _hand_over_key(config)
-        owner = f"{config.wandb_entity}/{config.wandb_project}" if config.wandb_entity else config.wandb_project
+        owner = (
+            f"{config.wandb_entity}/{config.wandb_project}"
+            if config.wandb_entity
+            else config.wandb_project
+        )
         artifact = wandb.Api().artifact(f"{owner}/{artifact_name(run_id)}:latest", type="model")
-        return Path(artifact.download(root=str(Path(config.run_dir) / f"fetched-{run_id}"))) / "last.pt"
+        return (
+            Path(artifact.download(root=str(Path(config.run_dir) / f"fetched-{run_id}")))
+            / "last.pt"
+        )
     except Exception as error:
-        raise UserError(f"no run here has the W&B id {run_id!r}, and its checkpoint could not be fetched "
-                        f"({_first_line(error)}); check the id, --wandb_entity, --wandb_project and the key") from error
+        raise UserError(
+            f"no run here has the W&B id {run_id!r}, and its checkpoint could not be fetched "
+            f"({_first_line(error)}); check the id, --wandb_entity, --wandb_project and the key"
+        ) from error
 
 
 def _hand_over_key(config):

@@ -61,36 +61,81 @@ def train(config, warn=print):
         config = configs.replace(config, device=device)
         warn = warn if group.first else (lambda sentence: None)
         source = group.share(lambda: checkpoint_to_resume(config))
-        trainer = Trainer.resume(source, config, warn, group) if source else Trainer.start(config, warn, group)
+        trainer = (
+            Trainer.resume(source, config, warn, group)
+            if source
+            else Trainer.start(config, warn, group)
+        )
         return trainer.run()
 
 
 class Trainer:
     """A training run: its model, stream of batches, optimizers, and how far it is. group: the processes that train together."""
 
-    def __init__(self, config, model, words, tokenizer, bank_digest, folder, warn, group, hand=None):
-        self.config, self.bank_digest, self.folder, self.group, self.hand = config, bank_digest, Path(folder), group, hand
-        self.loader = DataLoader(words, tokenizer, config, warn, group.rank, group.size, fixed=is_compiled(config), authors=model.config.authors)
+    def __init__(
+        self, config, model, words, tokenizer, bank_digest, folder, warn, group, hand=None
+    ):
+        self.config, self.bank_digest, self.folder, self.group, self.hand = (
+            config,
+            bank_digest,
+            Path(folder),
+            group,
+            hand,
+        )
+        self.loader = DataLoader(
+            words,
+            tokenizer,
+            config,
+            warn,
+            group.rank,
+            group.size,
+            fixed=is_compiled(config),
+            authors=model.config.authors,
+        )
         self.replay, self.spliced = replayed(config, words, warn), []
         self.fresh = FreshInk(words + self.replay, config) if config.synthetic_words else None
         self.model = model.to(config.device)
         self.optimizers = make_optimizers(self.model, config)
-        self.step, self.best_step, self.best_loss, self.best_error, self.seconds = 0, 0, math.inf, math.inf, 0.0
+        self.step, self.best_step, self.best_loss, self.best_error, self.seconds = (
+            0,
+            0,
+            math.inf,
+            math.inf,
+            0.0,
+        )
         self.wandb_id = self.fresh_number = None
         self.nll = BatchLoss(self.model, config, warn)
-        self.evaluations = {split: self.loader.evaluation(split) for split in ("train", "test")} if group.first else {}
+        self.evaluations = (
+            {split: self.loader.evaluation(split) for split in ("train", "test")}
+            if group.first
+            else {}
+        )
         if config.finetune:
-            self.hand = hand or group.share(lambda: learn_hand(config, self.loader, self.replay, bank_digest, warn))
+            self.hand = hand or group.share(
+                lambda: learn_hand(config, self.loader, self.replay, bank_digest, warn)
+            )
             self.recognizer = recognizer_from_state(self.hand.recognizer, config.device)
-            self.spliced = spliced_words(config, [self.loader.words[i] for i in self.loader.train_ids], self.recognizer) if config.splice_fraction else []
+            self.spliced = (
+                spliced_words(
+                    config, [self.loader.words[i] for i in self.loader.train_ids], self.recognizer
+                )
+                if config.splice_fraction
+                else []
+            )
         else:
             needed_by = "--monitor reading" if config.monitor == "reading" else ""
-            self.recognizer = find_selection_recognizer(config, bank_digest, warn, needed_by) if group.first and config.read_words else None
+            self.recognizer = (
+                find_selection_recognizer(config, bank_digest, warn, needed_by)
+                if group.first and config.read_words
+                else None
+            )
         if self.replay or self.spliced:
             self.loader.set_mixture(self.replay, self.spliced)
         c, t = config, tokenizer
-        warn(f"{len(self.loader.train_ids)} training and {len(self.loader.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
-             f"{self.model.n_parameters / 1e6:.2f} million weights on {f'{group.size} x ' if group.size > 1 else ''}{c.device}, preset {c.preset}")
+        warn(
+            f"{len(self.loader.train_ids)} training and {len(self.loader.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
+            f"{self.model.n_parameters / 1e6:.2f} million weights on {f'{group.size} x ' if group.size > 1 else ''}{c.device}, preset {c.preset}"
+        )
 
     @classmethod
     def start(cls, config, warn=print, group=Processes()):
@@ -101,10 +146,14 @@ class Trainer:
             config = chosen_settings(config, words)
             group.share(lambda: tell_advice(words, folder, warn))
         words = own_words(words, config)
-        config, model, tokenizer = start_from(config, words) if config.start_from else start_anew(config, words)
+        config, model, tokenizer = (
+            start_from(config, words) if config.start_from else start_anew(config, words)
+        )
         trainer = cls(config, model, words, tokenizer, digest, folder, warn, group)
         if config.finetune:
-            trainer.hand.origin["instead"] = init_author_embeddings(config, trainer.model, trainer.loader)
+            trainer.hand.origin["instead"] = init_author_embeddings(
+                config, trainer.model, trainer.loader
+            )
         return trainer
 
     @classmethod
@@ -114,20 +163,40 @@ class Trainer:
         config = resumed_config(saved, config, path)
         words, digest = load_banks(config.dataset_name, config.strict, warn)
         if digest != saved.bank_digest:
-            raise UserError(f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run")
+            raise UserError(
+                f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run"
+            )
         hand = Hand(saved.recognizer, saved.origin) if config.finetune else None
-        trainer = cls(config, saved.model, own_words(words, config), saved.tokenizer, digest, path.parent, warn, group, hand)
+        trainer = cls(
+            config,
+            saved.model,
+            own_words(words, config),
+            saved.tokenizer,
+            digest,
+            path.parent,
+            warn,
+            group,
+            hand,
+        )
         trainer._restore(saved.training)
         if trainer.step >= config.max_steps:
-            raise UserError(f"{path} has been trained for its {trainer.step} steps already; give a larger --max_steps")
+            raise UserError(
+                f"{path} has been trained for its {trainer.step} steps already; give a larger --max_steps"
+            )
         warn(f"continuing {path} at step {trainer.step}")
         return trainer
 
     def run(self):
         """Train to the last step, or to a signal. Returns the path of the best checkpoint."""
-        tracker = Tracker(self.folder, self.config, self.wandb_id, self.step) if self.group.first else NullTracker()
+        tracker = (
+            Tracker(self.folder, self.config, self.wandb_id, self.step)
+            if self.group.first
+            else NullTracker()
+        )
         self.wandb_id = tracker.wandb_id or self.wandb_id
-        if self.hand and self.step == 0 and self.group.first:  # what the base makes of it, to compare with
+        if (
+            self.hand and self.step == 0 and self.group.first
+        ):  # what the base makes of it, to compare with
             draw_preview(self.model, self.loader, tracker.picture_path(0))
         try:
             with stop_signals() as stop:
@@ -137,14 +206,18 @@ class Trainer:
             if self.fresh:
                 self.fresh.close()
         if stop.signal:
-            tracker.say(f"stopped at step {self.step}; continue with: python train.py --resume {self.folder}")
+            tracker.say(
+                f"stopped at step {self.step}; continue with: python train.py --resume {self.folder}"
+            )
             raise SystemExit(128 + stop.signal)
         best = self.folder / "best.pt"
         if self.hand and self.group.first:  # all that writing needs, in one small file
             best = self.folder / f"{bank_name(self.config.dataset_name)}.pt"
             export(self.folder / "best.pt", best)
         misread = f" and {self.best_error:.1%} of the characters misread" if self.recognizer else ""
-        tracker.say(f"done: test loss {self.best_loss:.4f} nats per token{misread} at best; write with: python sample.py \"your text\" --checkpoint {best}")
+        tracker.say(
+            f'done: test loss {self.best_loss:.4f} nats per token{misread} at best; write with: python sample.py "your text" --checkpoint {best}'
+        )
         return best
 
     def _loop(self, tracker, stop):
@@ -170,7 +243,9 @@ class Trainer:
     def _finished(self):
         """Whether all steps are made, or `patience` evaluations have brought no better model."""
         patience = self.config.patience
-        return self.step >= self.config.max_steps or bool(patience and self.step - self.best_step >= patience * self.config.log_every)
+        return self.step >= self.config.max_steps or bool(
+            patience and self.step - self.best_step >= patience * self.config.log_every
+        )
 
     def _renew(self):
         """Have the stream go on with the fresh words that belong to this step, where there are any and it does not have them yet."""
@@ -214,12 +289,22 @@ class Trainer:
 
     def _log(self, tracker, meter):
         """Evaluate, record, save and draw."""
-        speed, training_seconds = meter.tokens_per_second(), meter.seconds()  # before the evaluation, which is not training
+        speed, training_seconds = (
+            meter.tokens_per_second(),
+            meter.seconds(),
+        )  # before the evaluation, which is not training
         (train, _), (test, test_per_offset) = self.evaluate("train"), self.evaluate("test")
         self._check(test)
-        metrics = {"train_loss": train, "test_loss": test, "test_nats_per_offset": test_per_offset, "batch_loss": meter.loss(),
-                   "learning_rate_factor": learning_rate_factor(self.step - 1, self.config), "seconds": self.seconds + training_seconds,
-                   "tokens_per_second": speed, **self.loader.counts()}
+        metrics = {
+            "train_loss": train,
+            "test_loss": test,
+            "test_nats_per_offset": test_per_offset,
+            "batch_loss": meter.loss(),
+            "learning_rate_factor": learning_rate_factor(self.step - 1, self.config),
+            "seconds": self.seconds + training_seconds,
+            "tokens_per_second": speed,
+            **self.loader.counts(),
+        }
         line = f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset"
         if self.recognizer:
             metrics["reading_error"] = reading_error(self.model, self.loader, self.recognizer)
@@ -228,10 +313,14 @@ class Trainer:
         tracker.say(line)
         self.seconds += training_seconds
         error = metrics.get("reading_error", math.inf)
-        if self.best_step < self.config.monitor_start * self.config.max_steps:  # what was kept so far does not compete
+        if (
+            self.best_step < self.config.monitor_start * self.config.max_steps
+        ):  # what was kept so far does not compete
             self.best_loss, self.best_error = math.inf, math.inf
         # Of two equal errors the later one, which has been trained for longer.
-        improved = error <= self.best_error if self.config.monitor == "reading" else test < self.best_loss
+        improved = (
+            error <= self.best_error if self.config.monitor == "reading" else test < self.best_loss
+        )
         self.best_loss, self.best_error = min(test, self.best_loss), min(error, self.best_error)
         if improved:
             self.best_step = self.step
@@ -245,29 +334,56 @@ class Trainer:
     def _check(self, loss):
         if not math.isfinite(loss):
             last = self.folder / "last.pt"
-            cure = f"the last good checkpoint is {last}" if last.exists() else "no checkpoint had been written yet"
-            raise UserError(f"the loss became {loss} at step {self.step}: training diverged; {cure}; try a lower --learning_rate")
+            cure = (
+                f"the last good checkpoint is {last}"
+                if last.exists()
+                else "no checkpoint had been written yet"
+            )
+            raise UserError(
+                f"the loss became {loss} at step {self.step}: training diverged; {cure}; try a lower --learning_rate"
+            )
 
     def save(self, name):
         """Write all that resuming needs into the run's folder; returns the path."""
         training = {
-            "step": self.step, "best_step": self.best_step, "best_loss": self.best_loss, "best_error": self.best_error, "seconds": self.seconds, "wandb_id": self.wandb_id,
+            "step": self.step,
+            "best_step": self.best_step,
+            "best_loss": self.best_loss,
+            "best_error": self.best_error,
+            "seconds": self.seconds,
+            "wandb_id": self.wandb_id,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random_state": torch.get_rng_state(),
-            "cuda_random_states": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "cuda_random_states": torch.cuda.get_rng_state_all()
+            if torch.cuda.is_available()
+            else [],
         }
         hand = {"recognizer": self.hand.recognizer, "origin": self.hand.origin} if self.hand else {}
-        save_checkpoint(self.folder / name, Checkpoint(self.model, self.loader.tokenizer, self.config, training, self.bank_digest, **hand))
+        save_checkpoint(
+            self.folder / name,
+            Checkpoint(
+                self.model, self.loader.tokenizer, self.config, training, self.bank_digest, **hand
+            ),
+        )
         return self.folder / name
 
     def _restore(self, training):
         if "optimizers" not in training:
-            raise UserError(f"{self.folder} holds a model to write with, without what continuing its training needs; start a new run")
-        self.step, self.best_loss, self.seconds = training["step"], training["best_loss"], training["seconds"]
+            raise UserError(
+                f"{self.folder} holds a model to write with, without what continuing its training needs; start a new run"
+            )
+        self.step, self.best_loss, self.seconds = (
+            training["step"],
+            training["best_loss"],
+            training["seconds"],
+        )
         self.best_error, self.wandb_id = training.get("best_error", math.inf), training["wandb_id"]
         self.best_step = training.get("best_step", self.step)
         for optimizer, state in zip(self.optimizers, training["optimizers"]):
             optimizer.load_state_dict(state)
         torch.set_rng_state(training["random_state"].cpu())
-        if torch.cuda.is_available() and len(training["cuda_random_states"]) == torch.cuda.device_count():
+        if (
+            torch.cuda.is_available()
+            and len(training["cuda_random_states"]) == torch.cuda.device_count()
+        ):
             torch.cuda.set_rng_state_all([state.cpu() for state in training["cuda_random_states"]])

@@ -37,8 +37,19 @@ def read_content(path, kind, format, device, cure, build, upgrade=None):
     try:
         # weights_only: nothing but tensors and plain values is built.
         content = torch.load(data, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, AttributeError, IndexError) as error:
-        raise UserError(f"{path} is not a {kind} of this program, or it was cut short; use another one") from error
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        IndexError,
+    ) as error:
+        raise UserError(
+            f"{path} is not a {kind} of this program, or it was cut short; use another one"
+        ) from error
     if not isinstance(content, dict) or "format" not in content:
         raise UserError(f"{path} is not a {kind} of this program; it may hold weights alone")
     if upgrade:
@@ -47,10 +58,14 @@ def read_content(path, kind, format, device, cure, build, upgrade=None):
     if found != kind:
         raise UserError(f"{path} holds a {found}, not a {kind}; {cure}")
     if content["format"] != format:
-        raise UserError(f"{path} was written by version {content.get('version')} in format {content['format']}, "
-                        f"this is version {__version__} and reads format {format}; install the version that wrote it")
+        raise UserError(
+            f"{path} was written by version {content.get('version')} in format {content['format']}, "
+            f"this is version {__version__} and reads format {format}; install the version that wrote it"
+        )
     try:
         return build(content)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} does not fit this version ({__version__}; it was written by {content.get('version')}): {reason}") from error
+        raise UserError(
+            f"{path} does not fit this version ({__version__}; it was written by {content.get('version')}): {reason}"
+        ) from error

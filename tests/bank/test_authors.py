@@ -20,14 +20,23 @@ from tests.made_up import made_up_words
 
 
 def words_of(*authors):
-    return [Word(word.text, author, word.points) for word, author in zip(made_up_words(), authors * 60)]
+    return [
+        Word(word.text, author, word.points) for word, author in zip(made_up_words(), authors * 60)
+    ]
 
 
 def test_authors_are_numbered_by_how_much_they_wrote():
     words = words_of("Ada", "Ben", "Ben", "unknown")
     assert author_names(words) == ["Ben", "Ada"]
-    assert author_numbers(words, ["Ben", "Ada"])[:4].tolist() == [2, 1, 1, 0] and hand_numbers(words)[:5].tolist() == [0, 1, 1, 2, 0]
-    assert (find_author("", ["Ben"]), find_author("", []), find_author("unknown", ["Ben"]), find_author("ben", ["Ada", "Ben"])) == (1, 0, 0, 2)
+    assert author_numbers(words, ["Ben", "Ada"])[:4].tolist() == [2, 1, 1, 0] and hand_numbers(
+        words
+    )[:5].tolist() == [0, 1, 1, 2, 0]
+    assert (
+        find_author("", ["Ben"]),
+        find_author("", []),
+        find_author("unknown", ["Ben"]),
+        find_author("ben", ["Ada", "Ben"]),
+    ) == (1, 0, 0, 2)
     with pytest.raises(UserError, match="did you mean Ben"):
         find_author("Bern", ["Ada", "Ben"])
     with pytest.raises(UserError, match="it knows Ada"):
@@ -35,18 +44,33 @@ def test_authors_are_numbered_by_how_much_they_wrote():
 
 
 def stream_of(words, names, **changes):
-    config = get_all_args(use_argparse=False, **{"device": "cpu", "batch_size": 8, "num_words": 3, "test_size": 40, **changes})
-    return DataLoader(words, make_tokenizer("polar", "abcdehilnorstu"), config, lambda sentence: None, authors=names)
-
+    config = get_all_args(
+        use_argparse=False,
+        **{"device": "cpu", "batch_size": 8, "num_words": 3, "test_size": 40, **changes},
+    )
+    return DataLoader(
+        words,
+        make_tokenizer("polar", "abcdehilnorstu"),
+        config,
+        lambda sentence: None,
+        authors=names,
+    )
 
 
 def test_a_batch_says_who_wrote_and_so_does_an_evaluation():
     """Every word of an example is by the author that is said to have written it."""
     words = words_of("Ada", "Ben", "someone else")
     loader = stream_of(words, ["Ada", "Ben"], author_dropout=0)
-    wrote = {tuple(loader.tokenizer.encode_text(word.text)): number for word, number in zip(loader.words, loader.author_numbers)}
+    wrote = {
+        tuple(loader.tokenizer.encode_text(word.text)): number
+        for word, number in zip(loader.words, loader.author_numbers)
+    }
     space = int(loader.tokenizer.encode_text(" ")[0])
-    for packed in [*(loader.train_batch(step) for step in range(20)), *loader.evaluation("test"), *loader.evaluation("train")]:
+    for packed in [
+        *(loader.train_batch(step) for step in range(20)),
+        *loader.evaluation("test"),
+        *loader.evaluation("train"),
+    ]:
         for row, author in zip(packed.text, packed.authors.tolist()):
             ids, word = row[row > 0].tolist(), []
             for i in ids:
@@ -65,7 +89,10 @@ def test_fresh_words_are_trained_on_and_held_out_texts_are_not():
     held_out = {loader.words[i].text for i in loader.test_ids}
     spared = [Word(text, "Ada", words[0].points) for text in [*held_out, "a", "the"]]
     assert {"a", "the"} <= judged_texts()
-    fresh = [Word("".join(rng.permutation(list("hello"))) + "tu", f"stranger {i % 5}", words[0].points) for i in range(200)]
+    fresh = [
+        Word("".join(rng.permutation(list("hello"))) + "tu", f"stranger {i % 5}", words[0].points)
+        for i in range(200)
+    ]
     before = [packed.tokens for packed in loader.evaluation("test")]
     loader.set_mixture(fresh + spared + [Word("q?", "Ada", words[0].points)])
     drawn, authors = set(), set()
@@ -73,11 +100,19 @@ def test_fresh_words_are_trained_on_and_held_out_texts_are_not():
         packed = loader.train_batch(step)
         authors |= set(packed.authors.tolist())
         for row in packed.text:
-            drawn |= set("".join(loader.tokenizer.alphabet[i - 1] for i in row[row > 0].tolist()).split())
+            drawn |= set(
+                "".join(loader.tokenizer.alphabet[i - 1] for i in row[row > 0].tolist()).split()
+            )
     fresh_texts = {word.text for word in fresh}
     assert len(drawn & fresh_texts) > 20 and drawn - fresh_texts and authors == {0, 1}
     assert not drawn & (held_out | {"a", "the", "q?"})
-    assert all(torch.equal(a, packed.tokens) for a, packed in zip(before, loader.evaluation("test")))
+    assert all(
+        torch.equal(a, packed.tokens) for a, packed in zip(before, loader.evaluation("test"))
+    )
     loader.set_mixture([])
-    assert not any(word in fresh_texts for step in range(20) for row in loader.train_batch(step).text
-                   for word in "".join(loader.tokenizer.alphabet[i - 1] for i in row[row > 0].tolist()).split())
+    assert not any(
+        word in fresh_texts
+        for step in range(20)
+        for row in loader.train_batch(step).text
+        for word in "".join(loader.tokenizer.alphabet[i - 1] for i in row[row > 0].tolist()).split()
+    )

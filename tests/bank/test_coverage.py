@@ -30,12 +30,16 @@ def words_of(*texts):
 
 
 def test_characters_that_lack_are_named_letters_first():
-    never, thin = lacking(words_of(*[string.ascii_letters.replace("q", "").replace("Z", "") + "." * 3] * 3, "q"))
+    never, thin = lacking(
+        words_of(*[string.ascii_letters.replace("q", "").replace("Z", "") + "." * 3] * 3, "q")
+    )
     assert never[:2] == [",", "Z"] and "." not in never and thin == ["q"]
 
 
 def test_the_next_prompts_bring_what_lacks():
-    words = words_of(*[char * 12 for char in string.ascii_letters + string.digits if char not in "kx"])
+    words = words_of(
+        *[char * 12 for char in string.ascii_letters + string.digits if char not in "kx"]
+    )
     chosen = next_prompts(words, 12)
     assert len(set(chosen)) == 12 and set(chosen) <= set(read_lines(PROMPTS))
     counts = Counter("".join(next_prompts(words, 40)))
@@ -63,7 +67,9 @@ def test_real_and_synthetic_hands_are_even():
     assert uneven == [] and len(odd) < 0.03 * len(words)
 
 
-@pytest.mark.parametrize("n, said, listed", [(5, "too few", 95), (30, "first impression", 70), (150, "", 30)])
+@pytest.mark.parametrize(
+    "n, said, listed", [(5, "too few", 95), (30, "first impression", 70), (150, "", 30)]
+)
 def test_advice_fits_the_size_of_the_bank(n, said, listed):
     told, prompts = advise(words_of(*["abc" + "de" * (i % 7) for i in range(n)]))
     assert said in told[0] and len(prompts) == listed

@@ -26,7 +26,10 @@ from cursivetransformer.utils.errors import UserError
 
 def entry(text="hi", points=None, **metadata):
     points = [[0.1, 0.5, 1], [0.2, 0.6667, 1], [0.2, 0.6667, 0]] if points is None else points
-    return {"metadata": {"author": "Ada", "asciiSequence": text, "aspectRatio": 6, **metadata}, "points": points}
+    return {
+        "metadata": {"author": "Ada", "asciiSequence": text, "aspectRatio": 6, **metadata},
+        "points": points,
+    }
 
 
 def test_points_are_placed_on_the_baseline_in_canvas_heights():
@@ -42,11 +45,16 @@ def test_a_baseline_in_the_metadata_wins():
 
 def test_a_dot_is_one_point_and_an_unlifted_end_is_lifted():
     points = np.array([[0, 0, 1], [1, 0, 1], [1, 0, 0], [2, 0, 1], [2, 0, 0], [3, 0, 1], [4, 0, 1]])
-    np.testing.assert_array_equal(compact(points), [[0, 0, 1], [1, 0, 0], [2, 0, 0], [3, 0, 1], [4, 0, 0]])
+    np.testing.assert_array_equal(
+        compact(points), [[0, 0, 1], [1, 0, 0], [2, 0, 0], [3, 0, 1], [4, 0, 0]]
+    )
 
 
 def test_time_and_pressure_are_ignored_even_where_some_points_lack_them():
-    plain, rich = entry(), entry(points=[[0.1, 0.5, 1, 17, 0.3], [0.2, 0.6667, 1, 25], [0.2, 0.6667, 0]])
+    plain, rich = (
+        entry(),
+        entry(points=[[0.1, 0.5, 1, 17, 0.3], [0.2, 0.6667, 1, 25], [0.2, 0.6667, 0]]),
+    )
     np.testing.assert_array_equal(parse_entry(plain).points, parse_entry(rich).points)
 
 
@@ -101,20 +109,26 @@ def test_faulty_entries_are_skipped_and_counted_or_fatal(tmp_path):
     path.write_text(json.dumps([entry("a"), entry(""), entry("b"), *FAULTS.values()]))
     told = []
     assert [word.text for word in load_bank(path, warn=told.append)] == ["a", "b"]
-    assert f"skipped {len(FAULTS) + 1} faulty of {len(FAULTS) + 3}" in told[0] and "entry 1: text is empty" in told[0]
+    assert (
+        f"skipped {len(FAULTS) + 1} faulty of {len(FAULTS) + 3}" in told[0]
+        and "entry 1: text is empty" in told[0]
+    )
     with pytest.raises(UserError, match="entry 1: text is empty"):
         load_bank(path, strict=True)
 
 
-@pytest.mark.parametrize("content, sentence", [
-    (b"", "does not hold JSON"),
-    (b"[{", "does not hold JSON"),
-    (b"\xff\xfe\x00", "does not hold JSON"),
-    (b"[" * 200_000, "does not hold JSON"),
-    (b"{}", "must be a list"),
-    (b"[]", "no usable word"),
-    (b"[1]", "no usable word; entry 0"),
-])
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        (b"", "does not hold JSON"),
+        (b"[{", "does not hold JSON"),
+        (b"\xff\xfe\x00", "does not hold JSON"),
+        (b"[" * 200_000, "does not hold JSON"),
+        (b"{}", "must be a list"),
+        (b"[]", "no usable word"),
+        (b"[1]", "no usable word; entry 0"),
+    ],
+)
 def test_files_that_are_no_bank(tmp_path, content, sentence):
     path = tmp_path / "bank.json"
     path.write_bytes(content)
@@ -138,7 +152,7 @@ def test_zips(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="must hold one JSON file, not 2"):
         load_bank(path)
     whole = path.read_bytes()
-    path.write_bytes(whole[:len(whole) // 2])
+    path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="not a whole zip"):
         load_bank(path)
     monkeypatch.setattr(bank, "LARGEST_FILE", 1000)
@@ -178,7 +192,10 @@ def test_merge_drops_faults_and_repetitions(tmp_path):
     write_entries(paths[0], [entry("a", mood="calm"), entry("")])
     write_entries(paths[1], [entry("b"), entry("a", mood="calm")])
     assert merge(tmp_path / "ab.json.zip", paths) == 2
-    assert [e["metadata"]["asciiSequence"] for e in read_entries(tmp_path / "ab.json.zip")] == ["a", "b"]
+    assert [e["metadata"]["asciiSequence"] for e in read_entries(tmp_path / "ab.json.zip")] == [
+        "a",
+        "b",
+    ]
     assert read_entries(tmp_path / "ab.json.zip")[0]["metadata"]["mood"] == "calm"
 
 
@@ -187,15 +204,26 @@ def test_check_prints_all_that_matters(tmp_path, capsys):
     write_entries(path, [entry("ab"), entry("ab"), entry("")])
     assert check(path) == 1
     out = capsys.readouterr().out
-    for part in ("2 words, 1 faulty", "Ada (2)", "1 entries repeat a text, 1 its ink too", "a 2  b 2", "entry 2: text is empty"):
+    for part in (
+        "2 words, 1 faulty",
+        "Ada (2)",
+        "1 entries repeat a text, 1 its ink too",
+        "a 2  b 2",
+        "entry 2: text is empty",
+    ):
         assert part in out
 
 
 def test_bigbank_is_read_whole(real_words):
     assert len(real_words) == 3000
-    assert all(np.isfinite(word.points).all() and word.points[-1, 2] == 0 and word.points[:, 0].min() == 0 for word in real_words)
+    assert all(
+        np.isfinite(word.points).all() and word.points[-1, 2] == 0 and word.points[:, 0].min() == 0
+        for word in real_words
+    )
     heights = np.array([-word.points[:, 1].min() for word in real_words if word.text.islower()])
-    assert 0.1 < np.median(heights) < 0.7, "lower-case words stand on the baseline, within the canvas"
+    assert 0.1 < np.median(heights) < 0.7, (
+        "lower-case words stand on the baseline, within the canvas"
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

@@ -16,7 +16,10 @@ from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.registry import bank_folders, fetch, find_bank, load_banks
 from cursivetransformer.utils.errors import UserError
 
-ENTRY = {"metadata": {"author": "Ada", "asciiSequence": "hi", "aspectRatio": 6}, "points": [[0, 0.5, 1], [0.1, 0.6, 1]]}
+ENTRY = {
+    "metadata": {"author": "Ada", "asciiSequence": "hi", "aspectRatio": 6},
+    "points": [[0, 0.5, 1], [0.1, 0.6, 1]],
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -55,7 +58,9 @@ def server(tmp_path, monkeypatch):
     threading.Thread(target=http.serve_forever, daemon=True).start()
     monkeypatch.setenv("CURSIVETRANSFORMER_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("CURSIVETRANSFORMER_DATA", raising=False)
-    monkeypatch.setattr(bank_sources, "PUBLISHED_URL", f"http://127.0.0.1:{http.server_port}/{{name}}.json.zip")
+    monkeypatch.setattr(
+        bank_sources, "PUBLISHED_URL", f"http://127.0.0.1:{http.server_port}/{{name}}.json.zip"
+    )
     monkeypatch.setitem(bank_sources.PUBLISHED, "bigbank", hashlib.sha256(Handler.body).hexdigest())
     monkeypatch.chdir(tmp_path)
     yield http
@@ -76,16 +81,27 @@ def test_a_bank_is_fetched_once_and_credited(server, tmp_path, manner):
     assert len(told) == 1, "the credit is told once"
 
 
-@pytest.mark.parametrize("manner, sentence", [
-    ("cut short", "cut short"), ("wrong digest", "is not bigbank"), ("404", "404"), ("stalled", "timed out")])
-def test_what_goes_wrong_is_told_and_leaves_nothing(server, tmp_path, monkeypatch, manner, sentence):
+@pytest.mark.parametrize(
+    "manner, sentence",
+    [
+        ("cut short", "cut short"),
+        ("wrong digest", "is not bigbank"),
+        ("404", "404"),
+        ("stalled", "timed out"),
+    ],
+)
+def test_what_goes_wrong_is_told_and_leaves_nothing(
+    server, tmp_path, monkeypatch, manner, sentence
+):
     Handler.manner = manner
     monkeypatch.setattr(bank_sources, "STALLED_SECONDS", 0.4)
     if manner == "wrong digest":
         Handler.body = b"another file"
     with pytest.raises(UserError, match=sentence) as caught:
         fetch("bigbank", lambda _: None)
-    assert str(tmp_path / "cache" / "bigbank.json.zip") in str(caught.value), "it says where to put the file by hand"
+    assert str(tmp_path / "cache" / "bigbank.json.zip") in str(caught.value), (
+        "it says where to put the file by hand"
+    )
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -114,9 +130,16 @@ def test_several_banks_are_joined_and_have_a_digest_of_their_own(server, tmp_pat
     assert digest == load_banks("a.json,b.json")[1] != load_banks("a.json")[1]
 
 
-@pytest.mark.parametrize("name, sentence", [
-    ("bigbnk", "did you mean bigbank"), ("nothing-like-it", "no bank 'nothing-like-it'"), ("lost.json", "no file lost.json"),
-    ("a/b/c", "no file a/b/c"), (",", "names no bank")])
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("bigbnk", "did you mean bigbank"),
+        ("nothing-like-it", "no bank 'nothing-like-it'"),
+        ("lost.json", "no file lost.json"),
+        ("a/b/c", "no file a/b/c"),
+        (",", "names no bank"),
+    ],
+)
 def test_unknown_names(server, name, sentence):
     with pytest.raises(UserError, match=sentence):
         load_banks(name)

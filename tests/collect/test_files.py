@@ -29,12 +29,35 @@ def test_zips_go_out_to_the_trainer_and_come_back(recorder, new_recorder, tmp_pa
         assert archive.testzip() is None and archive.namelist() == [name.removesuffix(".zip")]
     recorder.export(tmp_path / "bank.json")
     assert read_entries(tmp_path / "bank.json.zip") == read_entries(tmp_path / "bank.json")
-    assert (tmp_path / "bank.json.zip").stat().st_size < 0.7 * (tmp_path / "bank.json").stat().st_size
-    check = subprocess.run([sys.executable, "-m", "cursivetransformer", "bank", "check", str(tmp_path / "bank.json.zip")], cwd=ROOT, capture_output=True, text=True)
-    assert check.returncode == 0 and "5 words, 0 faulty" in check.stdout and "Ada L\u00f6w (5)" in check.stdout
+    assert (tmp_path / "bank.json.zip").stat().st_size < 0.7 * (
+        tmp_path / "bank.json"
+    ).stat().st_size
+    check = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "cursivetransformer",
+            "bank",
+            "check",
+            str(tmp_path / "bank.json.zip"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        check.returncode == 0
+        and "5 words, 0 faulty" in check.stdout
+        and "Ada L\u00f6w (5)" in check.stdout
+    )
     other = new_recorder()
-    assert other.import_files(tmp_path / "bank.json.zip") == ["bank.json.zip: 5 words added, 0 there already, 0 faulty."]
-    assert other.import_files(tmp_path / "bank.json", tmp_path / "bank.json.zip")[0] == "bank.json: 0 words added, 5 there already, 0 faulty."
+    assert other.import_files(tmp_path / "bank.json.zip") == [
+        "bank.json.zip: 5 words added, 0 there already, 0 faulty."
+    ]
+    assert (
+        other.import_files(tmp_path / "bank.json", tmp_path / "bank.json.zip")[0]
+        == "bank.json: 0 words added, 5 there already, 0 faulty."
+    )
     other.export(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "bank.json").read_bytes()
 
@@ -42,10 +65,14 @@ def test_zips_go_out_to_the_trainer_and_come_back(recorder, new_recorder, tmp_pa
 def test_banks_of_the_trainer_come_in_unchanged_and_go_out_unchanged(recorder, tmp_path):
     entries = [entry for _, entry in zip(range(150), iterate_entries(STARTER))]
     entries[3]["metadata"]["more"] = {"kept": [1, None]}
-    entries[4]["points"] = [[x + 1e-9, y, pen, 5 * i] for i, (x, y, pen) in enumerate(entries[4]["points"])]
+    entries[4]["points"] = [
+        [x + 1e-9, y, pen, 5 * i] for i, (x, y, pen) in enumerate(entries[4]["points"])
+    ]
     entries[5]["metadata"].update(baseline=0.5, recorded="yesterday")
     write_entries(tmp_path / "in.json.zip", entries)
-    assert recorder.import_files(tmp_path / "in.json.zip") == ["in.json.zip: 150 words added, 0 there already, 0 faulty."]
+    assert recorder.import_files(tmp_path / "in.json.zip") == [
+        "in.json.zip: 150 words added, 0 there already, 0 faulty."
+    ]
     assert exported(recorder, tmp_path / "out.json")[0] == entries
     recorder.settled().reload()
     assert exported(recorder, tmp_path / "out.json")[0] == entries
@@ -57,7 +84,9 @@ def test_banks_of_the_trainer_come_in_unchanged_and_go_out_unchanged(recorder, t
     with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:  # stored, and with what macOS adds
         archive.writestr("bank.json", json.dumps(entries[:2]))
         archive.writestr("__MACOSX/._bank.json", b"x")
-    assert recorder.import_files(tmp_path / "mac.zip") == ["mac.zip: 0 words added, 2 there already, 0 faulty."]
+    assert recorder.import_files(tmp_path / "mac.zip") == [
+        "mac.zip: 0 words added, 2 there already, 0 faulty."
+    ]
 
 
 def test_an_import_can_be_undone(recorder):
@@ -76,11 +105,22 @@ def test_files_that_are_no_banks_are_told(recorder, tmp_path):
         archive.writestr("a.json", "[]")
         archive.writestr("b.json", "[]")
     middle = len(good) // 2
-    for name, content, sentence in (("cut.json", b'[{"metadata": {', "cut.json is not a bank: it does not hold JSON"), ("object.json", b'{"a": 1}', "must be a list of entries, not object"),
-                                    ("empty.json", b"[]", "empty.json holds no usable word"), ("none.json", b"", "does not hold JSON"), ("latin.json", b'["\xe9"]', "does not hold JSON"),
-                                    ("cut.zip", good[:-100], "is named .zip but is not a whole zip file"), ("two.zip", (tmp_path / "two.zip").read_bytes(), "must hold one JSON file, not 2"),
-                                    ("bad.zip", good[:middle] + b"\0\0\0\0" + good[middle + 4:], "damaged or locked zip"), ("faulty.json", b'[{"metadata": {}, "points": []}]', "Entry 0: metadata has no 'asciiSequence'"),
-                                    ("text.json", "[]".encode("utf-16"), "holds no usable word")):
+    for name, content, sentence in (
+        ("cut.json", b'[{"metadata": {', "cut.json is not a bank: it does not hold JSON"),
+        ("object.json", b'{"a": 1}', "must be a list of entries, not object"),
+        ("empty.json", b"[]", "empty.json holds no usable word"),
+        ("none.json", b"", "does not hold JSON"),
+        ("latin.json", b'["\xe9"]', "does not hold JSON"),
+        ("cut.zip", good[:-100], "is named .zip but is not a whole zip file"),
+        ("two.zip", (tmp_path / "two.zip").read_bytes(), "must hold one JSON file, not 2"),
+        ("bad.zip", good[:middle] + b"\0\0\0\0" + good[middle + 4 :], "damaged or locked zip"),
+        (
+            "faulty.json",
+            b'[{"metadata": {}, "points": []}]',
+            "Entry 0: metadata has no 'asciiSequence'",
+        ),
+        ("text.json", "[]".encode("utf-16"), "holds no usable word"),
+    ):
         (tmp_path / name).write_bytes(content)
         [line] = recorder.import_files(tmp_path / name)
         assert sentence in line and name in line
@@ -89,25 +129,79 @@ def test_files_that_are_no_banks_are_told(recorder, tmp_path):
 
 def test_entries_are_judged_as_the_trainer_judges_them(recorder, tmp_path):
     good = word_to_entry(load_bank(STARTER)[0])
-    entries = [good, 5, None, [], {}, {"metadata": {}}, {"metadata": [], "points": []}, {"points": [], "metadata": None}]
+    entries = [
+        good,
+        5,
+        None,
+        [],
+        {},
+        {"metadata": {}},
+        {"metadata": [], "points": []},
+        {"points": [], "metadata": None},
+    ]
 
     def changed(points=None, **metadata):
-        kept = {key: value for key, value in {**good["metadata"], **metadata}.items() if value != "drop"}
+        kept = {
+            key: value for key, value in {**good["metadata"], **metadata}.items() if value != "drop"
+        }
         return {"metadata": kept, "points": good["points"] if points is None else points}
 
-    entries += [changed(asciiSequence=text) for text in ("drop", "", "  ", 5, None, "a\tb", "a\x00b", "x" * 1001, "\u00e9" * 1000, "\ud800", "two\nlines")]
-    entries += [changed(aspectRatio=value) for value in ("drop", 0, -1, None, "6", True, 1e9, 100, 101)]
+    entries += [
+        changed(asciiSequence=text)
+        for text in (
+            "drop",
+            "",
+            "  ",
+            5,
+            None,
+            "a\tb",
+            "a\x00b",
+            "x" * 1001,
+            "\u00e9" * 1000,
+            "\ud800",
+            "two\nlines",
+        )
+    ]
+    entries += [
+        changed(aspectRatio=value) for value in ("drop", 0, -1, None, "6", True, 1e9, 100, 101)
+    ]
     entries += [changed(baseline=value) for value in (0.5, None, "x", 500)]
     entries += [changed(author=value) for value in ("drop", "", None, 7)]
-    entries += [changed(points=points) for points in ([], {}, "abc", None, [[0, 0]], [[0, 0, 0]], [[0.1, 0.1, 1]], [[0.1, 0.1, 2]], [[0.1, 0.1, 0.5]], [[0, "a", 1]], [[0, None, 1]], [[[0], 0, 1]], [5],
-                                                      [[0.1, 0.1, 1, 5, 0.5, "more"], [0.1, 0.1, 0]], [[1e300, 0, 1]], [[30, 0, 1]], [[0, -101, 1]], [[0, 0, 1]] * 50_001)]
+    entries += [
+        changed(points=points)
+        for points in (
+            [],
+            {},
+            "abc",
+            None,
+            [[0, 0]],
+            [[0, 0, 0]],
+            [[0.1, 0.1, 1]],
+            [[0.1, 0.1, 2]],
+            [[0.1, 0.1, 0.5]],
+            [[0, "a", 1]],
+            [[0, None, 1]],
+            [[[0], 0, 1]],
+            [5],
+            [[0.1, 0.1, 1, 5, 0.5, "more"], [0.1, 0.1, 0]],
+            [[1e300, 0, 1]],
+            [[30, 0, 1]],
+            [[0, -101, 1]],
+            [[0, 0, 1]] * 50_001,
+        )
+    ]
     path = tmp_path / "bank.json"
     path.write_text(json.dumps(entries))
     words, faults = parse_entries(read_entries(path))
-    found = recorder.page.evaluate("async text => { const { entries, faults } = await parseEntries(JSON.parse(text)); return [entries.map(entry => [entry.text, entry.author]), faults]; }", path.read_text())
+    found = recorder.page.evaluate(
+        "async text => { const { entries, faults } = await parseEntries(JSON.parse(text)); return [entries.map(entry => [entry.text, entry.author]), faults]; }",
+        path.read_text(),
+    )
     assert len(faults) > 35 and len(words) > 10
     assert {fault["index"] for fault in found[1]} == {index for index, _ in faults}
     assert found[0] == [[word.text, word.author] for word in words]
     for theirs, (index, ours) in zip(found[1], faults):
         one, two = theirs["reason"].replace(",", ""), ours.replace(",", "")
-        assert one[:12] == two[:12] or one.startswith("a point") and two.startswith("a point"), f"entry {index}"
+        assert one[:12] == two[:12] or one.startswith("a point") and two.startswith("a point"), (
+            f"entry {index}"
+        )

@@ -28,7 +28,11 @@ def test_a_reload_in_the_middle_brings_everything_back(recorder):
     same_strokes(recorder.strokes, strokes[:2])
     recorder.press("Enter")
     recorder.reload()
-    assert recorder.texts == [text] and recorder.page.evaluate("alive()[0].author") == "Ada" and recorder.strokes == []
+    assert (
+        recorder.texts == [text]
+        and recorder.page.evaluate("alive()[0].author") == "Ada"
+        and recorder.strokes == []
+    )
 
 
 def test_a_closed_tab_comes_back_in_the_next_one(new_recorder, recorder):
@@ -42,7 +46,9 @@ def test_a_closed_tab_comes_back_in_the_next_one(new_recorder, recorder):
 
 def test_a_killed_browser_comes_back(chromium, tmp_path):
     kind, options = chromium
-    start = lambda: kind.launch_persistent_context(tmp_path / "profile", viewport=dict(width=1280, height=720), **options)
+    start = lambda: kind.launch_persistent_context(
+        tmp_path / "profile", viewport=dict(width=1280, height=720), **options
+    )
     context = start()
     recorder = Recorder(context.pages[0]).open()
     recorder.draw(loops())
@@ -68,7 +74,7 @@ def test_a_killed_browser_comes_back(chromium, tmp_path):
     assert len(recorder.strokes) == 3
     same_strokes(recorder.strokes[:2], strokes)
     assert 10 < len(recorder.strokes[2]) <= 40
-    same_strokes([recorder.strokes[2]], [recorder.fractions(pixels)[:len(recorder.strokes[2])]])
+    same_strokes([recorder.strokes[2]], [recorder.fractions(pixels)[: len(recorder.strokes[2])]])
     context.close()
 
 
@@ -83,7 +89,9 @@ def test_two_tabs_do_not_overwrite_each_other(new_recorder, recorder):
     with one.page.expect_popup() as popup:
         one.page.evaluate("window.open(location.href)")
     three = Recorder(popup.value).ready()
-    assert three.page.evaluate("sessionStorage.getItem('draft')") != one.page.evaluate("sessionStorage.getItem('draft')")
+    assert three.page.evaluate("sessionStorage.getItem('draft')") != one.page.evaluate(
+        "sessionStorage.getItem('draft')"
+    )
     ink_three = three.draw(loops(10, 0.1, 0.2))
     for tab in (one, two, three):
         tab.settled().reload()
@@ -119,14 +127,18 @@ def test_storage_that_is_full_is_told_and_nothing_is_lost(new_recorder, tmp_path
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.settled()
-    assert "storage is full" in recorder.page.inner_text("#trouble") and "1 word not kept" in recorder.page.inner_text("#saved")
+    assert "storage is full" in recorder.page.inner_text(
+        "#trouble"
+    ) and "1 word not kept" in recorder.page.inner_text("#saved")
     assert recorder.page.evaluate(leaving)
     recorder.draw(loops())
     recorder.press("Enter")
     with recorder.page.expect_download() as download:
         recorder.page.click("#trouble button")
     download.value.save_as(tmp_path / "bank.json.zip")
-    assert [word.text for word in load_bank(tmp_path / "bank.json.zip", strict=True)] == recorder.texts and len(recorder.texts) == 3
+    assert [
+        word.text for word in load_bank(tmp_path / "bank.json.zip", strict=True)
+    ] == recorder.texts and len(recorder.texts) == 3
     recorder.page.evaluate("() => { full = false; }")
     recorder.page.wait_for_selector("#trouble", state="hidden", timeout=20_000)
     texts = recorder.texts
@@ -134,12 +146,21 @@ def test_storage_that_is_full_is_told_and_nothing_is_lost(new_recorder, tmp_path
     assert recorder.texts == texts, "kept as soon as there was room"
 
 
-@pytest.mark.parametrize("script", ["indexedDB.open = () => { throw new DOMException('it is not allowed', 'SecurityError'); }",
-                                    "Object.defineProperty(window, 'indexedDB', { value: undefined })",
-                                    "IDBFactory.prototype.open = () => { const asked = {}; setTimeout(() => { asked.error = new DOMException('private', 'InvalidStateError'); asked.onerror(); }); return asked; }"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "indexedDB.open = () => { throw new DOMException('it is not allowed', 'SecurityError'); }",
+        "Object.defineProperty(window, 'indexedDB', { value: undefined })",
+        "IDBFactory.prototype.open = () => { const asked = {}; setTimeout(() => { asked.error = new DOMException('private', 'InvalidStateError'); asked.onerror(); }); return asked; }",
+    ],
+)
 def test_storage_that_is_forbidden_is_told(new_recorder, tmp_path, script):
-    recorder = new_recorder(script=f"Object.defineProperty(navigator, 'locks', {{ value: undefined }}); {script}")
-    assert "keep nothing" in recorder.page.inner_text("#trouble") and "Nothing is kept" in recorder.page.inner_text("#saved")
+    recorder = new_recorder(
+        script=f"Object.defineProperty(navigator, 'locks', {{ value: undefined }}); {script}"
+    )
+    assert "keep nothing" in recorder.page.inner_text(
+        "#trouble"
+    ) and "Nothing is kept" in recorder.page.inner_text("#saved")
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.draw(loops())
@@ -165,11 +186,15 @@ def test_a_database_that_the_browser_closed_is_opened_again(new_recorder):
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.settled()
-    recorder.page.evaluate("() => { gone = true; database.close(); database.dispatchEvent(new Event('close')); }")
+    recorder.page.evaluate(
+        "() => { gone = true; database.close(); database.dispatchEvent(new Event('close')); }"
+    )
     recorder.draw(loops())
     recorder.press("Enter")
     ink = recorder.draw(loops(20))
-    assert "could not keep" in recorder.page.inner_text("#trouble") and "1 word not kept" in recorder.page.inner_text("#saved")
+    assert "could not keep" in recorder.page.inner_text(
+        "#trouble"
+    ) and "1 word not kept" in recorder.page.inner_text("#saved")
     recorder.page.evaluate("() => { gone = false; }")
     recorder.page.wait_for_selector("#trouble", state="hidden", timeout=20_000)
     texts = recorder.texts
@@ -180,7 +205,9 @@ def test_a_database_that_the_browser_closed_is_opened_again(new_recorder):
 
 def test_without_locks_ink_comes_back_too(new_recorder, recorder):
     """As where the page is served over plain HTTP to a phone."""
-    plain = new_recorder(script="Object.defineProperty(navigator, 'locks', { value: undefined }); crypto.randomUUID = undefined")
+    plain = new_recorder(
+        script="Object.defineProperty(navigator, 'locks', { value: undefined }); crypto.randomUUID = undefined"
+    )
     ink = plain.draw(loops())
     context = plain.page.context
     plain.page.close()

@@ -15,12 +15,25 @@ def test_a_picture_behind_the_paper_is_moved_by_mouse_and_keys(recorder, tmp_pat
     place = lambda: page.evaluate("tracing.place")
     recorder.draw([[0.3, 0.5], [0.4, 0.5], [0.5, 0.7]])
     width, height = recorder.box[2:]
-    assert recorder.strokes == [] and place()["x"] == pytest.approx(0.2 * width / height, abs=0.01) and place()["y"] == pytest.approx(0.2, abs=0.01)
+    assert (
+        recorder.strokes == []
+        and place()["x"] == pytest.approx(0.2 * width / height, abs=0.01)
+        and place()["y"] == pytest.approx(0.2, abs=0.01)
+    )
     page.mouse.wheel(0, -500)
     assert place()["zoom"] == pytest.approx(0.5)
     recorder.press("ArrowLeft", "+", "]", "]", ",")
-    assert place() == {"x": pytest.approx(0.2 * width / height - 0.01, abs=0.01), "y": pytest.approx(0.2, abs=0.01), "zoom": pytest.approx(0.55), "angle": 2, "fade": pytest.approx(0.45)}
-    assert page.evaluate("document.getElementById('picture').getBoundingClientRect().height") > 1.3 * height
+    assert place() == {
+        "x": pytest.approx(0.2 * width / height - 0.01, abs=0.01),
+        "y": pytest.approx(0.2, abs=0.01),
+        "zoom": pytest.approx(0.55),
+        "angle": 2,
+        "fade": pytest.approx(0.45),
+    }
+    assert (
+        page.evaluate("document.getElementById('picture').getBoundingClientRect().height")
+        > 1.3 * height
+    )
     recorder.press("t")
     recorder.draw(loops())
     assert len(recorder.strokes) == 1
@@ -28,24 +41,44 @@ def test_a_picture_behind_the_paper_is_moved_by_mouse_and_keys(recorder, tmp_pat
     page.wait_for_timeout(400)
     recorder.settled().reload()
     assert place() == before and page.locator("#picture").is_visible()
-    page.set_input_files("#picture-file", files=[dict(name="no.png", mimeType="image/png", buffer=b"no picture")])
+    page.set_input_files(
+        "#picture-file", files=[dict(name="no.png", mimeType="image/png", buffer=b"no picture")]
+    )
     page.wait_for_selector("#note:has-text('no.png is not a picture')")
     page.wait_for_timeout(200)
-    assert place() == before and page.evaluate("document.getElementById('picture').naturalWidth") == 1280, "the one before stays"
+    assert (
+        place() == before
+        and page.evaluate("document.getElementById('picture').naturalWidth") == 1280
+    ), "the one before stays"
     page.click("#picture-remove")
     assert not page.locator("#picture").is_visible()
     recorder.settled().reload()
     assert not page.locator("#picture").is_visible()
 
 
-@pytest.mark.parametrize("shape", [dict(viewport=dict(width=1280, height=720)), dict(viewport=dict(width=740, height=360)), dict(viewport=dict(width=568, height=320)), dict(viewport=dict(width=390, height=780))])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        dict(viewport=dict(width=1280, height=720)),
+        dict(viewport=dict(width=740, height=360)),
+        dict(viewport=dict(width=568, height=320)),
+        dict(viewport=dict(width=390, height=780)),
+    ],
+)
 def test_nothing_shifts_or_is_cut_off_while_writing(new_recorder, shape):
     recorder = new_recorder(**shape)
     page = recorder.page
-    boxes = lambda: page.evaluate("['ink', 'add', 'undo', 'note', 'count'].map(id => { const { left, top, right, bottom } = document.getElementById(id).getBoundingClientRect(); return [left, top, right, bottom]; })")
+    boxes = lambda: page.evaluate(
+        "['ink', 'add', 'undo', 'note', 'count'].map(id => { const { left, top, right, bottom } = document.getElementById(id).getBoundingClientRect(); return [left, top, right, bottom]; })"
+    )
     first = boxes()
     for left, top, right, bottom in first:
-        assert left >= 0 and top >= 0 and right <= shape["viewport"]["width"] and bottom <= shape["viewport"]["height"]
+        assert (
+            left >= 0
+            and top >= 0
+            and right <= shape["viewport"]["width"]
+            and bottom <= shape["viewport"]["height"]
+        )
     assert recorder.box[3] >= 100
     recorder.draw(loops())
     assert boxes() == first
@@ -90,13 +123,27 @@ def test_texts_stand_out_from_what_is_behind(new_recorder, scheme):
 
     def luminance(name):
         values = np.array(colours[name][:3]) / 255
-        return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
+        return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ (
+            0.2126,
+            0.7152,
+            0.0722,
+        )
 
     def contrast(one, two):
         low, high = sorted((luminance(one), luminance(two)))
         return (high + 0.05) / (low + 0.05)
 
-    for front, back in (("text", "page"), ("text", "card"), ("soft", "page"), ("soft", "card"), ("on-accent", "accent"), ("warn", "page"), ("warn", "card"), ("warn", "warn-page"), ("ink", "paper")):
+    for front, back in (
+        ("text", "page"),
+        ("text", "card"),
+        ("soft", "page"),
+        ("soft", "card"),
+        ("on-accent", "accent"),
+        ("warn", "page"),
+        ("warn", "card"),
+        ("warn", "warn-page"),
+        ("ink", "paper"),
+    ):
         assert contrast(front, back) >= 4.5, (front, back)
     assert contrast("accent", "page") >= 3
 

@@ -19,16 +19,29 @@ def test_the_points_that_come_out_are_those_that_went_in(new_recorder, tmp_path,
     same_strokes(without_repetition(raw["points"]), went_in)
     metadata = raw["metadata"]
     assert metadata["asciiSequence"] == word.text == text and metadata["author"] == "unknown"
-    assert metadata["pointCount"] == len(raw["points"]) == 30 + 1 + 20 + 3 and metadata["strokeCount"] == 3
+    assert (
+        metadata["pointCount"] == len(raw["points"]) == 30 + 1 + 20 + 3
+        and metadata["strokeCount"] == 3
+    )
     width, height = recorder.box[2:]
     assert metadata["aspectRatio"] == pytest.approx(width / height, rel=1e-3)
     times = [point[3] for point in raw["points"]]
     assert times[0] == 0 and times == sorted(times) and 0 < times[-1] < 60_000
     # As the trainer has them: canvas heights, from the left edge of the ink on the baseline.
-    same_strokes([stroke[:, :2] for stroke in split_strokes(word.points)],
-                 [(stroke - (min(s[:, 0].min() for s in went_in), 2 / 3)) * (metadata["aspectRatio"], 1) for stroke in went_in], 1e-4)
-    pixels = recorder.page.evaluate("[document.getElementById('ink').width, document.getElementById('ink').clientWidth]")
-    assert pixels[0] == pytest.approx(scale * pixels[1], abs=1), "sharp: a pixel for each of the screen's"
+    same_strokes(
+        [stroke[:, :2] for stroke in split_strokes(word.points)],
+        [
+            (stroke - (min(s[:, 0].min() for s in went_in), 2 / 3)) * (metadata["aspectRatio"], 1)
+            for stroke in went_in
+        ],
+        1e-4,
+    )
+    pixels = recorder.page.evaluate(
+        "[document.getElementById('ink').width, document.getElementById('ink').clientWidth]"
+    )
+    assert pixels[0] == pytest.approx(scale * pixels[1], abs=1), (
+        "sharp: a pixel for each of the screen's"
+    )
 
 
 def test_a_pen_gives_every_point_with_pressure_and_time(recorder, tmp_path):
@@ -37,7 +50,9 @@ def test_a_pen_gives_every_point_with_pressure_and_time(recorder, tmp_path):
     recorder.press("Enter")
     [raw], _ = exported(recorder, tmp_path / "bank.json")
     same_strokes(without_repetition(raw["points"]), [stroke, DOT])
-    assert {len(point) for point in raw["points"]} == {5} and {point[4] for point in raw["points"]} == {0.731}
+    assert {len(point) for point in raw["points"]} == {5} and {
+        point[4] for point in raw["points"]
+    } == {0.731}
     assert raw["metadata"]["device"] == "pen"
 
 
@@ -46,17 +61,44 @@ def test_a_real_pen_writes_with_its_pressure(recorder):
     pixels, forces = recorder.pixels(loops(12)).tolist(), np.linspace(0.2, 0.8, 12).round(2)
     for at, ((x, y), force) in enumerate(zip(pixels, forces)):
         kind = "mousePressed" if at == 0 else "mouseMoved"
-        session.send("Input.dispatchMouseEvent", dict(type=kind, x=x, y=y, button="left", buttons=1, clickCount=1, pointerType="pen", force=float(force)))
-    session.send("Input.dispatchMouseEvent", dict(type="mouseReleased", x=pixels[-1][0], y=pixels[-1][1], button="left", pointerType="pen"))
+        session.send(
+            "Input.dispatchMouseEvent",
+            dict(
+                type=kind,
+                x=x,
+                y=y,
+                button="left",
+                buttons=1,
+                clickCount=1,
+                pointerType="pen",
+                force=float(force),
+            ),
+        )
+    session.send(
+        "Input.dispatchMouseEvent",
+        dict(
+            type="mouseReleased", x=pixels[-1][0], y=pixels[-1][1], button="left", pointerType="pen"
+        ),
+    )
     same_strokes(recorder.strokes, [recorder.fractions(pixels)])
-    pressures = recorder.page.evaluate("[...writing.draft.strokes[0]].filter((_, i) => i % 4 === 3)")
-    assert np.allclose(pressures, forces, atol=1e-3) and recorder.page.evaluate("writing.draft.device") == "pen"
+    pressures = recorder.page.evaluate(
+        "[...writing.draft.strokes[0]].filter((_, i) => i % 4 === 3)"
+    )
+    assert (
+        np.allclose(pressures, forces, atol=1e-3)
+        and recorder.page.evaluate("writing.draft.device") == "pen"
+    )
 
 
 def test_real_touches_write(new_recorder):
-    recorder = new_recorder(viewport=dict(width=740, height=360), has_touch=True, is_mobile=True, device_scale_factor=2)
+    recorder = new_recorder(
+        viewport=dict(width=740, height=360), has_touch=True, is_mobile=True, device_scale_factor=2
+    )
     session = recorder.page.context.new_cdp_session(recorder.page)
-    touch = lambda kind, points: session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in points]})
+    touch = lambda kind, points: session.send(
+        "Input.dispatchTouchEvent",
+        {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in points]},
+    )
     pixels = recorder.pixels(loops(25)).tolist()
     touch("touchStart", [(0, pixels[0])])
     for at, (x, y) in enumerate(pixels[1:], 1):
@@ -65,7 +107,10 @@ def test_real_touches_write(new_recorder):
         touch("touchMove", [(0, (x, y)), (1, (300 + at, 200))] if at >= 10 else [(0, (x, y))])
     touch("touchEnd", [])
     [stroke] = recorder.strokes
-    assert np.abs(stroke[0] - recorder.fractions(pixels[0])).max() < 1e-3 and np.abs(stroke[-1] - recorder.fractions(pixels[-1])).max() < 1e-3
+    assert (
+        np.abs(stroke[0] - recorder.fractions(pixels[0])).max() < 1e-3
+        and np.abs(stroke[-1] - recorder.fractions(pixels[-1])).max() < 1e-3
+    )
     assert len(stroke) >= 20, "the browser may join touches that come within a frame"
     assert np.abs(np.diff(stroke, axis=0)).max() < 0.3, "the second finger left no ink"
     assert recorder.page.evaluate("scrollY || document.getElementById('write').scrollTop") == 0
@@ -92,7 +137,9 @@ def test_a_palm_and_a_second_finger_leave_no_ink(recorder):
     assert [len(stroke) for stroke in recorder.strokes] == [4], "the second finger is not there"
     page.evaluate("""() => { at("touch", 5, "pointerdown", 700); at("touch", 5, "pointermove", 720); at("pen", 9, "pointerdown", 400); at("pen", 9, "pointermove", 410);
       at("touch", 5, "pointermove", 730); at("pen", 9, "pointerup", 420); at("touch", 5, "pointerup", 730); }""")
-    assert [len(stroke) for stroke in recorder.strokes] == [4, 3], "the palm's stroke went when the pen came"
+    assert [len(stroke) for stroke in recorder.strokes] == [4, 3], (
+        "the palm's stroke went when the pen came"
+    )
     assert "pen" in recorder.note
     recorder.dispatch([palm], "touch", 7)
     assert len(recorder.strokes) == 2, "where a pen is, fingers rest"
@@ -101,7 +148,9 @@ def test_a_palm_and_a_second_finger_leave_no_ink(recorder):
     assert len(recorder.strokes) == 3
 
 
-@pytest.mark.parametrize("mode, key", [("shift", "ShiftLeft"), ("hold", "Space"), ("toggle", "Space")])
+@pytest.mark.parametrize(
+    "mode, key", [("shift", "ShiftLeft"), ("hold", "Space"), ("toggle", "Space")]
+)
 def test_on_a_trackpad_a_key_is_the_pen(recorder, mode, key):
     recorder.set("pen", mode)
     page, pixels = recorder.page, recorder.pixels(loops(30))
@@ -149,7 +198,15 @@ def test_resizing_and_zooming_change_no_ink(recorder, tmp_path):
 
 def test_undo_redo_and_clear_go_stroke_by_stroke(recorder):
     strokes = [recorder.draw(loops(20, left, left + 0.1)) for left in (0.1, 0.3, 0.5)]
-    steps = [("Control+z", 2), ("Backspace", 1), ("Control+y", 2), ("Control+Shift+z", 3), ("Delete", 0), ("Control+z", 3), ("Control+z", 2)]
+    steps = [
+        ("Control+z", 2),
+        ("Backspace", 1),
+        ("Control+y", 2),
+        ("Control+Shift+z", 3),
+        ("Delete", 0),
+        ("Control+z", 3),
+        ("Control+z", 2),
+    ]
     for key, n in steps:
         recorder.press(key)
         same_strokes(recorder.strokes, strokes[:n])
@@ -174,7 +231,9 @@ def test_a_word_that_is_added_with_the_pen_down_leaves_no_ink_on_the_next(record
     for x, y in pixels[20:]:
         recorder.page.mouse.move(x, y)
     recorder.page.mouse.up()
-    assert recorder.strokes == [] and recorder.page.evaluate("alive().map(entry => strokesOf(entry)[0].length / 4)") == [20]
+    assert recorder.strokes == [] and recorder.page.evaluate(
+        "alive().map(entry => strokesOf(entry)[0].length / 4)"
+    ) == [20]
     assert len(recorder.draw(loops())) == len(recorder.strokes[0])
 
 

@@ -66,13 +66,17 @@ def test_coverage_asks_for_what_is_rare(recorder):
     # Beside as many characters in the list's own order, which is random.
     written, listed = sum(map(len, chosen)), []
     for start in range(0, 2400, 200):
-        end = next(end for end in range(start, 2500) if sum(map(len, prompts[start:end])) >= written)
+        end = next(
+            end for end in range(start, 2500) if sum(map(len, prompts[start:end])) >= written
+        )
         listed.append(coverage(prompts[start:end]))
     chars, pairs = coverage(chosen)
     fewest = lambda chars: min(chars[char] for char in "abcdefghijklmnopqrstuvwxyz")
     different = lambda chars: len(set(chars))
-    print(f"{written} characters: {len(pairs)} pairs, each letter {fewest(chars)} times or more, {different(chars)} characters; in the list's order "
-          f"{np.mean([len(pairs) for _, pairs in listed]):.0f}, {np.mean([fewest(chars) for chars, _ in listed]):.1f}, {np.mean([different(chars) for chars, _ in listed]):.0f}")
+    print(
+        f"{written} characters: {len(pairs)} pairs, each letter {fewest(chars)} times or more, {different(chars)} characters; in the list's order "
+        f"{np.mean([len(pairs) for _, pairs in listed]):.0f}, {np.mean([fewest(chars) for chars, _ in listed]):.1f}, {np.mean([different(chars) for chars, _ in listed]):.0f}"
+    )
     assert len(pairs) > 1.1 * max(len(pairs) for _, pairs in listed)
     assert fewest(chars) > np.mean([fewest(chars) for chars, _ in listed])
     assert different(chars) >= np.mean([different(chars) for chars, _ in listed])
@@ -92,7 +96,16 @@ def test_advice_on_a_bank_goes_by_the_rule_of_the_page(recorder, tmp_path):
 
 def test_own_lists_and_own_texts(recorder, tmp_path):
     recorder.view("settings")
-    recorder.page.set_input_files("#own-file", files=[dict(name="list.txt", mimeType="text/plain", buffer="  na\u00efve \r\n\ntwo  words\nna\u00efve\n".encode())])
+    recorder.page.set_input_files(
+        "#own-file",
+        files=[
+            dict(
+                name="list.txt",
+                mimeType="text/plain",
+                buffer="  na\u00efve \r\n\ntwo  words\nna\u00efve\n".encode(),
+            )
+        ],
+    )
     recorder.page.wait_for_selector("#own-told:has-text('2 lines')")
     assert recorder.page.input_value("#own") == "na\u00efve\ntwo words"
     recorder.set("order", "list")
@@ -110,7 +123,10 @@ def test_own_lists_and_own_texts(recorder, tmp_path):
     recorder.page.fill("#free", "begun")
     recorder.settled().reload()
     assert recorder.page.input_value("#free") == "begun"
-    assert [word.text for word in exported(recorder, tmp_path / "bank.json")[1]] == ["na\u00efve", "Dear Bob,"]
+    assert [word.text for word in exported(recorder, tmp_path / "bank.json")[1]] == [
+        "na\u00efve",
+        "Dear Bob,",
+    ]
 
 
 def test_the_table_of_letters_marks_the_thin_ones(recorder):
@@ -125,7 +141,10 @@ def test_the_table_of_letters_marks_the_thin_ones(recorder):
     assert cells["a"] == "4" and cells["b"] == "2" and cells["Q"] == "0"
     thin = {cell.split()[0] for cell in recorder.page.locator("#counts li.thin").all_inner_texts()}
     assert "a" not in thin and {"b", "Q", "7", "&"} <= thin
-    assert recorder.page.locator("#counts li", has_text="b").first.get_attribute("aria-label") == "b: 2, few"
+    assert (
+        recorder.page.locator("#counts li", has_text="b").first.get_attribute("aria-label")
+        == "b: 2, few"
+    )
     assert recorder.page.inner_text("#pairs-told").startswith("2 of "), "aa and ab"
 
 
@@ -136,7 +155,9 @@ HINTS = """([strokes, text]) => {
 
 
 def test_hints_are_given_for_odd_ink_only(recorder):
-    hints = lambda strokes, text: recorder.page.evaluate(HINTS, [[np.asarray(stroke).tolist() for stroke in strokes], text])
+    hints = lambda strokes, text: recorder.page.evaluate(
+        HINTS, [[np.asarray(stroke).tolist() for stroke in strokes], text]
+    )
     fine = loops(150, 0.05, 0.2)
     assert hints([fine], "eeee") == []
     assert hints([fine, [[0.1, 0.4], [0.1, 0.41]]], "eeie") == []
@@ -148,7 +169,9 @@ def test_hints_are_given_for_odd_ink_only(recorder):
 
 
 @pytest.mark.parametrize("bank, most", [("starter", 0.04), ("real", 0.06)])
-def test_few_recorded_words_deserve_a_hint_and_most_without_a_mark_do(recorder, request, bank, most):
+def test_few_recorded_words_deserve_a_hint_and_most_without_a_mark_do(
+    recorder, request, bank, most
+):
     if bank == "real":
         request.getfixturevalue("real_words")
     recorder.import_files(real_bank() if bank == "real" else STARTER)
@@ -167,5 +190,7 @@ def test_few_recorded_words_deserve_a_hint_and_most_without_a_mark_do(recorder, 
       }
       return count;
     }""")
-    print(f"{bank}: {flagged} of {words} words have a hint, {caught} of {dropped} without their shortest stroke")
+    print(
+        f"{bank}: {flagged} of {words} words have a hint, {caught} of {dropped} without their shortest stroke"
+    )
     assert flagged < most * words and caught > 0.5 * dropped and dropped > 100

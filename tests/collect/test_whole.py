@@ -53,14 +53,20 @@ def test_a_bank_of_three_thousand_words_stays_smooth(recorder, tmp_path):
     words = load_bank(STARTER)
     entries = [word_to_entry(word) for word in words]
     for entry in entries[:500]:
-        entries.append({"metadata": {**entry["metadata"], "author": "another"}, "points": entry["points"]})
+        entries.append(
+            {"metadata": {**entry["metadata"], "author": "another"}, "points": entry["points"]}
+        )
     write_entries(tmp_path / "bank.json", entries)
     recorder.import_files(tmp_path / "bank.json")
     assert len(recorder.texts) == 3000
     recorder.settled().reload()
     for what, gaps in zip(("writing", "scrolling"), write_and_scroll(recorder)):
-        print(f"{what}: median {np.median(gaps):.1f} ms, 95% within {np.percentile(gaps, 95):.1f} ms, longest {gaps.max():.1f} ms")
-        assert np.median(gaps) < 25 and np.percentile(gaps, 95) < 100, "a loaded machine may drop frames, not all of them"
+        print(
+            f"{what}: median {np.median(gaps):.1f} ms, 95% within {np.percentile(gaps, 95):.1f} ms, longest {gaps.max():.1f} ms"
+        )
+        assert np.median(gaps) < 25 and np.percentile(gaps, 95) < 100, (
+            "a loaded machine may drop frames, not all of them"
+        )
     recorder.view("words")
     recorder.page.mouse.move(600, 400)
     for _ in range(10):
@@ -83,17 +89,55 @@ def test_a_bank_recorded_in_the_browser_trains_a_model_that_draws(recorder, tmp_
     recorder.press("Enter")
     recorder.export(tmp_path / "mine.json.zip", "zip")
     recorded = load_bank(tmp_path / "mine.json.zip", strict=True)
-    assert [word.text for word in recorded] == [*(word.text for word in written), "two words"] and {word.author for word in recorded} == {"Ada"}
+    assert [word.text for word in recorded] == [*(word.text for word in written), "two words"] and {
+        word.author for word in recorded
+    } == {"Ada"}
     ratio = recorded[0].metadata["aspectRatio"]
     for one, two in zip(recorded, written):
         for mine, theirs in zip(split_strokes(one.points), split_strokes(two.points), strict=True):
             xy = (theirs[:, :2] / (width, 1)).round(5)
-            moved = np.append(True, (np.diff(xy, axis=0) != 0).any(1))  # a pen that rests gives no points
+            moved = np.append(
+                True, (np.diff(xy, axis=0) != 0).any(1)
+            )  # a pen that rests gives no points
             assert np.abs(mine[:, :2] / (ratio, 1) - xy[moved]).max() < 2e-5
-    run = lambda *command: subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=200)
-    trained = run("train.py", "--dataset_name", tmp_path / "mine.json.zip", "--run_dir", tmp_path, "--wandb_run_name", "mine", "--max_steps", 20, "--log_every", 10, "--test_size", 4, "--warmup_steps", 2,
-                  "--device", "cpu", "--wandb", "off", "--batch_size", 4)
+    run = lambda *command: subprocess.run(
+        [sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=200
+    )
+    trained = run(
+        "train.py",
+        "--dataset_name",
+        tmp_path / "mine.json.zip",
+        "--run_dir",
+        tmp_path,
+        "--wandb_run_name",
+        "mine",
+        "--max_steps",
+        20,
+        "--log_every",
+        10,
+        "--test_size",
+        4,
+        "--warmup_steps",
+        2,
+        "--device",
+        "cpu",
+        "--wandb",
+        "off",
+        "--batch_size",
+        4,
+    )
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    drawn = run("sample.py", recorded[0].text, "--checkpoint", tmp_path / "mine" / "last.pt", "--author", "Ada", "--missing", "skip", "--out", tmp_path / "mine.svg")
+    drawn = run(
+        "sample.py",
+        recorded[0].text,
+        "--checkpoint",
+        tmp_path / "mine" / "last.pt",
+        "--author",
+        "Ada",
+        "--missing",
+        "skip",
+        "--out",
+        tmp_path / "mine.svg",
+    )
     assert drawn.returncode == 0, drawn.stdout + drawn.stderr
     assert "<path" in (tmp_path / "mine.svg").read_text()

@@ -39,7 +39,9 @@ def alike(one, other):
 def test_an_svg_looks_like_the_png(page, show, tmp_path, strokes):
     goto, shot, _ = show
     for ending in ("svg", "png"):
-        save_page(page, tmp_path / f"a.{ending}", settings(strokes=strokes, dpi=CSS_DPI, pen_width=1.2))
+        save_page(
+            page, tmp_path / f"a.{ending}", settings(strokes=strokes, dpi=CSS_DPI, pen_width=1.2)
+        )
     goto(tmp_path / "a.svg")
     assert alike(shot(), np.array(Image.open(tmp_path / "a.png").convert("L")).astype(float)) > 0.9
 

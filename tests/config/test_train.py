@@ -30,20 +30,47 @@ def test_every_setting_says_what_it_is_and_its_group(cls):
 
 
 def test_hyphens_stand_for_underscores_and_booleans_switch_off():
-    config = read("--max-steps", "7", "--no-augment", "--learning-rate=0.5", "--dataset-name", "a-b")
-    assert (config.max_steps, config.augment, config.learning_rate, config.dataset_name) == (7, False, 0.5, "a-b")
+    config = read(
+        "--max-steps", "7", "--no-augment", "--learning-rate=0.5", "--dataset-name", "a-b"
+    )
+    assert (config.max_steps, config.augment, config.learning_rate, config.dataset_name) == (
+        7,
+        False,
+        0.5,
+        "a-b",
+    )
     assert config.explicit == {"device", "max_steps", "augment", "learning_rate", "dataset_name"}
 
 
 def test_a_notebook_gets_the_same_object():
-    assert get_all_args(use_argparse=False, device="cpu", max_steps=7, augment=False) == read("--max_steps", "7", "--no-augment")
+    assert get_all_args(use_argparse=False, device="cpu", max_steps=7, augment=False) == read(
+        "--max_steps", "7", "--no-augment"
+    )
 
 
 def test_the_paper_preset_is_the_published_recipe():
     c = read("--preset", "paper")
-    assert (c.n_layer, c.n_embd, c.n_head, c.max_seq_length, c.num_words, c.min_words, c.batch_size) == (5, 64, 4, 1050, 4, 4, 32)
-    assert (c.optimizer, c.learning_rate, c.lr_decay, c.step_lr_every, c.weight_decay, c.max_steps) == ("adamw", 1e-2, 0.5, 20_000, 1e-4, 125_000)
-    assert (c.downsample_mean - c.downsample_width / 2, c.downsample_mean + c.downsample_width / 2) == pytest.approx((0.6, 0.7))
+    assert (
+        c.n_layer,
+        c.n_embd,
+        c.n_head,
+        c.max_seq_length,
+        c.num_words,
+        c.min_words,
+        c.batch_size,
+    ) == (5, 64, 4, 1050, 4, 4, 32)
+    assert (
+        c.optimizer,
+        c.learning_rate,
+        c.lr_decay,
+        c.step_lr_every,
+        c.weight_decay,
+        c.max_steps,
+    ) == ("adamw", 1e-2, 0.5, 20_000, 1e-4, 125_000)
+    assert (
+        c.downsample_mean - c.downsample_width / 2,
+        c.downsample_mean + c.downsample_width / 2,
+    ) == pytest.approx((0.6, 0.7))
 
 
 def test_what_is_given_wins_over_the_preset():
@@ -51,28 +78,31 @@ def test_what_is_given_wins_over_the_preset():
     assert read().preset == "cpu"
 
 
-@pytest.mark.parametrize("argv, sentence", [
-    (["--max_stepz", "5"], "did you mean --max_steps"),
-    (["--whatever=5"], "there is no setting --whatever"),
-    (["bigbank"], "'bigbank' is not expected here"),
-    (["--max_steps", "2.5"], "takes a whole number"),
-    (["--max_steps", "0"], "--max_steps must be 1 or more"),
-    (["--max_steps"], "expected one argument"),
-    (["--learning_rate", "fast"], "takes a number"),
-    (["--learning_rate", "nan"], "--learning_rate must be"),
-    (["--preset", "papre"], "takes one of auto, cpu, gpu, paper"),
-    (["--n_embd", "97"], "multiple of --n_head"),
-    (["--n_ctx_head", "5"], "multiple of --n_head"),
-    (["--n_embd", "9", "--n_head", "3"], "even, for rotary"),
-    (["--max_seq_length", "20"], "--max_seq_length must be 64 or more"),
-    (["--min_words", "3"], "at most --num_words"),
-    (["--downsample_mean", "0.99"], "stays in"),
-    (["--test_fraction", "1"], "--test_fraction must be between"),
-    (["--device", "tpu"], "--device takes"),
-    (["--device", "cuda:x"], "--device takes"),
-    (["--resume", "a", "--load_from_run_id", "b"], "both say what to continue"),
-    (["--batch_size", "99999999999999999999x"], "takes a whole number"),
-])
+@pytest.mark.parametrize(
+    "argv, sentence",
+    [
+        (["--max_stepz", "5"], "did you mean --max_steps"),
+        (["--whatever=5"], "there is no setting --whatever"),
+        (["bigbank"], "'bigbank' is not expected here"),
+        (["--max_steps", "2.5"], "takes a whole number"),
+        (["--max_steps", "0"], "--max_steps must be 1 or more"),
+        (["--max_steps"], "expected one argument"),
+        (["--learning_rate", "fast"], "takes a number"),
+        (["--learning_rate", "nan"], "--learning_rate must be"),
+        (["--preset", "papre"], "takes one of auto, cpu, gpu, paper"),
+        (["--n_embd", "97"], "multiple of --n_head"),
+        (["--n_ctx_head", "5"], "multiple of --n_head"),
+        (["--n_embd", "9", "--n_head", "3"], "even, for rotary"),
+        (["--max_seq_length", "20"], "--max_seq_length must be 64 or more"),
+        (["--min_words", "3"], "at most --num_words"),
+        (["--downsample_mean", "0.99"], "stays in"),
+        (["--test_fraction", "1"], "--test_fraction must be between"),
+        (["--device", "tpu"], "--device takes"),
+        (["--device", "cuda:x"], "--device takes"),
+        (["--resume", "a", "--load_from_run_id", "b"], "both say what to continue"),
+        (["--batch_size", "99999999999999999999x"], "takes a whole number"),
+    ],
+)
 def test_settings_that_cannot_work_are_refused_in_one_sentence(argv, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
         read(*argv)
@@ -100,9 +130,18 @@ def test_the_key_is_kept_out_of_what_may_be_shown():
 def test_sampling_takes_its_text_without_a_flag():
     config = get_sample_args(argv=["Dear Ada", "--out", "dear.png", "--top-p", "0.5"])
     assert (config.text, config.out, config.top_p) == ("Dear Ada", "dear.png", 0.5)
-    for argv, sentence in ((["a", "b"], "in quotes"), (["a", "--top_p", "0"], "--top_p must"), (["a", "--temperature", "-1"], "--temperature must"),
-                           (["a", "--line_width", "0"], "--line_width must"), (["a", "--missing", "guess"], "takes one of fail, skip"),
-                           (["a", "--x_height", "0.1"], "--x_height must"), (["a", "--normalize_slant", "2"], "--normalize_slant must"), (["a", "--bias", "-1"], "--bias must"),
-                           (["a", "--fps", "60"], "--fps must"), (["a", "--align", "middle"], "takes one of left, justified"), (["a", "--file", "b"], "--file must be left out")):
+    for argv, sentence in (
+        (["a", "b"], "in quotes"),
+        (["a", "--top_p", "0"], "--top_p must"),
+        (["a", "--temperature", "-1"], "--temperature must"),
+        (["a", "--line_width", "0"], "--line_width must"),
+        (["a", "--missing", "guess"], "takes one of fail, skip"),
+        (["a", "--x_height", "0.1"], "--x_height must"),
+        (["a", "--normalize_slant", "2"], "--normalize_slant must"),
+        (["a", "--bias", "-1"], "--bias must"),
+        (["a", "--fps", "60"], "--fps must"),
+        (["a", "--align", "middle"], "takes one of left, justified"),
+        (["a", "--file", "b"], "--file must be left out"),
+    ):
         with pytest.raises(UserError, match=sentence):
             get_sample_args(argv=argv)

@@ -14,15 +14,28 @@ from cursivetransformer.data.tokenizer import make_tokenizer
 
 
 def loader(words, rank=0, size=1, fixed=False, **changes):
-    config = get_all_args(use_argparse=False, **{"device": "cpu", "test_size": 40, "batch_size": 8, **changes})
-    return DataLoader(words, make_tokenizer("polar", "".join(word.text for word in words)), config, lambda sentence: None, rank, size, fixed)
+    config = get_all_args(
+        use_argparse=False, **{"device": "cpu", "test_size": 40, "batch_size": 8, **changes}
+    )
+    return DataLoader(
+        words,
+        make_tokenizer("polar", "".join(word.text for word in words)),
+        config,
+        lambda sentence: None,
+        rank,
+        size,
+        fixed,
+    )
 
 
 def examples_of(packed):
     """The tokens of each example of a batch, and its text, as a set that has no order."""
     ends = packed.lengths.cumsum(0).tolist()
     texts = [tuple(row[row > 0].tolist()) for row in packed.text]
-    return {(tuple(packed.tokens[end - n:end].flatten().tolist()), text) for end, n, text in zip(ends, packed.lengths.tolist(), texts)}
+    return {
+        (tuple(packed.tokens[end - n : end].flatten().tolist()), text)
+        for end, n, text in zip(ends, packed.lengths.tolist(), texts)
+    }
 
 
 def test_batches_are_a_function_of_the_step_alone(words):
@@ -54,30 +67,61 @@ def test_no_position_is_padding_and_with_a_fixed_room_few_are(real_words):
     for step in range(30):
         snug.train_batch(step)
         packed = fixed.train_batch(step)
-        assert len(packed.tokens) == fixed.capacity and int(packed.position[packed.example < 64].max()) < fixed.width
+        assert (
+            len(packed.tokens) == fixed.capacity
+            and int(packed.position[packed.example < 64].max()) < fixed.width
+        )
     assert snug.counts()["real_share"] == 1
     assert 0.8 < fixed.counts()["real_share"] < 1
 
 
 def test_evaluation_words_are_fixed_and_the_same_ink_for_every_model(words):
     """Nats per offset of two recipes may be compared only if both are of the same ink."""
-    kinds = [dict(num_words=2), dict(num_words=2, augment=False, downsample_width=0.02), dict(num_words=4, min_words=4, max_seq_length=1050)]
+    kinds = [
+        dict(num_words=2),
+        dict(num_words=2, augment=False, downsample_width=0.02),
+        dict(num_words=4, min_words=4, max_seq_length=1050),
+    ]
     for split in ("train", "test"):
         inks = []
         for kind in kinds:
             batches = loader(words, **kind).evaluation(split)
-            rows = [row[:n] for b in batches for row, n in zip(as_rows(b, 520, int(row_lengths(b).max()))[0], row_lengths(b))]
-            pieces = [tuple(piece.tolist()) for row in rows for piece in row.tensor_split((row == 520).nonzero()[1:, 0])]
-            inks.append((sorted(pieces), sum(int(b.n_offsets) for b in batches), sum(int(b.n_tokens) for b in batches)))
-        assert inks[0] == inks[1] == inks[2] and len(inks[0][0]) == min(40, len(loader(words).test_ids) if split == "test" else 40)
+            rows = [
+                row[:n]
+                for b in batches
+                for row, n in zip(as_rows(b, 520, int(row_lengths(b).max()))[0], row_lengths(b))
+            ]
+            pieces = [
+                tuple(piece.tolist())
+                for row in rows
+                for piece in row.tensor_split((row == 520).nonzero()[1:, 0])
+            ]
+            inks.append(
+                (
+                    sorted(pieces),
+                    sum(int(b.n_offsets) for b in batches),
+                    sum(int(b.n_tokens) for b in batches),
+                )
+            )
+        assert inks[0] == inks[1] == inks[2] and len(inks[0][0]) == min(
+            40, len(loader(words).test_ids) if split == "test" else 40
+        )
 
 
 def test_words_are_arranged_as_full_as_rows_can_be():
     tokens = {1: 50, 2: 60, 3: 100, 4: 10, 5: 10, 6: 10, 7: 10}
     one_hand = dict.fromkeys(tokens, 0)
-    assert arrange([1, 2, 3, 4, 5, 6, 7], tokens, 3, 120, one_hand).tolist() == [[1, 2, NO_WORD], [3, 4, 5], [6, 7, NO_WORD]]
+    assert arrange([1, 2, 3, 4, 5, 6, 7], tokens, 3, 120, one_hand).tolist() == [
+        [1, 2, NO_WORD],
+        [3, 4, 5],
+        [6, 7, NO_WORD],
+    ]
     assert arrange([3], tokens, 1, 100, one_hand).tolist() == [[3]]
-    assert arrange([4, 5, 6, 7], tokens, 3, 120, {**one_hand, 5: 1, 6: 1}).tolist() == [[4, NO_WORD, NO_WORD], [5, 6, NO_WORD], [7, NO_WORD, NO_WORD]]
+    assert arrange([4, 5, 6, 7], tokens, 3, 120, {**one_hand, 5: 1, 6: 1}).tolist() == [
+        [4, NO_WORD, NO_WORD],
+        [5, 6, NO_WORD],
+        [7, NO_WORD, NO_WORD],
+    ]
 
 
 def test_a_fixed_room_grows_for_longer_words_that_come_later(words):
@@ -88,6 +132,11 @@ def test_a_fixed_room_grows_for_longer_words_that_come_later(words):
         word.points[-1, 2] = 0
     one = loader(short, fixed=True, own_fraction=0.1)
     before = one.width
-    one.set_mixture([replace(word, text=4 * word.text[:3], points=np.resize(word.points, (800, 3))) for word in words[:20]])
+    one.set_mixture(
+        [
+            replace(word, text=4 * word.text[:3], points=np.resize(word.points, (800, 3)))
+            for word in words[:20]
+        ]
+    )
     long = max(int(one.train_batch(step).lengths.max()) for step in range(6))
     assert before < long <= one.width

@@ -19,7 +19,9 @@ from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
 ROUNDING = 1e-6  # of float32
 every_tokenizer = pytest.mark.parametrize("name", list(TOKENIZERS))
 radii = st.one_of(st.just(0.0), st.floats(1e-5, 3.9))
-offset_lists = st.lists(st.tuples(radii, st.floats(-np.pi, np.pi), st.integers(0, 1)), min_size=1, max_size=40)
+offset_lists = st.lists(
+    st.tuples(radii, st.floats(-np.pi, np.pi), st.integers(0, 1)), min_size=1, max_size=40
+)
 
 
 def as_offsets(drawn):
@@ -34,7 +36,9 @@ def test_round_trip_stays_within_the_stated_error(name, drawn):
     tokens, clamped = tokenizer.encode_offsets(offsets)
     decoded = tokenizer.decode_offsets(tokens)
     assert clamped == 0
-    assert (np.hypot(*(decoded - offsets)[:, :2].T) <= tokenizer.error_bound(offsets) + ROUNDING).all()
+    assert (
+        np.hypot(*(decoded - offsets)[:, :2].T) <= tokenizer.error_bound(offsets) + ROUNDING
+    ).all()
     np.testing.assert_array_equal(decoded[:, 2], offsets[:, 2])
     assert np.isfinite(decoded).all()
 
@@ -66,14 +70,18 @@ def test_words_come_back_within_the_sum_of_the_errors(name, words):
 def test_there_is_no_seam_at_pi(name):
     tokenizer = make_tokenizer(name, "a")
     just_below, just_above, at = np.pi - 1e-4, -np.pi + 1e-4, -np.pi
-    tokens, _ = tokenizer.encode_offsets(as_offsets([(0.03, just_below, 1), (0.03, just_above, 1), (0.03, at, 1)]))
+    tokens, _ = tokenizer.encode_offsets(
+        as_offsets([(0.03, just_below, 1), (0.03, just_above, 1), (0.03, at, 1)])
+    )
     assert (tokens == tokens[0]).all()
 
 
 def test_theta_uses_every_bin_evenly():
     tokenizer = make_tokenizer("polar", "a")
     theta = np.linspace(-np.pi, np.pi, 220_000, endpoint=False)
-    tokens, _ = tokenizer.encode_offsets(as_offsets(np.column_stack([np.full_like(theta, 0.03), theta, np.ones_like(theta)])))
+    tokens, _ = tokenizer.encode_offsets(
+        as_offsets(np.column_stack([np.full_like(theta, 0.03), theta, np.ones_like(theta)]))
+    )
     counts = np.bincount(tokens[:, 0])
     assert len(counts) == 220 and counts.min() >= 998 and counts.max() <= 1002
 
@@ -89,9 +97,15 @@ def test_decoding_has_no_bias():
 @every_tokenizer
 def test_large_radii_are_clamped_and_counted(name):
     tokenizer = make_tokenizer(name, "a")
-    tokens, clamped = tokenizer.encode_offsets(as_offsets([(LARGEST_RADIUS * 1.01, 0.5, 1), (70.0, 0.5, 0), (1.0, 0.5, 1)]))
+    tokens, clamped = tokenizer.encode_offsets(
+        as_offsets([(LARGEST_RADIUS * 1.01, 0.5, 1), (70.0, 0.5, 0), (1.0, 0.5, 1)])
+    )
     r = np.hypot(*tokenizer.decode_offsets(tokens)[:, :2].T)
-    assert clamped == 2 and r[0] == pytest.approx(tokenizer.radius_centers[-1]) and r[1] == pytest.approx(r[0])
+    assert (
+        clamped == 2
+        and r[0] == pytest.approx(tokenizer.radius_centers[-1])
+        and r[1] == pytest.approx(r[0])
+    )
 
 
 @every_tokenizer
@@ -110,7 +124,11 @@ def test_slots_say_which_ids_may_stand_where(name, data):
     mask = tokenizer.slot_mask()
     for slot in range(tokenizer.n_slots):
         assert mask[slot, tokens[:, slot]].all()
-    assert mask[0, tokenizer.word_id] and mask[0, tokenizer.end_id] and not mask[:, tokenizer.pad_id].any()
+    assert (
+        mask[0, tokenizer.word_id]
+        and mask[0, tokenizer.end_id]
+        and not mask[:, tokenizer.pad_id].any()
+    )
     with pytest.raises(ValueError):
         tokenizer.decode_offsets(np.roll(tokens.reshape(-1), 1))
 
@@ -133,7 +151,9 @@ def test_a_tokenizer_comes_back_from_its_state(name):
     tokenizer = make_tokenizer(name, "héllo")
     again = tokenizer_from_state(tokenizer.state())
     offsets = as_offsets([(0.02, 1.1, 1), (0.7, -2, 0)])
-    np.testing.assert_array_equal(again.encode_offsets(offsets)[0], tokenizer.encode_offsets(offsets)[0])
+    np.testing.assert_array_equal(
+        again.encode_offsets(offsets)[0], tokenizer.encode_offsets(offsets)[0]
+    )
     np.testing.assert_array_equal(again.encode_text("hé l"), tokenizer.encode_text("hé l"))
     with pytest.raises(ValueError):
         tokenizer_from_state({**tokenizer.state(), "slot_sizes": [1, 2, 3]})
@@ -149,6 +169,6 @@ def test_text_and_its_ids():
 
 
 def test_typographic_characters_are_folded_unless_they_were_learnt():
-    assert fold_text("“It’s” – so…", "Itso") == "\"It's\" - so..."
+    assert fold_text("“It’s” – so…", "Itso") == '"It\'s" - so...'
     assert fold_text("“It’s”", "“”’") == "“It’s”"
     assert fold_text("e\u0301", "é") == "é"

@@ -31,10 +31,30 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("evaluation")
     bank = home / "shapes.json"
     write_entries(bank, [word_to_entry(word) for word in shape_words()])
-    train_recognizers(get_recognizer_args(use_argparse=False, dataset_name=str(bank), max_steps=2, batch_size=2, recognizer_dir=str(home / "recognizers"), device="cpu"),
-                  lambda sentence: None)
-    train(get_all_args(use_argparse=False, **SMALL, max_steps=8, dataset_name=str(bank), run_dir=str(home / "runs"), wandb_run_name="a",
-                       recognizer_dir=str(home / "recognizers"), read_words=4, monitor="reading"))
+    train_recognizers(
+        get_recognizer_args(
+            use_argparse=False,
+            dataset_name=str(bank),
+            max_steps=2,
+            batch_size=2,
+            recognizer_dir=str(home / "recognizers"),
+            device="cpu",
+        ),
+        lambda sentence: None,
+    )
+    train(
+        get_all_args(
+            use_argparse=False,
+            **SMALL,
+            max_steps=8,
+            dataset_name=str(bank),
+            run_dir=str(home / "runs"),
+            wandb_run_name="a",
+            recognizer_dir=str(home / "recognizers"),
+            read_words=4,
+            monitor="reading",
+        )
+    )
     return home
 
 
@@ -46,25 +66,56 @@ def few_texts(monkeypatch):
 
 
 def settings(home, **changes):
-    return get_evaluation_args(use_argparse=False, **{"run_dir": str(home / "runs"), "recognizer_dir": str(home / "recognizers"), "device": "cpu",
-                                                      "best_of": "1,3", "max_words": 6, **changes})
+    return get_evaluation_args(
+        use_argparse=False,
+        **{
+            "run_dir": str(home / "runs"),
+            "recognizer_dir": str(home / "recognizers"),
+            "device": "cpu",
+            "best_of": "1,3",
+            "max_words": 6,
+            **changes,
+        },
+    )
 
 
 def without_times(report):
-    return {**report, "generated": {n: {key: value for key, value in part.items() if "second" not in key} for n, part in report["generated"].items()}}
+    return {
+        **report,
+        "generated": {
+            n: {key: value for key, value in part.items() if "second" not in key}
+            for n, part in report["generated"].items()
+        },
+    }
 
 
 def test_a_report_is_whole_and_the_same_for_the_same_seed(home, tmp_path):
-    (report, written), (again, _), (other, _) = (evaluate(settings(home, seed=seed), lambda sentence: None) for seed in (1, 1, 2))
+    (report, written), (again, _), (other, _) = (
+        evaluate(settings(home, seed=seed), lambda sentence: None) for seed in (1, 1, 2)
+    )
     assert without_times(report) == without_times(again) != without_times(other)
     loss = report["loss"]
-    assert loss["bits_per_offset"] == pytest.approx(loss["nats_per_offset"] / math.log(2)) and 0 < loss["nats_per_token"] < loss["nats_per_offset"]
+    assert (
+        loss["bits_per_offset"] == pytest.approx(loss["nats_per_offset"] / math.log(2))
+        and 0 < loss["nats_per_token"] < loss["nats_per_offset"]
+    )
     one, three = (report["generated"][n] for n in ("1", "3"))
-    assert set(one["sets"]) == set(three["sets"]) >= {"random", HELD_OUT} and one["tokens_per_second"] > 0
-    assert one["all"]["words"] == sum(counts["words"] for counts in one["sets"].values()) == len(written) <= 24
+    assert (
+        set(one["sets"]) == set(three["sets"]) >= {"random", HELD_OUT}
+        and one["tokens_per_second"] > 0
+    )
+    assert (
+        one["all"]["words"]
+        == sum(counts["words"] for counts in one["sets"].values())
+        == len(written)
+        <= 24
+    )
     assert sum(c["misread"] for c in one["all"]["by_character"].values()) == one["all"]["edits"]
     assert [entry["versions"][1]["edits"] for entry in written][0] > 0  # hardly trained
-    assert report["real"]["recorded"]["words"] == 6 and set(report["style"]) == {"generated", "other real words"}
+    assert report["real"]["recorded"]["words"] == 6 and set(report["style"]) == {
+        "generated",
+        "other real words",
+    }
     paths = save_report(report, written, tmp_path / "report")
     assert json.loads(Path(paths[0]).read_text())["loss"] == loss
     table = Path(paths[1]).read_text()
@@ -78,14 +129,22 @@ def test_only_the_recognizer_that_did_not_choose_grades(home, monkeypatch):
 
     def watched(path, device):
         recognizer = load(path, device)
-        recognizer.judge = lambda inks, texts, name=path.stem: (asked.append((name, len(inks))) or [""] * len(inks), np.full(len(inks), 9.0))
+        recognizer.judge = lambda inks, texts, name=path.stem: (
+            asked.append((name, len(inks))) or [""] * len(inks),
+            np.full(len(inks), 9.0),
+        )
         recognizer.read = lambda inks, judge=recognizer.judge: judge(inks, [])[0]
         return recognizer
 
     monkeypatch.setattr(evaluation, "load_recognizer", watched)
     report, written = evaluate(settings(home), lambda sentence: None)
     graded = [n for name, n in asked if name == "evaluation"]
-    assert graded == [6, 6, len(written), len(written)]  # recorded ink twice, then each number of versions
+    assert graded == [
+        6,
+        6,
+        len(written),
+        len(written),
+    ]  # recorded ink twice, then each number of versions
     # Every word is read as "", so it is drawn again, and all versions are read by the other recognizer alone.
     assert sum(n for name, n in asked if name == "selection") == 6 + 3 * len(written)
     assert report["generated"]["3"]["doubtful"] == len(written)
@@ -95,8 +154,18 @@ def test_other_banks_and_missing_recognizers_are_told(home, tmp_path):
     other = tmp_path / "other.json"
     write_entries(other, [word_to_entry(word) for word in shape_words(40, seed=9)])
     told = []
-    evaluate(settings(home, dataset_name=str(other), recognizers=str(home / "recognizers" / "shapes"), best_of="1"), told.append)
-    assert sum("note:" in sentence for sentence in told) == 3  # the model's bank, and each recognizer's
+    evaluate(
+        settings(
+            home,
+            dataset_name=str(other),
+            recognizers=str(home / "recognizers" / "shapes"),
+            best_of="1",
+        ),
+        told.append,
+    )
+    assert (
+        sum("note:" in sentence for sentence in told) == 3
+    )  # the model's bank, and each recognizer's
     with pytest.raises(UserError, match="has no recognizers of this bank; train them with"):
         evaluate(settings(home, recognizer_dir=str(tmp_path)), told.append)
     with pytest.raises(UserError, match="there is no recognizer"):
@@ -129,23 +198,69 @@ def test_the_scripts_do_what_they_say(home, run):
     assert sorted(path.name for path in (home / "reports").iterdir()) == ["a.json", "a.md", "a.png"]
     code, told, _ = run("sample.py", "ovi vio", "--out", "a.svg", "--respell", "2")
     assert code == 0 and "in its best of 2 versions" in told and "--rewrite 1" in told
-    code, told, _ = run("train_recognizer.py", "--dataset_name", "shapes.json", "--max_steps", "1", "--batch_size", "1", "--out", "other")
-    assert code == 0 and "recognizers written to other/" in told and (home / "other" / "evaluation.pt").is_file()
+    code, told, _ = run(
+        "train_recognizer.py",
+        "--dataset_name",
+        "shapes.json",
+        "--max_steps",
+        "1",
+        "--batch_size",
+        "1",
+        "--out",
+        "other",
+    )
+    assert (
+        code == 0
+        and "recognizers written to other/" in told
+        and (home / "other" / "evaluation.pt").is_file()
+    )
 
 
-@pytest.mark.parametrize("script, arguments, sentence", [
-    ("sample.py", ["ovi", "--respell", "4", "--recognizer_dir", "nowhere"], "needs a recognizer of this hand"),
-    ("sample.py", ["ovi", "--respell", "0"], "--respell must be 1 or more"),
-    ("sample.py", ["ovi", "--rewrite", "2"], "the text has words 1 to 1"),
-    ("train_recognizer.py", ["--dataset_name", "shapes.json", "--max_steps", "0"], "--max_steps must be 1 or more"),
-    ("train_recognizer.py", ["--dataset_name", "none.json"], "there is no file none.json"),
-    ("evaluate.py", ["--checkpoint", "recognizers/shapes/selection.pt"], "holds a recognizer, not a checkpoint"),
-    ("evaluate.py", ["--recognizers", "runs"], "there is no recognizer"),
-    ("evaluate.py", ["--out", "shapes.json/report"], "cannot be written"),
-    ("train_recognizer.py", ["--dataset_name", "shapes.json", "--out", "shapes.json/recognizers"], "cannot be written"),
-    ("train.py", ["--dataset_name", "shapes.json", "--monitor", "reading", "--recognizer_dir", "nowhere", "--device", "cpu"], "--monitor reading needs a recognizer"),
-    ("train.py", ["--monitor", "reading", "--read_words", "0"], "--monitor must be 'loss'"),
-])
+@pytest.mark.parametrize(
+    "script, arguments, sentence",
+    [
+        (
+            "sample.py",
+            ["ovi", "--respell", "4", "--recognizer_dir", "nowhere"],
+            "needs a recognizer of this hand",
+        ),
+        ("sample.py", ["ovi", "--respell", "0"], "--respell must be 1 or more"),
+        ("sample.py", ["ovi", "--rewrite", "2"], "the text has words 1 to 1"),
+        (
+            "train_recognizer.py",
+            ["--dataset_name", "shapes.json", "--max_steps", "0"],
+            "--max_steps must be 1 or more",
+        ),
+        ("train_recognizer.py", ["--dataset_name", "none.json"], "there is no file none.json"),
+        (
+            "evaluate.py",
+            ["--checkpoint", "recognizers/shapes/selection.pt"],
+            "holds a recognizer, not a checkpoint",
+        ),
+        ("evaluate.py", ["--recognizers", "runs"], "there is no recognizer"),
+        ("evaluate.py", ["--out", "shapes.json/report"], "cannot be written"),
+        (
+            "train_recognizer.py",
+            ["--dataset_name", "shapes.json", "--out", "shapes.json/recognizers"],
+            "cannot be written",
+        ),
+        (
+            "train.py",
+            [
+                "--dataset_name",
+                "shapes.json",
+                "--monitor",
+                "reading",
+                "--recognizer_dir",
+                "nowhere",
+                "--device",
+                "cpu",
+            ],
+            "--monitor reading needs a recognizer",
+        ),
+        ("train.py", ["--monitor", "reading", "--read_words", "0"], "--monitor must be 'loss'"),
+    ],
+)
 def test_mistakes_are_one_sentence_and_exit_code_2(run, script, arguments, sentence):
     code, _, complaint = run(script, *arguments)
     assert code == 2 and sentence in complaint and complaint.count("\n") == 1, complaint
@@ -154,19 +269,42 @@ def test_mistakes_are_one_sentence_and_exit_code_2(run, script, arguments, sente
 def test_training_tells_how_its_ink_is_read_and_keeps_the_best_by_it(home):
     from cursivetransformer.models.checkpoint import load_checkpoint
 
-    rows = [json.loads(line) for line in (home / "runs" / "a" / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (home / "runs" / "a" / "metrics.jsonl").read_text().splitlines()
+    ]
     errors = [row["reading_error"] for row in rows]
     assert len(errors) == 2 and all(np.isfinite(errors))
-    best, last = (load_checkpoint(home / "runs" / "a" / f"{name}.pt").training for name in ("best", "last"))
-    assert last["best_error"] == min(errors) and rows[best["step"] // 4 - 1]["reading_error"] == min(errors)
+    best, last = (
+        load_checkpoint(home / "runs" / "a" / f"{name}.pt").training for name in ("best", "last")
+    )
+    assert last["best_error"] == min(errors) and rows[best["step"] // 4 - 1][
+        "reading_error"
+    ] == min(errors)
 
 
 def test_rules_of_respelling_are_compared_on_the_same_versions(home, monkeypatch, capsys):
     from benchmarks import respelling
 
-    monkeypatch.setattr(sys, "argv", ["respelling", "--run_dir", str(home / "runs"), "--recognizer_dir", str(home / "recognizers"), "--best_of", "4"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "respelling",
+            "--run_dir",
+            str(home / "runs"),
+            "--recognizer_dir",
+            str(home / "recognizers"),
+            "--best_of",
+            "4",
+        ],
+    )
     respelling.main()
-    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    rows = [
+        line.split("|")[1:-1]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("| ") and "---" not in line
+    ][1:]
     versions = [float(row[-1]) for row in rows]
     assert rows[0][0].strip() == "never" and versions[0] == 1 and versions[-1] == versions[-2] == 4
     assert versions[1:-2] == sorted(versions[1:-2])  # the surer a word must be, the more is drawn

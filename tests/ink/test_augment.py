@@ -40,12 +40,17 @@ def test_rates_stay_in_their_range():
 @given(st.integers(0, 2**32), st.floats(0, 1), st.floats(0, 0.8), st.floats(0, 0.5))
 @settings(max_examples=50)
 def test_transforms_are_what_their_widths_say(seed, shear, scale, rotation):
-    matrices = draw_transforms(np.random.default_rng(seed), 20, shear, scale, rotation).astype(float)
+    matrices = draw_transforms(np.random.default_rng(seed), 20, shear, scale, rotation).astype(
+        float
+    )
     (a, b), (c, d) = matrices.transpose(1, 2, 0)
     angle, scale_x = np.arctan2(b, a), np.hypot(a, b)
     assert (np.abs(angle) <= rotation / 2 + 1e-6).all()
     assert (np.abs(scale_x - 1) <= scale / 2 + 1e-6).all()
-    upright = c * np.cos(angle) + d * np.sin(angle), -c * np.sin(angle) + d * np.cos(angle)  # turned back
+    upright = (
+        c * np.cos(angle) + d * np.sin(angle),
+        -c * np.sin(angle) + d * np.cos(angle),
+    )  # turned back
     assert (np.abs(upright[1] - 1) <= scale / 2 + 1e-6).all()
     assert (np.abs(upright[0] / upright[1]) <= shear / 2 + 1e-6).all()
 

@@ -23,14 +23,24 @@ def ink(strokes):
 
 
 def means(inks, texts):
-    return {name: np.average(values, weights=weights) for name, (values, weights) in measure(inks, texts).items() if len(values)}
+    return {
+        name: np.average(values, weights=weights)
+        for name, (values, weights) in measure(inks, texts).items()
+        if len(values)
+    }
 
 
 def test_the_measures_are_what_they_say():
-    leaning = ink([[(0, 0), (0.1, -0.4)], [(0.5, 0), (0.4, 0.0)]])  # up and to the right; then a level stroke, which has no slant
+    leaning = ink(
+        [[(0, 0), (0.1, -0.4)], [(0.5, 0), (0.4, 0.0)]]
+    )  # up and to the right; then a level stroke, which has no slant
     m = means([leaning], ["ab"])
-    assert m["slant"] == pytest.approx(np.arctan(0.25)) and m["height"] == pytest.approx(0.4, abs=1e-6)
-    assert m["stroke length"] == pytest.approx((np.hypot(0.1, 0.4) + 0.1) / 2) and m["pen lifts"] == 1
+    assert m["slant"] == pytest.approx(np.arctan(0.25)) and m["height"] == pytest.approx(
+        0.4, abs=1e-6
+    )
+    assert (
+        m["stroke length"] == pytest.approx((np.hypot(0.1, 0.4) + 0.1) / 2) and m["pen lifts"] == 1
+    )
     assert m["curvature"] == pytest.approx(0, abs=1e-4)
     turn = np.linspace(0, 2 * np.pi, 200)
     circle = ink([np.column_stack([0.2 * np.cos(turn), 0.2 * np.sin(turn)])])
@@ -42,7 +52,9 @@ def test_a_shear_moves_the_slant_alone(words):
     sheared = [np.column_stack([p[:, 0] - 0.1 * p[:, 1], p[:, 1:]]) for p in inks]
     moved = distance(measure(sheared, texts), measure(inks, texts))
     assert moved["slant"] > 0.05 and moved["height"] == moved["pen lifts"] == 0
-    assert all(value == 0 for value in distance(measure(inks, texts), measure(inks, texts)).values())
+    assert all(
+        value == 0 for value in distance(measure(inks, texts), measure(inks, texts)).values()
+    )
 
 
 def test_the_rate_of_points_hardly_counts(real_words):
@@ -56,19 +68,25 @@ def test_wasserstein_is_the_area_between_cumulative_distributions():
     a, one = rng.normal(size=500), np.ones(500)
     assert wasserstein(a, one, a + 0.7, one) == pytest.approx(0.7)
     assert wasserstein(a, one, a, one) == 0
-    assert wasserstein(np.array([0.0, 1]), np.array([3.0, 1]), np.array([0.0]), np.array([5.0])) == pytest.approx(0.25)
+    assert wasserstein(
+        np.array([0.0, 1]), np.array([3.0, 1]), np.array([0.0]), np.array([5.0])
+    ) == pytest.approx(0.25)
 
 
 def test_points_are_spread_evenly_and_a_dot_stays_one():
     spread = respaced(np.array([[0.0, 0], [0.001, 0], [0.1, 0]]))
-    assert np.allclose(np.diff(spread[:, 0]), np.diff(spread[:, 0])[0]) and spread[-1, 0] == pytest.approx(0.1)
+    assert np.allclose(np.diff(spread[:, 0]), np.diff(spread[:, 0])[0]) and spread[
+        -1, 0
+    ] == pytest.approx(0.1)
     assert respaced(np.array([[0.3, 0.2], [0.3, 0.2]])).tolist() == [[0.3, 0.2]]
 
 
 def test_no_ink_has_no_measures_and_no_distance():
     nothing = measure([np.zeros((0, 3))], ["a"])
     dot = measure([np.array([[0.0, -0.1, 0]])], ["."])
-    assert list(nothing) == list(MEASURES) and not any(len(values) for values, _ in nothing.values())
+    assert list(nothing) == list(MEASURES) and not any(
+        len(values) for values, _ in nothing.values()
+    )
     assert set(distance(nothing, dot).values()) == {None}
 
 
@@ -85,9 +103,13 @@ def test_the_spread_within_hands_leaves_out_how_hands_differ():
 
 def test_a_word_slants_more_when_it_is_sheared(words):
     inks = [word.points for word in words[:60] if len(word.text) > 2]
-    sheared = [np.column_stack([points[:, 0] - 0.1 * points[:, 1], points[:, 1:]]) for points in inks]
+    sheared = [
+        np.column_stack([points[:, 0] - 0.1 * points[:, 1], points[:, 1:]]) for points in inks
+    ]
     gained = np.tan(slants(sheared)) - np.tan(slants(inks))
-    assert 0.07 < gained.mean() < 0.11 and gained.std() < 0.02  # not just so much, since points at even distances are others then
+    assert (
+        0.07 < gained.mean() < 0.11 and gained.std() < 0.02
+    )  # not just so much, since points at even distances are others then
 
 
 def test_the_x_height_is_found_whatever_the_words(real_words):
@@ -95,10 +117,15 @@ def test_the_x_height_is_found_whatever_the_words(real_words):
     words = real_words
     short = [word for word in words if set(word.text) <= set("aceomnrsuvwxz")]
     tall = [word for word in words if set(word.text) & set("bdhklf") and word.text.islower()]
-    sizes = [x_height([word.points for word in some], [word.text for word in some]) for some in (words, tall)]
+    sizes = [
+        x_height([word.points for word in some], [word.text for word in some])
+        for some in (words, tall)
+    ]
     assert sizes[1] == pytest.approx(sizes[0], rel=0.25)
     assert len(short) > 5
-    assert x_height([word.points for word in short], [word.text for word in short]) == pytest.approx(sizes[0], rel=0.25)
+    assert x_height(
+        [word.points for word in short], [word.text for word in short]
+    ) == pytest.approx(sizes[0], rel=0.25)
     assert x_height([words[0].points], ["..."]) is None
 
 
@@ -111,7 +138,9 @@ def test_a_low_word_in_quotes_or_parentheses_is_no_low_word():
     writer, rng = make_writers(load_faces("own"), 1)[0], np.random.default_rng(0)
     for form in ('"%s"', "(%s)", "%s!", "'%s,'", "%s."):
         texts = [form % text for text in ("raven", "cosmos", "avenues", "runner", "monsoon")]
-        assert x_height([write_word(writer, text, rng).points for text in texts], texts) == pytest.approx(writer.habits.x_height, rel=0.25), form
+        assert x_height(
+            [write_word(writer, text, rng).points for text in texts], texts
+        ) == pytest.approx(writer.habits.x_height, rel=0.25), form
 
 
 def test_the_x_height_of_synthetic_hands_is_what_they_mean_to_write():
@@ -119,6 +148,13 @@ def test_the_x_height_of_synthetic_hands_is_what_they_mean_to_write():
     from cursivetransformer.synthesis.synthesizer import make_writers, write_word
 
     for writer in make_writers(load_faces("own"), 8):
-        for texts, within in ((["some", "near", "van", "we"], 0.25), (["some", "near", "van", "Kelly", "high", "bold", "fifty"], 0.25), (["bold", "Kelly", "high"], 0.5)):
-            inks = [write_word(writer, text, np.random.default_rng(i)).points for i, text in enumerate(texts)]
+        for texts, within in (
+            (["some", "near", "van", "we"], 0.25),
+            (["some", "near", "van", "Kelly", "high", "bold", "fifty"], 0.25),
+            (["bold", "Kelly", "high"], 0.5),
+        ):
+            inks = [
+                write_word(writer, text, np.random.default_rng(i)).points
+                for i, text in enumerate(texts)
+            ]
             assert x_height(inks, texts) == pytest.approx(writer.habits.x_height, rel=within)

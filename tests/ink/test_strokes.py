@@ -17,7 +17,9 @@ from cursivetransformer.ink.strokes import (
 )
 
 coordinates = st.floats(-5, 5, width=32)
-strokes = st.lists(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=30), min_size=1, max_size=6)
+strokes = st.lists(
+    st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=30), min_size=1, max_size=6
+)
 
 
 def as_points(drawn):
@@ -59,7 +61,9 @@ def test_downsampling_keeps_both_ends_and_about_the_share(lengths, rate):
     lengths = np.array(lengths)
     kept = kept_counts(lengths, rate)
     assert (kept >= np.minimum(lengths, 2)).all() and (kept <= lengths).all()
-    assert (np.abs(kept - 1 - np.maximum((lengths - 1) * (1 - rate), lengths > 1)) <= 0.5 + 1e-9).all()
+    assert (
+        np.abs(kept - 1 - np.maximum((lengths - 1) * (1 - rate), lengths > 1)) <= 0.5 + 1e-9
+    ).all()
     for part, n in zip(np.split(kept_indices(lengths, kept), np.cumsum(kept)[:-1]), lengths):
         assert part[0] == 0 and part[-1] == n - 1
         assert (np.diff(part) > 0).all()

@@ -16,15 +16,24 @@ def written(rng, copies=12, noise=0.04):
     inks, texts = [], TEXTS * copies
     for text in texts:
         slant = 0.2 + np.mean([OWN.get(char, 0) for char in text]) + rng.normal(0, noise)
-        y = -0.15 * style.tallest(text) * np.exp(rng.normal(0, noise)) * np.tile(np.abs(np.linspace(-1, 1, 21)), len(text))
+        y = (
+            -0.15
+            * style.tallest(text)
+            * np.exp(rng.normal(0, noise))
+            * np.tile(np.abs(np.linspace(-1, 1, 21)), len(text))
+        )
         x = np.linspace(0, 0.1 * len(text), len(y)) - slant * y
-        inks.append(np.column_stack([x - x.min(), y, np.arange(len(y)) < len(y) - 1]).astype(np.float32))
+        inks.append(
+            np.column_stack([x - x.min(), y, np.arange(len(y)) < len(y) - 1]).astype(np.float32)
+        )
     return inks, texts
 
 
 def spreads(inks, texts):
     """Of slant and log height between words of one text; and the mean slant of each text."""
-    values = np.array([np.tan(style.slants(inks)), np.log([-points[:, 1].min() for points in inks])])
+    values = np.array(
+        [np.tan(style.slants(inks)), np.log([-points[:, 1].min() for points in inks])]
+    )
     values = values.reshape(2, -1, len(TEXTS))
     return np.sqrt(values.var(axis=1).mean(axis=1)), values[0].mean(axis=0)
 
@@ -35,7 +44,9 @@ def test_what_chance_made_is_taken_out_by_that_share_and_what_letters_made_stays
     hand = Hand.of(inks, texts)
     more = written(np.random.default_rng(1))[0]  # other words of that hand
     for some in (inks, more):
-        normalized = [hand.normalized(points, text, share, share) for points, text in zip(some, texts)]
+        normalized = [
+            hand.normalized(points, text, share, share) for points, text in zip(some, texts)
+        ]
         (before, slants), (after, evened_slants) = spreads(some, texts), spreads(normalized, texts)
         np.testing.assert_allclose(after / before, 1 - share, atol=0.15)
         np.testing.assert_allclose(evened_slants, slants, atol=0.03)
@@ -47,9 +58,16 @@ def test_what_chance_made_is_taken_out_by_that_share_and_what_letters_made_stays
 def test_of_few_words_little_is_known_and_little_is_changed():
     inks, texts = written(np.random.default_rng(0), copies=1)
     hand = Hand.of(inks, texts)
-    changes = [np.abs(hand.normalized(points, text, 1, 1)[:, 1] - points[:, 1]).max() / np.abs(points[:, 1]).max() for points, text in zip(inks, texts)]
+    changes = [
+        np.abs(hand.normalized(points, text, 1, 1)[:, 1] - points[:, 1]).max()
+        / np.abs(points[:, 1]).max()
+        for points, text in zip(inks, texts)
+    ]
     assert 0 < np.median(changes) < 0.03
-    (_, slants), (_, normalized) = spreads(inks, texts), spreads([hand.normalized(points, text, 1, 1) for points, text in zip(inks, texts)], texts)
+    (_, slants), (_, normalized) = (
+        spreads(inks, texts),
+        spreads([hand.normalized(points, text, 1, 1) for points, text in zip(inks, texts)], texts),
+    )
     assert np.abs(normalized - slants).max() < 0.12 and np.ptp(normalized) > 0.15
 
 
@@ -58,7 +76,9 @@ def test_what_is_another_thing_than_uneven_is_left_alone():
     hand = Hand.of(inks, texts)
     comma = np.array([[0, 0, 1], [-0.02 + 0.02, 0.05, 0]], np.float32)
     np.testing.assert_allclose(hand.normalized(comma, ",", 1, 1), comma, atol=0.02)
-    lying = inks[0] * np.array([1, 0.2, 1], np.float32)  # a fifth as high: misdrawn, and not to be blown up
+    lying = inks[0] * np.array(
+        [1, 0.2, 1], np.float32
+    )  # a fifth as high: misdrawn, and not to be blown up
     assert -hand.normalized(lying, texts[0], 0, 1)[:, 1].min() == pytest.approx(-lying[:, 1].min())
     nothing = np.zeros((0, 3), np.float32)
     assert len(hand.normalized(nothing, "x")) == 0
@@ -67,7 +87,7 @@ def test_what_is_another_thing_than_uneven_is_left_alone():
 def test_a_hand_of_dots_has_a_size_too():
     dots = [np.array([[0, -0.1, 0]], np.float32)] * 3
     hand = Hand.of(dots, ["."] * 3)
-    assert hand.x_height == CANVAS_X_HEIGHT and np.isfinite(hand.normalized(dots[0], '.')).all()
+    assert hand.x_height == CANVAS_X_HEIGHT and np.isfinite(hand.normalized(dots[0], ".")).all()
 
 
 def test_real_ink_written_on_the_slant_now_and_then_is_evened(real_words):

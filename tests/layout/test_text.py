@@ -31,21 +31,60 @@ def texts(text, spelling=LATIN):
 
 def test_lines_empty_lines_indents_and_pages_become_breaks():
     assert parts("  a b\n\n\tc\r\nd\re\f\nf\n \n") == [
-        Break(0, 2), Word("a"), Word("b"), Break(2, 4), Word("c"), Break(), Word("d"), Break(), Word("e"), Break(1, 0, True), Word("f")]
+        Break(0, 2),
+        Word("a"),
+        Word("b"),
+        Break(2, 4),
+        Word("c"),
+        Break(),
+        Word("d"),
+        Break(),
+        Word("e"),
+        Break(1, 0, True),
+        Word("f"),
+    ]
 
 
 def test_a_text_wrapped_at_a_column_may_be_reflowed():
     reflow = Spelling(LATIN.alphabet, reflow=True)
-    assert parts("a\nb\n\nc\n  d", reflow) == [Word("a"), Word("b"), Break(2), Word("c"), Break(1, 2), Word("d")]
+    assert parts("a\nb\n\nc\n  d", reflow) == [
+        Word("a"),
+        Word("b"),
+        Break(2),
+        Word("c"),
+        Break(1, 2),
+        Word("d"),
+    ]
 
 
 def test_marks_stay_with_their_word():
-    found = [(part.text, part.glued) for part in parts("a ! ( b ) c\u00a0d e\n. f") if isinstance(part, Word)]
-    assert found == [("a", False), ("!", True), ("(", False), ("b", True), (")", True), ("c", False), ("d", True), ("e", False), (".", False), ("f", False)]
+    found = [
+        (part.text, part.glued)
+        for part in parts("a ! ( b ) c\u00a0d e\n. f")
+        if isinstance(part, Word)
+    ]
+    assert found == [
+        ("a", False),
+        ("!", True),
+        ("(", False),
+        ("b", True),
+        (")", True),
+        ("c", False),
+        ("d", True),
+        ("e", False),
+        (".", False),
+        ("f", False),
+    ]
 
 
 def test_typographic_marks_are_folded_and_invisible_ones_dropped():
-    assert texts("\ufeffit’s “a” b—c a\u00adb a\u200bb e\u0301") == ["it's", '"a"', "b-c", "ab", "ab"], "é cannot be written, so it is left out"
+    assert texts("\ufeffit’s “a” b—c a\u00adb a\u200bb e\u0301") == [
+        "it's",
+        '"a"',
+        "b-c",
+        "ab",
+        "ab",
+    ], "é cannot be written, so it is left out"
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
@@ -66,38 +105,71 @@ def test_no_letter_is_lost_nor_made_up(text):
 
 def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
     short = Spelling(LATIN.alphabet, longest=10)
-    assert texts("abc abcdefghijklmn well-known/words aaaaaaaaaa", short) == ["abc", "abcdefg-", "hijklmn", "well-", "known/", "words", "aaaaaaaaaa"]
-    assert texts("abcdefg", Spelling("abcdefg", longest=3)) == ["abc", "de", "fg"], "an alphabet without a hyphen"
+    assert texts("abc abcdefghijklmn well-known/words aaaaaaaaaa", short) == [
+        "abc",
+        "abcdefg-",
+        "hijklmn",
+        "well-",
+        "known/",
+        "words",
+        "aaaaaaaaaa",
+    ]
+    assert texts("abcdefg", Spelling("abcdefg", longest=3)) == ["abc", "de", "fg"], (
+        "an alphabet without a hyphen"
+    )
 
 
 def test_characters_that_a_hand_never_recorded_are_parts_of_their_own():
     spelling = Spelling("abc#1", recorded=frozenset("abc"))
-    assert [(word.text, word.glued, word.joined) for word in spelling.words("ab#1c")] == [("ab", False, False), ("#1", True, True), ("c", True, True)]
-    assert [word.text for word in spelling.words("abc")] == ["abc"] and [word.text for word in Spelling("abc#1").words("ab#1c")] == ["ab#1c"]
+    assert [(word.text, word.glued, word.joined) for word in spelling.words("ab#1c")] == [
+        ("ab", False, False),
+        ("#1", True, True),
+        ("c", True, True),
+    ]
+    assert [word.text for word in spelling.words("abc")] == ["abc"] and [
+        word.text for word in Spelling("abc#1").words("ab#1c")
+    ] == ["ab#1c"]
 
 
 def test_very_long_words_are_written_in_parts_of_a_length():
     spelling = Spelling(LATIN.alphabet, longest=12, at_once=5)
-    assert parts("abc abcdefghij", spelling) == [Word("abc"), Word("abcde"), Word("fghij", True, True)]
-    assert parts("abcdefghijklmnop !", spelling) == [Word("abcd"), Word("efgh-", True, True), Word("ijkl"), Word("mnop", True, True), Word("!", True)]
+    assert parts("abc abcdefghij", spelling) == [
+        Word("abc"),
+        Word("abcde"),
+        Word("fghij", True, True),
+    ]
+    assert parts("abcdefghijklmnop !", spelling) == [
+        Word("abcd"),
+        Word("efgh-", True, True),
+        Word("ijkl"),
+        Word("mnop", True, True),
+        Word("!", True),
+    ]
     assert Manuscript(io.StringIO("abcdefghijklmnop !")).survey(spelling) == 5
 
 
 def test_missing_letters_are_replaced_by_their_like():
     replace = Spelling("abcehiostuZ", missing="replace")
     assert texts("çé ßü Жэ HiO", replace) == ["ce", "ssu", "Zhe", "hio"]
-    assert replace.unknown("é☃") == ["☃"] == Spelling(LATIN.alphabet + ":2", missing="replace").unknown("é☃")
+    assert (
+        replace.unknown("é☃")
+        == ["☃"]
+        == Spelling(LATIN.alphabet + ":2", missing="replace").unknown("é☃")
+    )
 
 
-@pytest.mark.parametrize("text, sentence", [
-    ("a é ☃", "never seen 'é', '☃' (line 1); --missing replace writes 'é' as 'e'"),
-    ("a\n\nb \u20ac", "'€' (line 3)"),
-    ("a\x07", "control character, U+0007 in line 1"),
-    ("abc \u05e9\u05dc\u05d5\u05dd", "from right to left"),
-    ("a\udc80", "not in UTF-8"),
-    ("", "no text to write"),
-    (" \n\t\f", "no text to write"),
-])
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("a é ☃", "never seen 'é', '☃' (line 1); --missing replace writes 'é' as 'e'"),
+        ("a\n\nb \u20ac", "'€' (line 3)"),
+        ("a\x07", "control character, U+0007 in line 1"),
+        ("abc \u05e9\u05dc\u05d5\u05dd", "from right to left"),
+        ("a\udc80", "not in UTF-8"),
+        ("", "no text to write"),
+        (" \n\t\f", "no text to write"),
+    ],
+)
 def test_what_cannot_be_written_is_told_at_once(text, sentence):
     with pytest.raises(UserError) as told:
         Manuscript(io.StringIO(text)).survey(LATIN)
@@ -124,10 +196,17 @@ def test_the_survey_counts_what_is_written():
 
 def test_files_and_standard_input(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfa b\r\nc")
-    assert list(Manuscript.open(file=str(tmp_path / "a.txt")).parts(LATIN)) == [Word("a"), Word("b"), Break(), Word("c")]
+    assert list(Manuscript.open(file=str(tmp_path / "a.txt")).parts(LATIN)) == [
+        Word("a"),
+        Word("b"),
+        Break(),
+        Word("c"),
+    ]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("b a".encode())))
     typed = Manuscript.open("-")
-    assert typed.survey(LATIN) == 2 and list(typed.parts(LATIN)) == [Word("b"), Word("a")], "it can be read twice"
+    assert typed.survey(LATIN) == 2 and list(typed.parts(LATIN)) == [Word("b"), Word("a")], (
+        "it can be read twice"
+    )
     os.mkfifo(tmp_path / "pipe")
     threading.Thread(target=(tmp_path / "pipe").write_text, args=["b a"]).start()
     piped = Manuscript.open(file=str(tmp_path / "pipe"))

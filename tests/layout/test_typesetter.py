@@ -30,7 +30,9 @@ def bar(width, height=0.2, text="l", glued=False):
 
 
 def pages(parts, **settings):
-    return list(lay_out(parts, dataclasses.replace(SampleConfig(), **{**STILL, **settings}), X_HEIGHT))
+    return list(
+        lay_out(parts, dataclasses.replace(SampleConfig(), **{**STILL, **settings}), X_HEIGHT)
+    )
 
 
 def starts(page):
@@ -44,7 +46,7 @@ def rows(page, pitch=LINE_PITCH * 4):
 
 
 def test_words_stand_side_by_side_on_one_baseline():
-    page, = pages([bar(1), bar(2), bar(1)], page="A3", word_space=2.0)
+    (page,) = pages([bar(1), bar(2), bar(1)], page="A3", word_space=2.0)
     x, y = starts(page).T
     assert np.ptp(y) < 1e-9
     ends = x + np.array([1, 2, 1]) * UNIT
@@ -52,12 +54,14 @@ def test_words_stand_side_by_side_on_one_baseline():
 
 
 def test_a_sentence_is_followed_by_a_wider_space():
-    page, = pages([bar(1, text=text) for text in ("a", "b.", "c", 'd!"', "e", "f")], page="A3")
+    (page,) = pages([bar(1, text=text) for text in ("a", "b.", "c", 'd!"', "e", "f")], page="A3")
     np.testing.assert_allclose(np.diff(starts(page)[:, 0]) - UNIT, [4, 5.2, 4, 5.2, 4], rtol=1e-5)
 
 
 def test_parts_of_a_word_stand_close_together():
-    page, = pages([bar(1), dataclasses.replace(bar(1), glued=True, joined=True), bar(1)], page="A3")
+    (page,) = pages(
+        [bar(1), dataclasses.replace(bar(1), glued=True, joined=True), bar(1)], page="A3"
+    )
     np.testing.assert_allclose(np.diff(starts(page)[:, 0]) - UNIT, [0.4, 4], rtol=1e-5)
 
 
@@ -70,9 +74,11 @@ def test_a_tail_makes_no_hole_between_words():
 
 
 def test_lines_wrap_and_given_line_breaks_are_kept():
-    page, = pages([bar(1), bar(1), bar(1), Break(2), bar(1)], page="A4", line_width=30.0)  # a bar is 12 mm wide
+    (page,) = pages(
+        [bar(1), bar(1), bar(1), Break(2), bar(1)], page="A4", line_width=30.0
+    )  # a bar is 12 mm wide
     assert rows(page) == [0, 0, 1, 3]
-    page, = pages([bar(1), Break(3), bar(1)], page="A4", paragraph_space=0.5)
+    (page,) = pages([bar(1), Break(3), bar(1)], page="A4", paragraph_space=0.5)
     assert rows(page) == [0, 2]
 
 
@@ -103,7 +109,7 @@ def test_pages_come_as_they_are_full():
 
 
 def test_a_page_is_as_small_as_its_text_unless_told():
-    page, = pages([bar(1), bar(1)])
+    (page,) = pages([bar(1), bar(1)])
     ink = np.concatenate(page.strokes)
     np.testing.assert_allclose(ink.min(axis=0), 8, rtol=1e-5)  # two x-heights
     np.testing.assert_allclose((page.width, page.height) - ink.max(axis=0), 8, rtol=1e-5)
@@ -117,7 +123,10 @@ def test_all_ink_is_on_the_page_even_where_a_word_is_wider_than_a_line(widths):
         ink = np.concatenate(page.strokes)
         assert (ink >= 0).all() and (ink <= (page.width, page.height)).all()
         assert ink[:, 0].max() <= 75 + 1e-6
-    assert sum(len(page.words) for page in pages([bar(width, 3) for width in widths], page="A6", margin="30")) == len(widths)
+    assert sum(
+        len(page.words)
+        for page in pages([bar(width, 3) for width in widths], page="A6", margin="30")
+    ) == len(widths)
 
 
 def test_a_glued_mark_stays_with_its_word():
@@ -127,35 +136,74 @@ def test_a_glued_mark_stays_with_its_word():
 
 
 def test_what_is_glued_is_parted_where_a_line_cannot_hold_it():
-    page, = pages([bar(1, glued=i > 0) for i in range(20)], page="A4", line_width=50.0)
+    (page,) = pages([bar(1, glued=i > 0) for i in range(20)], page="A4", line_width=50.0)
     assert {word.scale for word in page.words} == {UNIT} and rows(page)[:4] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("align", ["left", "right", "centre", "justified"])
 def test_alignment(align):
-    page, = pages([bar(1) for _ in range(5)] + [Break(), bar(1), bar(1)], page="A4", margin="20", line_width=50.0, align=align)
+    (page,) = pages(
+        [bar(1) for _ in range(5)] + [Break(), bar(1), bar(1)],
+        page="A4",
+        margin="20",
+        line_width=50.0,
+        align=align,
+    )
     by_line = {}
     for word, row in zip(page.words, rows(page)):
         by_line.setdefault(row, []).append((word.x, word.x + 12))
     edges = [(line[0][0], line[-1][1]) for line in by_line.values()]
     assert len(edges) == 3
     for left, right in edges:
-        assert {"left": left == pytest.approx(20), "right": right == pytest.approx(70), "centre": left + right == pytest.approx(90),
-                "justified": left == pytest.approx(20)}[align]
+        assert {
+            "left": left == pytest.approx(20),
+            "right": right == pytest.approx(70),
+            "centre": left + right == pytest.approx(90),
+            "justified": left == pytest.approx(20),
+        }[align]
     if align == "justified":
-        assert [right == pytest.approx(70) for _, right in edges] == [True, False, False], "not the last line of a paragraph"
+        assert [right == pytest.approx(70) for _, right in edges] == [True, False, False], (
+            "not the last line of a paragraph"
+        )
 
 
-PARTS = strategies.lists(strategies.one_of(
-    strategies.builds(bar, strategies.floats(0.05, 30), strategies.floats(0.01, 0.4), strategies.text("ab.,", max_size=3), strategies.booleans()),
-    strategies.builds(Break, strategies.integers(0, 40), strategies.integers(0, 60), strategies.booleans())), max_size=30)
+PARTS = strategies.lists(
+    strategies.one_of(
+        strategies.builds(
+            bar,
+            strategies.floats(0.05, 30),
+            strategies.floats(0.01, 0.4),
+            strategies.text("ab.,", max_size=3),
+            strategies.booleans(),
+        ),
+        strategies.builds(
+            Break, strategies.integers(0, 40), strategies.integers(0, 60), strategies.booleans()
+        ),
+    ),
+    max_size=30,
+)
 
 
-@hypothesis.given(PARTS, strategies.sampled_from(PAPERS), strategies.sampled_from(ALIGNMENTS), strategies.sampled_from(["auto", "A6", "60x40"]),
-                  strategies.booleans(), strategies.integers(0, 3))
+@hypothesis.given(
+    PARTS,
+    strategies.sampled_from(PAPERS),
+    strategies.sampled_from(ALIGNMENTS),
+    strategies.sampled_from(["auto", "A6", "60x40"]),
+    strategies.booleans(),
+    strategies.integers(0, 3),
+)
 def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, align, page, fit, seed):
     words = [part for part in parts if isinstance(part, Ink)]
-    config = dataclasses.replace(SampleConfig(), paper=paper, align=align, page=page, margin="6", indent=3.0, seed=seed, slope_jitter=0.0)
+    config = dataclasses.replace(
+        SampleConfig(),
+        paper=paper,
+        align=align,
+        page=page,
+        margin="6",
+        indent=3.0,
+        seed=seed,
+        slope_jitter=0.0,
+    )
     if fit and words:
         try:
             sheet, parts = fitted(parts, config, X_HEIGHT)
@@ -165,7 +213,12 @@ def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, alig
         assert len(found) == 1
     else:
         found = list(lay_out(parts, config, X_HEIGHT))
-    assert [placed.points is word.points for placed, word in zip((placed for one in found for placed in one.words), words, strict=True)] == [True] * len(words)
+    assert [
+        placed.points is word.points
+        for placed, word in zip(
+            (placed for one in found for placed in one.words), words, strict=True
+        )
+    ] == [True] * len(words)
     for one in found:
         x = np.concatenate([stroke[:, 0] for stroke in one.strokes])
         assert x.min() >= 6 - 1e-3 and x.max() <= one.width - 6 + 1e-3
@@ -173,34 +226,62 @@ def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, alig
 
 
 def test_indents():
-    page, = pages([Break(0, 2), bar(1), Break(2), bar(1), Break(), bar(1)], page="A4", margin="20", indent=5.0)
+    (page,) = pages(
+        [Break(0, 2), bar(1), Break(2), bar(1), Break(), bar(1)], page="A4", margin="20", indent=5.0
+    )
     assert (starts(page)[:, 0] - 20).tolist() == pytest.approx([2 * 1.5 * 4 + 5, 5, 0])
 
 
 def test_spaces_and_slopes_vary_by_seed_and_within_bounds():
     words = [bar(1) for _ in range(100)]
-    one, again, other = (pages(words, page="A4", word_space_jitter=0.2, slope_jitter=1.0, seed=seed)[0] for seed in (1, 1, 2))
-    assert np.array_equal(starts(one), starts(again)) and not np.array_equal(starts(one), starts(other))
+    one, again, other = (
+        pages(words, page="A4", word_space_jitter=0.2, slope_jitter=1.0, seed=seed)[0]
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(starts(one), starts(again)) and not np.array_equal(
+        starts(one), starts(other)
+    )
     gaps = np.diff(starts(one)[:, 0])
     gaps = gaps[gaps > 0] - 12
     assert gaps.std() > 0.3 and gaps.min() >= 2 - 1e-6 and gaps.max() <= 8 + 1e-6
-    assert 0 < np.std([word.slope for word in one.words]) and max(abs(word.slope) for word in one.words) <= np.radians(2) + 1e-9
+    assert (
+        0 < np.std([word.slope for word in one.words])
+        and max(abs(word.slope) for word in one.words) <= np.radians(2) + 1e-9
+    )
     still = pages(words, page="A4")[0]
-    assert {word.slope for word in still.words} == {0.0} and np.ptp(np.round(np.diff(starts(still)[:, 0])[:5], 9)) == 0
+    assert {word.slope for word in still.words} == {0.0} and np.ptp(
+        np.round(np.diff(starts(still)[:, 0])[:5], 9)
+    ) == 0
 
 
 @pytest.mark.parametrize("paper", ["ruled", "squared", "dotted"])
 def test_writing_stands_on_the_lines_of_the_paper(paper):
-    page, = pages([bar(2) for _ in range(20)] + [Break(3), bar(1)], page="A5", paper=paper, paragraph_space=0.4)
-    ys = {round(line[1], 4) for line in page.ruling.lines(148, 210)} | {round(y, 4) for _, y in page.ruling.dots(148, 210)}
+    (page,) = pages(
+        [bar(2) for _ in range(20)] + [Break(3), bar(1)],
+        page="A5",
+        paper=paper,
+        paragraph_space=0.4,
+    )
+    ys = {round(line[1], 4) for line in page.ruling.lines(148, 210)} | {
+        round(y, 4) for _, y in page.ruling.dots(148, 210)
+    }
     assert {round(word.y, 4) for word in page.words} <= ys
-    cropped, = pages([bar(1)], paper=paper)
-    lines = cropped.ruling.lines(cropped.width, cropped.height) or [(0, y, 0, y) for _, y in cropped.ruling.dots(cropped.width, cropped.height)]
-    assert min(abs(line[1] - cropped.words[0].y) for line in lines) < 1e-4, "also where the page is cropped"
+    (cropped,) = pages([bar(1)], paper=paper)
+    lines = cropped.ruling.lines(cropped.width, cropped.height) or [
+        (0, y, 0, y) for _, y in cropped.ruling.dots(cropped.width, cropped.height)
+    ]
+    assert min(abs(line[1] - cropped.words[0].y) for line in lines) < 1e-4, (
+        "also where the page is cropped"
+    )
 
 
 def test_fitting_takes_the_largest_letters_that_fit():
-    words, config = [bar(1) for _ in range(100)], dataclasses.replace(SampleConfig(), page="A6", fit=True, x_height=None, word_space_jitter=0.0)
+    words, config = (
+        [bar(1) for _ in range(100)],
+        dataclasses.replace(
+            SampleConfig(), page="A6", fit=True, x_height=None, word_space_jitter=0.0
+        ),
+    )
     sheet, kept = fitted(iter(words), config, X_HEIGHT)
     assert kept == words and len(list(lay_out(kept, config, X_HEIGHT, sheet))) == 1
     larger = sheet.sized(sheet.x_height * 1.03, config)
@@ -210,7 +291,7 @@ def test_fitting_takes_the_largest_letters_that_fit():
 
 
 def test_a_word_without_ink_takes_no_room():
-    page, = pages([Ink("", np.zeros((0, 3), np.float32)), bar(1)], page="A4")
+    (page,) = pages([Ink("", np.zeros((0, 3), np.float32)), bar(1)], page="A4")
     assert len(page.strokes) == 1
 
 

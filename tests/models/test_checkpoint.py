@@ -26,7 +26,17 @@ from cursivetransformer.utils.errors import UserError
 
 def small_checkpoint(**changes):
     tokenizer = make_tokenizer("polar", "abc")
-    config = get_all_args(use_argparse=False, device="cpu", n_layer=2, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, wandb_api_key="sesame", **changes)
+    config = get_all_args(
+        use_argparse=False,
+        device="cpu",
+        n_layer=2,
+        n_embd=16,
+        n_embd_context=16,
+        n_head=2,
+        n_ctx_head=2,
+        wandb_api_key="sesame",
+        **changes,
+    )
     model = make_model(ModelConfig.from_settings(config, tokenizer, 0.2, 16, ["Ada"]), tokenizer)
     with torch.no_grad():  # zeros would hide mistakes
         for p in model.parameters():
@@ -39,11 +49,18 @@ def test_all_comes_back_from_one_file(tmp_path, kind):
     before = small_checkpoint(max_steps=77, model=kind)
     save_checkpoint(tmp_path / "a.pt", before)
     after = load_checkpoint(tmp_path / "a.pt")
-    prompt, text = torch.tensor([[before.tokenizer.word_id, before.tokenizer.pad_id], [5, 300]]), torch.tensor([[2, 3]])
+    prompt, text = (
+        torch.tensor([[before.tokenizer.word_id, before.tokenizer.pad_id], [5, 300]]),
+        torch.tensor([[2, 3]]),
+    )
     assert torch.equal(before.model.prefill(prompt, text)[1], after.model.prefill(prompt, text)[1])
     assert after.tokenizer.state() == before.tokenizer.state()
     assert after.config == dataclasses.replace(before.config, wandb_api_key="")
-    assert (after.training, after.bank_digest, after.version) == ({"step": 5}, "digest", before.version)
+    assert (after.training, after.bank_digest, after.version) == (
+        {"step": 5},
+        "digest",
+        before.version,
+    )
 
 
 def test_secrets_are_not_in_the_file(tmp_path):
@@ -69,16 +86,23 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path):
     save_checkpoint(good, small_checkpoint())
     data = good.read_bytes()
     content = torch.load(good, weights_only=True)
-    cases = {"cut short": data[:len(data) // 2], "is not a checkpoint": b"hello", "not a checkpoint of this program, or": b"",
-             "not a checkpoint of this program, or it": pickle.dumps([1, 2])}
+    cases = {
+        "cut short": data[: len(data) // 2],
+        "is not a checkpoint": b"hello",
+        "not a checkpoint of this program, or": b"",
+        "not a checkpoint of this program, or it": pickle.dumps([1, 2]),
+    }
     for sentence, content_bytes in cases.items():
         bad.write_bytes(content_bytes)
         with pytest.raises(UserError, match=sentence) as caught:
             load_checkpoint(bad)
         assert "\n" not in str(caught.value)
     for sentence, value in {
-        "weights alone": content["weights"], "in format 99": {**content, "format": 99}, "does not fit this version": {**content, "weights": {}},
-        "does not fit": {k: v for k, v in content.items() if k != "tokenizer"}, "may hold weights alone": [1],
+        "weights alone": content["weights"],
+        "in format 99": {**content, "format": 99},
+        "does not fit this version": {**content, "weights": {}},
+        "does not fit": {k: v for k, v in content.items() if k != "tokenizer"},
+        "may hold weights alone": [1],
         "fit this version": {**content, "model_config": {**content["model_config"], "new_idea": 1}},
     }.items():
         torch.save(value, bad)
@@ -120,7 +144,11 @@ def test_runs_are_found_by_name_folder_file_and_age(tmp_path):
             os.utime(tmp_path / name / file, (1000 + age, 1000 + age))
     assert newest_checkpoint(tmp_path) == tmp_path / "new" / "best.pt"
     assert find_run("last", tmp_path) == tmp_path / "new" / "last.pt"
-    assert find_run("old", tmp_path) == find_run(str(tmp_path / "old"), "elsewhere") == tmp_path / "old" / "last.pt"
+    assert (
+        find_run("old", tmp_path)
+        == find_run(str(tmp_path / "old"), "elsewhere")
+        == tmp_path / "old" / "last.pt"
+    )
     assert find_run(str(tmp_path / "old" / "best.pt"), "elsewhere") == tmp_path / "old" / "best.pt"
     with pytest.raises(UserError, match="has new, old"):
         find_run("middle", tmp_path)
@@ -134,8 +162,13 @@ def test_an_exported_model_writes_the_same_and_is_small(tmp_path):
     save_checkpoint(tmp_path / "a.pt", before)
     export(tmp_path / "a.pt", tmp_path / "b.pt")
     after = load_checkpoint(tmp_path / "b.pt")
-    assert after.training == {"step": 5, "best_loss": 1.5} and (tmp_path / "b.pt").stat().st_size < (tmp_path / "a.pt").stat().st_size / 4
-    for (name, one), other in zip(before.model.state_dict().items(), after.model.state_dict().values()):
+    assert (
+        after.training == {"step": 5, "best_loss": 1.5}
+        and (tmp_path / "b.pt").stat().st_size < (tmp_path / "a.pt").stat().st_size / 4
+    )
+    for (name, one), other in zip(
+        before.model.state_dict().items(), after.model.state_dict().values()
+    ):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3, msg=name)
         assert other.dtype == one.dtype
 
@@ -146,7 +179,13 @@ def test_without_a_run_the_shipped_model_is_taken_and_told(tmp_path, monkeypatch
     with pytest.raises(UserError, match="no trained model"):
         find_checkpoint("", tmp_path / "runs", told.append)
     save_checkpoint(tmp_path / "base.pt", small_checkpoint())
-    assert find_checkpoint("", tmp_path / "runs", told.append) == tmp_path / "base.pt" and "comes with the project" in told[0]
+    assert (
+        find_checkpoint("", tmp_path / "runs", told.append) == tmp_path / "base.pt"
+        and "comes with the project" in told[0]
+    )
     save_checkpoint(tmp_path / "runs" / "own" / "last.pt", small_checkpoint())
-    assert find_checkpoint("", tmp_path / "runs", told.append) == tmp_path / "runs" / "own" / "last.pt" and len(told) == 1
+    assert (
+        find_checkpoint("", tmp_path / "runs", told.append) == tmp_path / "runs" / "own" / "last.pt"
+        and len(told) == 1
+    )
     assert str(find_checkpoint("x.pt", tmp_path / "runs", told.append)) == "x.pt"

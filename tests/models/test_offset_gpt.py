@@ -19,7 +19,24 @@ every_tokenizer = pytest.mark.parametrize("name", list(TOKENIZERS))
 
 def model_for(tokenizer, seed=0, perturbed=True):
     torch.manual_seed(seed)
-    model = make_model(ModelConfig("offset", 3, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 900, 64, ["Ada", "Ben"]), tokenizer).eval()
+    model = make_model(
+        ModelConfig(
+            "offset",
+            3,
+            32,
+            2,
+            4,
+            24,
+            tokenizer.slot_sizes.tolist(),
+            tokenizer.n_chars,
+            1,
+            0.2,
+            900,
+            64,
+            ["Ada", "Ben"],
+        ),
+        tokenizer,
+    ).eval()
     if perturbed:
         with torch.no_grad():  # zeros would hide mistakes
             for p in model.parameters():
@@ -29,7 +46,13 @@ def model_for(tokenizer, seed=0, perturbed=True):
 
 def packed_examples(words, tokenizer, word_ids=((0, 1), (2, -1), (3, 4), (5, 6)), capacity=None):
     ids = torch.tensor(word_ids)
-    return pack(InkTensors(Ink(words, tokenizer), tokenizer), tokenizer, SampleBatch(ids, torch.full((len(ids),), 0.65)), 10**6, capacity)
+    return pack(
+        InkTensors(Ink(words, tokenizer), tokenizer),
+        tokenizer,
+        SampleBatch(ids, torch.full((len(ids),), 0.65)),
+        10**6,
+        capacity,
+    )
 
 
 def tokenizer_for(words, name="polar"):
@@ -42,8 +65,12 @@ def test_the_first_loss_is_that_of_guessing(made_up_words, name):
     packed = packed_examples(made_up_words, tokenizer)
     offsets, words = int(packed.n_offsets), 7
     sizes = tokenizer.slot_sizes
-    expected = (offsets + words) * math.log(sizes[0] + 2) + offsets * sum(math.log(size) for size in sizes[1:])
-    assert model_for(tokenizer, perturbed=False).nll(packed).item() == pytest.approx(expected, rel=1e-5)
+    expected = (offsets + words) * math.log(sizes[0] + 2) + offsets * sum(
+        math.log(size) for size in sizes[1:]
+    )
+    assert model_for(tokenizer, perturbed=False).nll(packed).item() == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 @every_tokenizer
@@ -54,15 +81,19 @@ def test_the_loss_is_what_writing_the_same_tokens_costs(made_up_words, name):
     nll, start = 0.0, 0
     with torch.no_grad():
         for row, n in enumerate(packed.lengths.tolist()):
-            groups, targets = packed.tokens[start:start + n], packed.targets[start:start + n]
-            text = packed.text[row:row + 1]
-            state, logits = model.prefill(groups[:1], text[:, :int((text > 0).sum())])
+            groups, targets = packed.tokens[start : start + n], packed.targets[start : start + n]
+            text = packed.text[row : row + 1]
+            state, logits = model.prefill(groups[:1], text[:, : int((text > 0).sum())])
             for target in targets:
                 for token in target.tolist():
                     if token >= 0:
-                        logits[:, tokenizer.pad_id] = -torch.inf  # the filling of a WORD, which is never drawn elsewhere
+                        logits[
+                            :, tokenizer.pad_id
+                        ] = -torch.inf  # the filling of a WORD, which is never drawn elsewhere
                         nll -= torch.log_softmax(logits[0], -1)[token].item()
-                    logits = model.decode_one_token(state, torch.tensor([token if token >= 0 else tokenizer.pad_id]))
+                    logits = model.decode_one_token(
+                        state, torch.tensor([token if token >= 0 else tokenizer.pad_id])
+                    )
             start += n
         assert model.nll(packed).item() == pytest.approx(nll, rel=1e-5)
 
@@ -75,7 +106,9 @@ def test_an_example_costs_the_same_alone_in_company_and_in_a_fixed_room(words):
         apart = sum(model.nll(packed_examples(words, tokenizer, (row,))).item() for row in ids)
         assert model.nll(together).item() == pytest.approx(apart, rel=1e-5)
         roomy = packed_examples(words, tokenizer, ids, capacity=len(together.tokens) + 77)
-        assert model.nll(roomy, width=int(together.lengths.max()) + 5).item() == pytest.approx(apart, rel=1e-5)
+        assert model.nll(roomy, width=int(together.lengths.max()) + 5).item() == pytest.approx(
+            apart, rel=1e-5
+        )
 
 
 def test_gradients_do_not_depend_on_the_layout(made_up_words):
@@ -106,7 +139,9 @@ def test_a_position_reads_its_past_and_its_text_and_nothing_later(made_up_words)
     plain, changed, other = hidden
     n = int(packed.lengths[0])
     torch.testing.assert_close(changed[:middle], plain[:middle])
-    torch.testing.assert_close(changed[n:], plain[n:], atol=2e-4, rtol=0)  # its path is a difference of sums
+    torch.testing.assert_close(
+        changed[n:], plain[n:], atol=2e-4, rtol=0
+    )  # its path is a difference of sums
     torch.testing.assert_close(other[n:], plain[n:])
     assert (changed[middle:n] - plain[middle:n]).abs().amax(1).min() > 1e-4
     assert (other[:n] - plain[:n]).abs().amax(1).min() > 1e-6
@@ -115,14 +150,21 @@ def test_a_position_reads_its_past_and_its_text_and_nothing_later(made_up_words)
 @every_tokenizer
 def test_the_model_knows_where_its_pen_is(made_up_words, name):
     tokenizer = tokenizer_for(made_up_words, name)
-    model, packed = model_for(tokenizer), packed_examples(made_up_words, tokenizer, ((0, 1), (2, 3)))
-    pen_state = model.trajectory_encoder.pen_states(packed.tokens, packed.position, packed.word_start)
+    model, packed = (
+        model_for(tokenizer),
+        packed_examples(made_up_words, tokenizer, ((0, 1), (2, 3))),
+    )
+    pen_state = model.trajectory_encoder.pen_states(
+        packed.tokens, packed.position, packed.word_start
+    )
     recent, pen, words = pen_state.recent, pen_state.pen, pen_state.words
     starts = (packed.tokens[:, 0] == tokenizer.word_id).nonzero()[:, 0].tolist()
     for i, (start, stop) in enumerate(zip(starts, starts[1:] + [len(pen)])):
-        points = offsets_to_points(tokenizer.decode_offsets(packed.tokens[start + 1:stop].numpy()))
-        np.testing.assert_allclose(pen[start + 1:stop], points[:, :2], atol=2e-5)
-        np.testing.assert_array_equal(recent[start + 1:stop, 0, 2], points[:, 2])
+        points = offsets_to_points(
+            tokenizer.decode_offsets(packed.tokens[start + 1 : stop].numpy())
+        )
+        np.testing.assert_allclose(pen[start + 1 : stop], points[:, :2], atol=2e-5)
+        np.testing.assert_array_equal(recent[start + 1 : stop, 0, 2], points[:, 2])
         assert (pen[start] == 0).all() and (words[start:stop] == i % 2).all()
     assert (recent[starts[2], 1:] == 0).all(), "what was before an example is not seen"
 

@@ -16,7 +16,9 @@ V, CHARS = 40, 12
 
 def small_model(seed=0):
     torch.manual_seed(seed)
-    model = TokenGPT(ModelConfig("token", 3, 32, 2, 4, 24, [17, 20], CHARS, 1, 0.2, 60, 16, ["Ada", "Ben"])).eval()
+    model = TokenGPT(
+        ModelConfig("token", 3, 32, 2, 4, 24, [17, 20], CHARS, 1, 0.2, 60, 16, ["Ada", "Ben"])
+    ).eval()
     with torch.no_grad():  # zeros would hide mistakes
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -70,7 +72,7 @@ def test_a_row_does_not_depend_on_its_neighbours_or_on_padding():
     with torch.no_grad():
         together = model(tokens, text)
         for row, n in enumerate([4, 12, 7]):
-            alone = model(tokens[row:row + 1], text[row:row + 1, :n])
+            alone = model(tokens[row : row + 1], text[row : row + 1, :n])
             torch.testing.assert_close(alone[0], together[row], atol=1e-5, rtol=0)
 
 
@@ -93,7 +95,9 @@ def test_padding_is_never_scored():
     targets = torch.randint(0, V, (2, 5), generator=torch.Generator().manual_seed(1))
     targets[1, 2:] = -100
     real = torch.cat([logits[0], logits[1, :2]]), torch.cat([targets[0], targets[1, :2]])
-    torch.testing.assert_close(token_loss(logits, targets), torch.nn.functional.cross_entropy(*real))
+    torch.testing.assert_close(
+        token_loss(logits, targets), torch.nn.functional.cross_entropy(*real)
+    )
     torch.testing.assert_close(token_loss(logits, targets, "sum"), 7 * token_loss(logits, targets))
 
 
@@ -101,12 +105,31 @@ def test_the_loss_is_the_same_in_rows_of_any_width_and_traced_as_one_graph(made_
     tokenizer = make_tokenizer("polar", "".join(word.text for word in made_up_words))
     ink = InkTensors(Ink(made_up_words, tokenizer), tokenizer)
     torch.manual_seed(0)
-    model = make_model(ModelConfig("token", 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 900, 64, ["Ada", "Ben"]), tokenizer)
+    model = make_model(
+        ModelConfig(
+            "token",
+            2,
+            32,
+            2,
+            4,
+            24,
+            tokenizer.slot_sizes.tolist(),
+            tokenizer.n_chars,
+            1,
+            0.2,
+            900,
+            64,
+            ["Ada", "Ben"],
+        ),
+        tokenizer,
+    )
     examples = SampleBatch(torch.tensor([[0, 1], [2, -1], [3, 4]]), torch.full((3,), 0.65))
     snug, roomy = (pack(ink, tokenizer, examples, 900, capacity) for capacity in (None, 500))
     with torch.no_grad():
         expected = model.nll(snug)
-        assert abs(float(expected) / float(snug.n_tokens) - math.log(tokenizer.vocab_size)) < 0.1, "an untrained model guesses"
+        assert abs(float(expected) / float(snug.n_tokens) - math.log(tokenizer.vocab_size)) < 0.1, (
+            "an untrained model guesses"
+        )
         torch.testing.assert_close(model.nll(roomy, 250), expected)
         torch._dynamo.reset()
         traced = torch.compile(model.nll, fullgraph=True, backend="aot_eager")

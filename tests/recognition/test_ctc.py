@@ -34,6 +34,8 @@ def test_a_wide_beam_finds_the_likeliest_of_all_texts(seed):
     frames = log_probs(rng.random((5, 3)) ** 3)
     texts = {}
     for path in itertools.product(range(3), repeat=5):
-        texts[spelt(path)] = texts.get(spelt(path), 0) + np.exp(sum(frames[t, c] for t, c in enumerate(path)))
+        texts[spelt(path)] = texts.get(spelt(path), 0) + np.exp(
+            sum(frames[t, c] for t, c in enumerate(path))
+        )
     assert tuple(ctc.beam(frames, 200)) == max(texts, key=texts.get)
     assert sum(texts.values()) == pytest.approx(1)

@@ -39,7 +39,9 @@ def test_a_direction_between_two_is_shared():
 
 
 def test_the_rate_of_points_and_the_order_of_strokes_do_not_matter(words):
-    np.testing.assert_allclose(picture([line(0.3, 2)], FRAME), picture([line(0.3, 15)], FRAME), atol=0.06)
+    np.testing.assert_allclose(
+        picture([line(0.3, 2)], FRAME), picture([line(0.3, 15)], FRAME), atol=0.06
+    )
     points = next(word.points for word in words if len(split_strokes(word.points)) > 2)
     shuffled = join_strokes(split_strokes(points)[::-1])
     np.testing.assert_allclose(picture([points], FRAME), picture([shuffled], FRAME), atol=1e-5)
@@ -52,15 +54,17 @@ def test_a_picture_does_not_depend_on_its_neighbours(words):
     together = picture(inks, FRAME)
     for i, points in enumerate(inks):
         alone = picture([points], FRAME)[0]
-        np.testing.assert_allclose(together[i, :, :, :alone.shape[-1]], alone, atol=1e-6)
-        assert not together[i, :, :, alone.shape[-1]:].any()
+        np.testing.assert_allclose(together[i, :, :, : alone.shape[-1]], alone, atol=1e-6)
+        assert not together[i, :, :, alone.shape[-1] :].any()
 
 
 def test_strokes_begin_and_end_where_the_pen_comes_down_and_goes_up():
     points = join_strokes([np.array([[0.0, 0], [0.1, 0]]), np.array([[0.05, -0.2]])])
     drawn = picture([points], FRAME)[0]
     begins, ends = np.zeros((2, *drawn.shape[1:]))
-    begins[30, MARGIN] = ends[30, MARGIN + 10] = begins[10, MARGIN + 5] = ends[10, MARGIN + 5] = 1  # the last two are the dot
+    begins[30, MARGIN] = ends[30, MARGIN + 10] = begins[10, MARGIN + 5] = ends[10, MARGIN + 5] = (
+        1  # the last two are the dot
+    )
     np.testing.assert_allclose(drawn[[BEGINS, ENDS]], [begins, ends], atol=1e-3)
 
 
@@ -75,7 +79,12 @@ def test_ink_outside_the_frame_lies_at_its_edge_and_none_is_no_picture():
 def test_ink_that_is_no_writing_is_told_before_it_takes_memory():
     zigzag = np.ones((50_000, 3), np.float32)
     zigzag[::2, :2] = -99
-    for points in (np.zeros((0, 3)), np.array([[0, 0, 1], [3e38, 0, 0], [-3e38, 0, 0]], np.float32), np.array([[0, -1e30, 1], [0.1, 1e30, 0]]), zigzag):
+    for points in (
+        np.zeros((0, 3)),
+        np.array([[0, 0, 1], [3e38, 0, 0], [-3e38, 0, 0]], np.float32),
+        np.array([[0, -1e30, 1], [0.1, 1e30, 0]]),
+        zigzag,
+    ):
         assert not is_readable(points, FRAME)
     assert is_readable(np.array([[5.0, 5.0, 0]]), FRAME)
 
@@ -85,4 +94,6 @@ def test_the_frame_suits_the_hand(words):
     rows = (np.concatenate([word.points[:, 1] for word in words]) - frame.top) / frame.row
     assert ((rows >= 0) & (rows <= ROWS)).mean() > 0.995
     letters = sum(len(word.text) for word in words)
-    assert sum(np.ptp(word.points[:, 0]) for word in words) / frame.column / letters == pytest.approx(12, rel=0.01)
+    assert sum(
+        np.ptp(word.points[:, 0]) for word in words
+    ) / frame.column / letters == pytest.approx(12, rel=0.01)

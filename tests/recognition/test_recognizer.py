@@ -38,7 +38,9 @@ DOT = np.array([[0.1, -0.1, 0]], np.float32)
 
 def untrained(alphabet=" abcdehilnorstu"):
     torch.manual_seed(0)
-    recognizer = Recognizer(RecognizerConfig(alphabet, FeatureGrid(0.013, 0.013, -0.3).as_dict(), "digest"))
+    recognizer = Recognizer(
+        RecognizerConfig(alphabet, FeatureGrid(0.013, 0.013, -0.3).as_dict(), "digest")
+    )
     for name, buffer in recognizer.net.named_buffers():  # as if trained: norms that do something
         if "running" in name:
             buffer.add_(0.1 * torch.rand(buffer.shape))
@@ -50,14 +52,23 @@ def trained(tmp_path_factory):
     """A folder of two recognizers of plain shapes, and what was said while they were trained."""
     folder, told = tmp_path_factory.mktemp("recognizers"), []
     write_entries(folder / "shapes.json", [word_to_entry(word) for word in shape_words()])
-    config = get_recognizer_args(use_argparse=False, dataset_name=str(folder / "shapes.json"), device="cpu", max_steps=80, batch_size=10,
-                             recognizer_dir=str(folder / "recognizers"))
+    config = get_recognizer_args(
+        use_argparse=False,
+        dataset_name=str(folder / "shapes.json"),
+        device="cpu",
+        max_steps=80,
+        batch_size=10,
+        recognizer_dir=str(folder / "recognizers"),
+    )
     return train_recognizers(config, told.append), told
 
 
 def test_two_recognizers_learn_to_read_words_they_have_not_seen(trained):
     folder, told = trained
-    assert folder.name == "shapes" and sorted(path.name for path in folder.iterdir()) == ["evaluation.pt", "selection.pt"]
+    assert folder.name == "shapes" and sorted(path.name for path in folder.iterdir()) == [
+        "evaluation.pt",
+        "selection.pt",
+    ]
     for name in (SELECTION, EVALUATION):
         recognizer = load_recognizer(recognizer_path(folder, name))
         spelling = read_back(recognizer, shape_words(60, seed=2), rate=0.3)
@@ -71,15 +82,33 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(tmp_path):
 
     def train(**changes):
         told = []
-        train_recognizers(get_recognizer_args(use_argparse=False, **{"dataset_name": str(tmp_path / "shapes.json"), "device": "cpu", "max_steps": 1, "batch_size": 2,
-                                                             "out": str(tmp_path), **changes}), told.append)
+        train_recognizers(
+            get_recognizer_args(
+                use_argparse=False,
+                **{
+                    "dataset_name": str(tmp_path / "shapes.json"),
+                    "device": "cpu",
+                    "max_steps": 1,
+                    "batch_size": 2,
+                    "out": str(tmp_path),
+                    **changes,
+                },
+            ),
+            told.append,
+        )
         return [("stays" in sentence) for sentence in told[1:]]
 
     assert train() == [False, False]
     selection = (tmp_path / "selection.pt").read_bytes()
-    (tmp_path / "evaluation.pt").write_bytes(selection)  # another recognizer, as of before the interruption
+    (tmp_path / "evaluation.pt").write_bytes(
+        selection
+    )  # another recognizer, as of before the interruption
     assert train() == [True, False] and (tmp_path / "selection.pt").read_bytes() == selection
-    assert train() == [True, True] and train(max_steps=2) == [False, False] and train(max_steps=2, seed=7) == [False, False]
+    assert (
+        train() == [True, True]
+        and train(max_steps=2) == [False, False]
+        and train(max_steps=2, seed=7) == [False, False]
+    )
 
 
 def test_readings_do_not_depend_on_the_inks_beside_them(trained):
@@ -87,14 +116,21 @@ def test_readings_do_not_depend_on_the_inks_beside_them(trained):
     inks = [word.points for word in shape_words(30, seed=3)]
     assert recognizer.read(inks) == [recognizer.read([ink])[0] for ink in inks]
     texts = [word.text for word in shape_words(30, seed=3)]
-    np.testing.assert_allclose(recognizer.nll(inks, texts), [recognizer.nll([ink], [text])[0] for ink, text in zip(inks, texts)], atol=1e-3)
+    np.testing.assert_allclose(
+        recognizer.nll(inks, texts),
+        [recognizer.nll([ink], [text])[0] for ink, text in zip(inks, texts)],
+        atol=1e-3,
+    )
 
 
 def test_a_text_that_is_written_is_likelier_than_another_and_a_beam_reads_it_too(trained):
     recognizer = load_recognizer(trained[0] / "evaluation.pt")
     words = [shape_word(text) for text in ("ovi", "iivo", "vovo")]
     inks = [word.points for word in words]
-    assert (recognizer.nll(inks, [word.text for word in words]) < recognizer.nll(inks, ["ivo", "vivo", "vov"])).all()
+    assert (
+        recognizer.nll(inks, [word.text for word in words])
+        < recognizer.nll(inks, ["ivo", "vivo", "vov"])
+    ).all()
     assert recognizer.read(inks, beam=5) == recognizer.read(inks) == [word.text for word in words]
     assert recognizer.nll(inks[:1], ["xyz"]) == np.inf
 
@@ -114,7 +150,9 @@ def test_batches_are_of_like_width_and_hold_single_words_and_pairs(words):
     ordered = sorted(widths)
     assert all(max(a) <= min(b) for a, b in zip(ordered, ordered[1:])) and widths != ordered
     texts = [text for batch in drawn for _, text in batch]
-    assert 0.2 < np.mean([" " in text for text in texts]) < 0.6 and {part for text in texts for part in text.split()} <= {word.text for word in words}
+    assert 0.2 < np.mean([" " in text for text in texts]) < 0.6 and {
+        part for text in texts for part in text.split()
+    } <= {word.text for word in words}
 
 
 def test_what_is_no_writing_reads_as_nothing_and_what_is_no_ink_is_told():
@@ -123,7 +161,12 @@ def test_what_is_no_writing_reads_as_nothing_and_what_is_no_ink_is_told():
     readings = recognizer.read([np.zeros((0, 3)), [], huge, DOT, shape_word("ovi").points])
     assert readings[:3] == ["", "", ""] and all(isinstance(reading, str) for reading in readings)
     assert recognizer.read([]) == [] and recognizer.nll([huge], ["a"]) == np.inf
-    for ink, sentence in ((np.zeros((3, 2)), "shape"), ([["a", "b", "c"]], "type"), (np.full((2, 3), np.nan), "NaN"), (np.zeros(3), "shape")):
+    for ink, sentence in (
+        (np.zeros((3, 2)), "shape"),
+        ([["a", "b", "c"]], "type"),
+        (np.full((2, 3), np.nan), "NaN"),
+        (np.zeros(3), "shape"),
+    ):
         with pytest.raises(UserError, match=sentence):
             recognizer.read([ink])
     with pytest.raises(UserError, match="does not know 'ß', 'é'"):
@@ -143,7 +186,9 @@ def test_a_recognizer_is_saved_small_and_comes_back(tmp_path):
     assert (tmp_path / "a.pt").stat().st_size < 1 << 20
     again, inks = load_recognizer(tmp_path / "a.pt"), [word.points for word in shape_words(10)]
     assert again.config == recognizer.config
-    np.testing.assert_allclose(again.nll(inks, ["a"] * 10), recognizer.nll(inks, ["a"] * 10), rtol=0.01)
+    np.testing.assert_allclose(
+        again.nll(inks, ["a"] * 10), recognizer.nll(inks, ["a"] * 10), rtol=0.01
+    )
 
 
 def test_files_that_are_no_recognizers_are_refused_in_one_sentence(tmp_path):
@@ -161,11 +206,17 @@ def test_recognizers_are_found_by_the_bank_they_learnt(trained, tmp_path):
     folder, told = trained[0], []
     digest = load_recognizer(folder / "selection.pt").config.bank_digest
     assert find_recognizers(folder.parent, digest) == folder
-    assert find_recognizers(folder.parent, "another") is None and find_recognizers(tmp_path, digest) is None
+    assert (
+        find_recognizers(folder.parent, "another") is None
+        and find_recognizers(tmp_path, digest) is None
+    )
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "selection.pt").write_bytes(b"nothing")
     config = get_recognizer_args(use_argparse=False, recognizer_dir=str(tmp_path))
-    assert find_selection_recognizer(config, digest, told.append) is None and "train_recognizer.py" in told[0]
+    assert (
+        find_selection_recognizer(config, digest, told.append) is None
+        and "train_recognizer.py" in told[0]
+    )
 
 
 def test_recognizers_may_begin_with_the_weights_of_others(trained, tmp_path):
@@ -173,14 +224,32 @@ def test_recognizers_may_begin_with_the_weights_of_others(trained, tmp_path):
     old = load_recognizer(trained[0] / "selection.pt")
     inks = [word.points for word in shape_words(12)]
     write_entries(tmp_path / "b.json", [word_to_entry(word) for word in shape_words(70, seed=5)])
-    settings = dict(use_argparse=False, dataset_name=str(tmp_path / "b.json"), max_steps=1, batch_size=2, learning_rate=1e-6, recognizer_dir=str(tmp_path),
-                    device="cpu", start_from=str(trained[0]))
-    new = load_recognizer(train_recognizers(get_recognizer_args(**settings), lambda sentence: None) / "selection.pt")
+    settings = dict(
+        use_argparse=False,
+        dataset_name=str(tmp_path / "b.json"),
+        max_steps=1,
+        batch_size=2,
+        learning_rate=1e-6,
+        recognizer_dir=str(tmp_path),
+        device="cpu",
+        start_from=str(trained[0]),
+    )
+    new = load_recognizer(
+        train_recognizers(get_recognizer_args(**settings), lambda sentence: None) / "selection.pt"
+    )
     assert new.config.frame == old.config.frame and new.config.bank_digest != old.config.bank_digest
     assert new.read(inks) == old.read(inks)
     # Characters that only one of the banks has are all known, and what was read is read as before.
-    write_entries(tmp_path / "b.json", [word_to_entry(replace(shape_word(text), text=text.replace("o", "ö"))) for text in ("oo", "oi", "ii", "io", "ooi")])
-    more = load_recognizer(train_recognizers(get_recognizer_args(**settings), lambda sentence: None) / "selection.pt")
+    write_entries(
+        tmp_path / "b.json",
+        [
+            word_to_entry(replace(shape_word(text), text=text.replace("o", "ö")))
+            for text in ("oo", "oi", "ii", "io", "ooi")
+        ],
+    )
+    more = load_recognizer(
+        train_recognizers(get_recognizer_args(**settings), lambda sentence: None) / "selection.pt"
+    )
     assert set(more.config.alphabet) == set(old.config.alphabet) | {"ö"}
     assert [text.replace("ö", "o") for text in more.read(inks)] == old.read(inks)
 
@@ -189,36 +258,70 @@ def test_recognizers_learn_fresh_words_of_the_synthetic_pen_too(tmp_path):
     from cursivetransformer.synthesis.fonts import load_faces
     from cursivetransformer.synthesis.synthesizer import make_writers, write_bank
 
-    words = list(write_bank(["ada", "be", "cab", "deed", "fig", "had"], make_writers(load_faces("own"), 2), 0))
+    words = list(
+        write_bank(
+            ["ada", "be", "cab", "deed", "fig", "had"], make_writers(load_faces("own"), 2), 0
+        )
+    )
     write_entries(tmp_path / "a.json", [word_to_entry(word) for word in words])
     told = []
-    config = get_recognizer_args(use_argparse=False, dataset_name=str(tmp_path / "a.json"), max_steps=1, batch_size=2, recognizer_dir=str(tmp_path), device="cpu",
-                             synthetic_words=60, synthetic_fonts="own")
+    config = get_recognizer_args(
+        use_argparse=False,
+        dataset_name=str(tmp_path / "a.json"),
+        max_steps=1,
+        batch_size=2,
+        recognizer_dir=str(tmp_path),
+        device="cpu",
+        synthetic_words=60,
+        synthetic_fonts="own",
+    )
     recognizer = load_recognizer(train_recognizers(config, told.append) / "selection.pt")
-    assert recognizer.config.n_words > 20 and len(recognizer.config.alphabet) > 30 and "training words" in told[0]
+    assert (
+        recognizer.config.n_words > 20
+        and len(recognizer.config.alphabet) > 30
+        and "training words" in told[0]
+    )
 
 
 def test_a_bank_too_small_for_two_recognizers_is_told(tmp_path):
     write_entries(tmp_path / "two.json", [word_to_entry(shape_word(text)) for text in ("o", "v")])
     with pytest.raises(UserError, match="two different texts"):
-        train_recognizers(get_recognizer_args(use_argparse=False, dataset_name=str(tmp_path / "two.json")), print)
+        train_recognizers(
+            get_recognizer_args(use_argparse=False, dataset_name=str(tmp_path / "two.json")), print
+        )
 
 
 def test_a_bank_of_dots_or_with_one_enormous_word_takes_no_more_memory_than_another(tmp_path):
     """The size of a pixel came from the ink, so a bank of dots had pixels of no size and pictures of millions of them."""
     told = []
     dots = [Word(text, "nobody", DOT, {"aspectRatio": 6}) for text in ".,'-"]
-    wide = Word("vivoviviovo", "nobody", np.array([[0, 0, 1], [95, 0, 0]], np.float32), {"aspectRatio": 6})
+    wide = Word(
+        "vivoviviovo", "nobody", np.array([[0, 0, 1], [95, 0, 0]], np.float32), {"aspectRatio": 6}
+    )
     for name, words in (("dots", dots), ("wide", [*shape_words(300), wide])):
         write_entries(tmp_path / f"{name}.json", [word_to_entry(word) for word in words])
-        train_recognizers(get_recognizer_args(use_argparse=False, dataset_name=str(tmp_path / f"{name}.json"), max_steps=2, batch_size=4,
-                                      recognizer_dir=str(tmp_path), device="cpu"), told.append)
+        train_recognizers(
+            get_recognizer_args(
+                use_argparse=False,
+                dataset_name=str(tmp_path / f"{name}.json"),
+                max_steps=2,
+                batch_size=4,
+                recognizer_dir=str(tmp_path),
+                device="cpu",
+            ),
+            told.append,
+        )
     assert sum("left out" in sentence for sentence in told) == 1
 
 
 @pytest.mark.slow
 def test_real_ink_is_read(real_words, tmp_path):
     write_entries(tmp_path / "real.json", [word_to_entry(word) for word in real_words])
-    config = get_recognizer_args(use_argparse=False, dataset_name=str(tmp_path / "real.json"), out=str(tmp_path / "recognizers"), max_steps=350)
+    config = get_recognizer_args(
+        use_argparse=False,
+        dataset_name=str(tmp_path / "real.json"),
+        out=str(tmp_path / "recognizers"),
+        max_steps=350,
+    )
     folder = train_recognizers(config, print)
     assert max(load_recognizer(path).config.error for path in folder.iterdir()) < 0.03

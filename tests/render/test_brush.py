@@ -12,8 +12,11 @@ from cursivetransformer.layout.page import PlacedWord
 from cursivetransformer.render import brush as pen
 
 CIRCLE = 10 * np.stack([np.cos(np.linspace(0, 5, 14)), np.sin(np.linspace(0, 5, 14))], 1)
-STROKES = arrays.arrays(np.float64, strategies.tuples(strategies.integers(1, 12), strategies.just(2)),
-                        elements=strategies.floats(-50, 50).map(lambda value: round(value, 2)))
+STROKES = arrays.arrays(
+    np.float64,
+    strategies.tuples(strategies.integers(1, 12), strategies.just(2)),
+    elements=strategies.floats(-50, 50).map(lambda value: round(value, 2)),
+)
 
 
 @hypothesis.given(STROKES)
@@ -22,7 +25,9 @@ def test_curves_go_through_the_points(stroke):
     distinct = stroke[np.append(True, np.diff(stroke, axis=0).any(axis=1))]
     assert len(pieces) == len(distinct) - 1
     if len(pieces):
-        np.testing.assert_allclose(np.concatenate([pieces[:, 0], pieces[-1:, 3]]), distinct, atol=1e-9)
+        np.testing.assert_allclose(
+            np.concatenate([pieces[:, 0], pieces[-1:, 3]]), distinct, atol=1e-9
+        )
 
 
 def test_curves_have_no_corners_but_real_ones():
@@ -49,8 +54,12 @@ def test_what_wavers_is_smoothed_and_what_bends_or_turns_is_not():
     assert np.abs(split_strokes(curves.smoothed(join_strokes([circle])))[0] - circle).max() < 0.001
     zigzag = np.array([[0, 0], [1, 2], [2, 0], [3, 2], [4, 0], [5, 2.0], [6, 0]])
     for stroke in (zigzag, circle[:4]):
-        np.testing.assert_allclose(split_strokes(curves.smoothed(join_strokes([stroke])))[0], stroke, atol=1e-6)
-    np.testing.assert_array_equal(smooth[[0, 1, -2, -1]], wavering[[0, 1, -2, -1]].astype(np.float32))
+        np.testing.assert_allclose(
+            split_strokes(curves.smoothed(join_strokes([stroke])))[0], stroke, atol=1e-6
+        )
+    np.testing.assert_array_equal(
+        smooth[[0, 1, -2, -1]], wavering[[0, 1, -2, -1]].astype(np.float32)
+    )
     assert len(curves.smoothed(np.zeros((0, 3), np.float32))) == 0
 
 
@@ -63,7 +72,9 @@ def test_flat_pieces_stay_near_the_curve(stroke):
     if len(path.xy) > 1:
         a, b = path.xy[:-1], path.xy[1:]
         for point in fine.xy[:: max(1, len(fine.xy) // 50)]:
-            t = np.clip(((point - a) * (b - a)).sum(1) / np.maximum(((b - a) ** 2).sum(1), 1e-12), 0, 1)[:, None]
+            t = np.clip(
+                ((point - a) * (b - a)).sum(1) / np.maximum(((b - a) ** 2).sum(1), 1e-12), 0, 1
+            )[:, None]
             assert np.hypot(*(a + t * (b - a) - point).T).min() < 0.052
 
 
@@ -73,10 +84,16 @@ def test_slow_ink_is_wide_and_fast_ink_thin():
     path, usual = curves.flatten(stroke), pen.usual_step([stroke])
     width = pen.widths(stroke, path, 0.5, 0.6, usual)
     slow, fast = (np.interp(where, path.xy[:, 0], width) for where in (2, 15))
-    assert slow > 1.3 * fast and width.max() <= 0.5 * pen.WIDEST and width.min() > 0.5 * pen.NARROWEST * pen.TAPER
+    assert (
+        slow > 1.3 * fast
+        and width.max() <= 0.5 * pen.WIDEST
+        and width.min() > 0.5 * pen.NARROWEST * pen.TAPER
+    )
     assert width[0] < slow and width[-1] < fast, "the ends taper"
     assert set(pen.widths(stroke, path, 0.5, 0.0, usual)) == {0.5}
-    assert pen.widths(stroke[:1], curves.flatten(stroke[:1]), 0.5, 0.5, usual).tolist() == [0.5 * pen.DOT]
+    assert pen.widths(stroke[:1], curves.flatten(stroke[:1]), 0.5, 0.5, usual).tolist() == [
+        0.5 * pen.DOT
+    ]
     assert pen.usual_step([stroke[:1]]) is None
 
 
@@ -88,17 +105,36 @@ def winding(corners, points):
     return np.rint(turns.sum(1) / (2 * np.pi)).astype(int)
 
 
-@pytest.mark.parametrize("stroke", [
-    np.array([[0, 0], [5, 0], [10, 1.0]]), np.array([[0, 0], [5, 0], [0.2, 0.1], [3, 3.0]]), CIRCLE, CIRCLE[::-1] * 0.05, np.array([[1, 1.0]]),
-    np.array([[0, 0], [2, 0], [0, 0], [2, 0.0]])])
+@pytest.mark.parametrize(
+    "stroke",
+    [
+        np.array([[0, 0], [5, 0], [10, 1.0]]),
+        np.array([[0, 0], [5, 0], [0.2, 0.1], [3, 3.0]]),
+        CIRCLE,
+        CIRCLE[::-1] * 0.05,
+        np.array([[1, 1.0]]),
+        np.array([[0, 0], [2, 0], [0, 0], [2, 0.0]]),
+    ],
+)
 def test_an_outline_covers_what_the_pen_does_and_nothing_else(stroke):
     path = curves.flatten(stroke, 0.005)
     corners = pen.outline(path, np.full(len(path.xy), 0.8))
-    grid = np.stack(np.meshgrid(np.linspace(*stroke[:, 0][[stroke[:, 0].argmin(), stroke[:, 0].argmax()]] + (-1, 1), 60),
-                                np.linspace(*stroke[:, 1][[stroke[:, 1].argmin(), stroke[:, 1].argmax()]] + (-1, 1), 60)), -1).reshape(-1, 2)
+    grid = np.stack(
+        np.meshgrid(
+            np.linspace(
+                *stroke[:, 0][[stroke[:, 0].argmin(), stroke[:, 0].argmax()]] + (-1, 1), 60
+            ),
+            np.linspace(
+                *stroke[:, 1][[stroke[:, 1].argmin(), stroke[:, 1].argmax()]] + (-1, 1), 60
+            ),
+        ),
+        -1,
+    ).reshape(-1, 2)
     a, b = path.xy[:-1], path.xy[1:]
     if len(a):
-        t = np.clip(((grid[:, None] - a) * (b - a)).sum(2) / np.maximum(((b - a) ** 2).sum(1), 1e-12), 0, 1)[..., None]
+        t = np.clip(
+            ((grid[:, None] - a) * (b - a)).sum(2) / np.maximum(((b - a) ** 2).sum(1), 1e-12), 0, 1
+        )[..., None]
         distance = np.linalg.norm(a + t * (b - a) - grid[:, None], axis=2).min(1)
     else:
         distance = np.hypot(*(grid - path.xy[0]).T)
@@ -119,7 +155,9 @@ def test_time_passes_as_a_hand_takes_it():
     assert (np.diff(flat) > 0).all() and flat[0] == 0
     steps = [np.diff(when) for when in times.strokes]
     np.testing.assert_allclose(np.concatenate(steps), steps[0][0])
-    assert times.strokes[2][0] - times.strokes[1][-1] > steps[0][0], "a lifted pen takes its time too"
+    assert times.strokes[2][0] - times.strokes[1][-1] > steps[0][0], (
+        "a lifted pen takes its time too"
+    )
     assert pen.timing([word(".", np.array([[1.0, 1.0]]))], 4.0).end == 0
 
 
@@ -127,7 +165,13 @@ def test_time_passes_as_a_hand_takes_it():
 def test_resampled_ink_is_the_same_ink(strokes, factor):
     points = join_strokes(strokes)
     more = curves.resampled(points, factor)
-    assert np.array_equal([len(s) for s in split_strokes(more)], [(len(s) - 1) * factor + 1 if np.diff(s, axis=0).any() else len(s) for s in split_strokes(points)])
+    assert np.array_equal(
+        [len(s) for s in split_strokes(more)],
+        [
+            (len(s) - 1) * factor + 1 if np.diff(s, axis=0).any() else len(s)
+            for s in split_strokes(points)
+        ],
+    )
     for old, new in zip(split_strokes(points), split_strokes(more)):
         if np.diff(old, axis=0).any(axis=1).all():  # where the pen rests, time is spread
             np.testing.assert_allclose(new[::factor], old, atol=1e-3)

@@ -27,7 +27,11 @@ def test_it_writes_from_left_to_right_and_takes_nothing_back(page, tmp_path):
     shown, durations, image = frames(tmp_path / "a.gif")
     letters = sum(len(word.text) for word in page.words)
     assert sum(durations) == pytest.approx(1000 * letters / 20 + 3300, abs=200)
-    assert image.info["loop"] == 0 and image.size[0] == 400 and image.size[1] == pytest.approx(400 * page.height / page.width, abs=1)
+    assert (
+        image.info["loop"] == 0
+        and image.size[0] == 400
+        and image.size[1] == pytest.approx(400 * page.height / page.width, abs=1)
+    )
     assert (shown[0] == 255).all()
     ink = [np.count_nonzero(frame.min(axis=2) < 200) for frame in shown]
     assert ink == sorted(ink) and ink[-1] > 100
@@ -46,7 +50,7 @@ def test_the_last_picture_is_the_page(page, tmp_path):
 
 
 def test_paper_shows_under_the_ink_and_colours_are_those_asked_for(tmp_path):
-    page, = made_up_pages(3, paper="squared")
+    (page,) = made_up_pages(3, paper="squared")
     save_page(page, tmp_path / "a.gif", settings(gif_width=400, pace=100.0, ink_color="#00aa00"))
     shown, _, _ = frames(tmp_path / "a.gif")
     assert 100 < np.count_nonzero(shown[0].min(axis=2) < 250) and (shown[0].min() > 150)

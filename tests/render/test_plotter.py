@@ -41,15 +41,24 @@ def gcode(page, path, **changed):
 
 def expected(page, flip=True):
     """Every stroke of the page once, in the order of the words to plot."""
-    return [flatten(stroke).xy * (1, -1 if flip else 1) + (0, page.height * flip) for word in sort_words(page.words) for stroke in word.strokes]
+    return [
+        flatten(stroke).xy * (1, -1 if flip else 1) + (0, page.height * flip)
+        for word in sort_words(page.words)
+        for stroke in word.strokes
+    ]
 
 
 def test_gcode_draws_every_stroke_once(page, tmp_path):
     strokes, feeds, lines = gcode(page, tmp_path / "a.gcode", feed=900.0, travel_feed=4000.0)
     for one, other in zip(strokes, expected(page), strict=True):
         np.testing.assert_allclose(one, other, atol=6e-4)
-    assert {feed for down, feed in feeds if down} == {900} and {feed for down, feed in feeds if not down} == {4000}
-    assert lines[:2] == ["G21 ; millimetres", "G90 ; absolute places"] and lines[-1] == "G0 X0 Y0 F4000"
+    assert {feed for down, feed in feeds if down} == {900} and {
+        feed for down, feed in feeds if not down
+    } == {4000}
+    assert (
+        lines[:2] == ["G21 ; millimetres", "G90 ; absolute places"]
+        and lines[-1] == "G0 X0 Y0 F4000"
+    )
 
 
 def test_the_order_of_the_text_may_be_kept(page, tmp_path):
@@ -62,22 +71,40 @@ def test_commands_units_and_origin_are_settings(page, tmp_path):
     top, _, _ = gcode(page, tmp_path / "a.gcode", origin="top-left")
     for one, other in zip(top, expected(page, flip=False), strict=True):
         np.testing.assert_allclose(one, other, atol=6e-4)
-    inches, _, lines = gcode(page, tmp_path / "b.gcode", origin="top-left", gcode_units="inch", gcode_start="M17 | G92 E0", gcode_end="M84",
-                             pen_down="M3 S90|G1 Z0", pen_up="G0 Z5|M5")
+    inches, _, lines = gcode(
+        page,
+        tmp_path / "b.gcode",
+        origin="top-left",
+        gcode_units="inch",
+        gcode_start="M17 | G92 E0",
+        gcode_end="M84",
+        pen_down="M3 S90|G1 Z0",
+        pen_up="G0 Z5|M5",
+    )
     np.testing.assert_allclose(np.concatenate(inches) * 25.4, np.concatenate(top), atol=0.01)
     assert lines[0] == "G20 ; inches" and lines[2:4] == ["M17", "G92 E0"] and lines[-1] == "M84"
-    assert "G0 Z0.2" in gcode(page, tmp_path / "c.gcode", gcode_units="inch")[2], "not by five inches"
+    assert "G0 Z0.2" in gcode(page, tmp_path / "c.gcode", gcode_units="inch")[2], (
+        "not by five inches"
+    )
     assert lines.count("M3 S90") == lines.count("M5") - 1 == len(page.strokes)
 
 
 def test_hpgl_draws_every_stroke_once(page, tmp_path):
     save_page(page, tmp_path / "a.hpgl", settings())
     text = (tmp_path / "a.hpgl").read_text()
-    assert text.startswith("IN;SP1;") and text.endswith("PU0,0;SP0;\n") and max(map(len, text.split(";"))) < 800
+    assert (
+        text.startswith("IN;SP1;")
+        and text.endswith("PU0,0;SP0;\n")
+        and max(map(len, text.split(";"))) < 800
+    )
     strokes = []
     for command, numbers in re.findall(r"(PU|PD)([\d,]+)", text):
         points = np.reshape(list(map(int, numbers.split(","))), (-1, 2)) / 40
-        strokes = strokes + [points] if command == "PU" else strokes[:-1] + [np.concatenate([strokes[-1], points])]
+        strokes = (
+            strokes + [points]
+            if command == "PU"
+            else strokes[:-1] + [np.concatenate([strokes[-1], points])]
+        )
     for one, other in zip(strokes[:-1], expected(page), strict=True):
         np.testing.assert_allclose(one[-1], other[-1], atol=0.013)
         assert len(one) == max(len(other), 2)

@@ -24,14 +24,16 @@ def picture(path, page=PAGE, **changed):
 
 def darkest(image, x, y):
     row, column = (round(v / 25.4 * DPI) for v in (y, x))
-    return image.min(axis=2)[row - 2:row + 3, column - 2:column + 3].min()
+    return image.min(axis=2)[row - 2 : row + 3, column - 2 : column + 3].min()
 
 
 @pytest.mark.parametrize("strokes", ["line", "outline"])
 def test_png_has_the_page_s_size_and_ink_where_the_strokes_are(tmp_path, strokes):
     image = picture(tmp_path / "a.png", strokes=strokes)
     assert np.abs(np.array(image.shape[:2]) - np.array([30, 50]) / 25.4 * DPI).max() <= 1
-    assert darkest(image, 25, 15) < 0.5 and darkest(image, 30, 8) < 0.5, "the middle of the line, and the dot"
+    assert darkest(image, 25, 15) < 0.5 and darkest(image, 30, 8) < 0.5, (
+        "the middle of the line, and the dot"
+    )
     assert darkest(image, 10, 25) == 1
 
 
@@ -55,10 +57,16 @@ def test_a_pdf_has_all_pages_in_their_size_and_its_ink_is_vectors(tmp_path):
     data = (tmp_path / "a.pdf").read_bytes()
     boxes = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", data)
     assert len(boxes) == len(pages)
-    np.testing.assert_allclose(np.array(boxes, float), len(pages) * [[105 / 25.4 * 72, 148 / 25.4 * 72]], rtol=1e-4)
+    np.testing.assert_allclose(
+        np.array(boxes, float), len(pages) * [[105 / 25.4 * 72, 148 / 25.4 * 72]], rtol=1e-4
+    )
     assert b"/Subtype /Image" not in data and b"/CreationDate" not in data
-    streams = [zlib.decompress(part) for part in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.S)]
-    assert sum(len(re.findall(rb"\bf\b", stream)) for stream in streams) >= 100, "words are filled shapes"
+    streams = [
+        zlib.decompress(part) for part in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.S)
+    ]
+    assert sum(len(re.findall(rb"\bf\b", stream)) for stream in streams) >= 100, (
+        "words are filled shapes"
+    )
 
 
 def test_a_picture_too_large_is_refused(tmp_path):
@@ -68,6 +76,9 @@ def test_a_picture_too_large_is_refused(tmp_path):
 
 @pytest.mark.parametrize("color", ["rgb(255, 0, 0)", "RED", "#f00", "hsl(0, 100%, 50%)"])
 def test_a_colour_is_the_same_for_every_kind(tmp_path, color):
-    assert (picture(tmp_path / "a.png", ink_color=color) == picture(tmp_path / "b.png", ink_color="#ff0000")).all()
+    assert (
+        picture(tmp_path / "a.png", ink_color=color)
+        == picture(tmp_path / "b.png", ink_color="#ff0000")
+    ).all()
     save_page(PAGE, tmp_path / "a.svg", settings(ink_color=color))
     assert 'stroke="#ff0000"' in (tmp_path / "a.svg").read_text()

@@ -11,14 +11,18 @@ STICK = np.array([[0, 0, 1], [0.1, -0.3, 0]], np.float32)
 
 
 def test_every_row_has_ink_and_the_bytes_are_the_same_again(tmp_path):
-    rows = [("Ada", [STICK, STICK]), ("Ben $1", [STICK * (1, 3, 1)]), ("nobody", [np.zeros((0, 3), np.float32)])]
+    rows = [
+        ("Ada", [STICK, STICK]),
+        ("Ben $1", [STICK * (1, 3, 1)]),
+        ("nobody", [np.zeros((0, 3), np.float32)]),
+    ]
     for name in ("a.png", "b.png", "a.svg", "b.svg"):
         save_sheet(tmp_path / name, rows)
     for ending in ("png", "svg"):
         assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
     dark = imread(tmp_path / "a.png")[..., :3].min(2) < 0.5
     height = dark.shape[0]
-    assert dark[:height // 3].any() and dark[height // 3:2 * height // 3].any()
+    assert dark[: height // 3].any() and dark[height // 3 : 2 * height // 3].any()
     assert not dark[0].any() and not dark[:, -1].any(), "nothing is cut off"
 
 

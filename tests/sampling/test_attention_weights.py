@@ -18,7 +18,9 @@ from cursivetransformer.sampling.generate import context_of, prompt_of
 from cursivetransformer.utils.errors import UserError
 from tests.sampling.test_generate import scribbler
 
-INK = join_strokes([np.stack([np.linspace(0, 1, 30), 0.1 * np.sin(np.arange(30.0))], 1), np.array([[0.2, -0.3]])])
+INK = join_strokes(
+    [np.stack([np.linspace(0, 1, 30), 0.1 * np.sin(np.arange(30.0))], 1), np.array([[0.2, -0.3]])]
+)
 
 
 @pytest.mark.parametrize("kind", ["offset", "token"])
@@ -26,14 +28,20 @@ INK = join_strokes([np.stack([np.linspace(0, 1, 30), 0.1 * np.sin(np.arange(30.0
 def test_looks_are_those_that_the_model_writes_with(kind, name):
     """What a character holds changes a group's prediction by as much as the group looks at it: not at all if that is nothing."""
     model, tokenizer = scribbler(name, kind)
-    prompt = torch.as_tensor(np.concatenate([prompt_of(tokenizer, None), tokenizer.encode_offsets(points_to_offsets(INK))[0]]))
+    prompt = torch.as_tensor(
+        np.concatenate(
+            [prompt_of(tokenizer, None), tokenizer.encode_offsets(points_to_offsets(INK))[0]]
+        )
+    )
     text = torch.as_tensor(context_of(model, tokenizer, [["abc"]], None))
     seen = model.cross_attention_weights(prompt, text, torch.tensor([1]))
     assert seen.shape == (seen.shape[0], len(prompt), 4)
     torch.testing.assert_close(seen.sum(-1), torch.ones(seen.shape[:2]))
     again = model.cross_attention_weights(prompt[:10], text, torch.tensor([1]))
     torch.testing.assert_close(seen[:, :10], again, atol=1e-5, rtol=0)  # causal
-    other = model.cross_attention_weights(prompt, torch.as_tensor(context_of(model, tokenizer, [["aec"]], None)), torch.tensor([1]))
+    other = model.cross_attention_weights(
+        prompt, torch.as_tensor(context_of(model, tokenizer, [["aec"]], None)), torch.tensor([1])
+    )
     assert not torch.allclose(seen, other)
 
 
@@ -53,7 +61,9 @@ class Follower:
         n, size = len(prompt), text.shape[1]
         followed = torch.full((n, size), 0.02)
         followed[torch.arange(n), torch.as_tensor(np.append(self.letters, size - 1)[:n])] = 1
-        return torch.stack([torch.full((n, size), 1 / size), followed / followed.sum(1, keepdim=True)])
+        return torch.stack(
+            [torch.full((n, size), 1 / size), followed / followed.sum(1, keepdim=True)]
+        )
 
 
 def judged(letters, text="abcd"):
@@ -64,20 +74,31 @@ def judged(letters, text="abcd"):
 def test_the_head_that_follows_the_letters_is_taken():
     letters = np.repeat([0, 1, 2, 3], [8, 8, 8, 7])
     one = judged(letters)
-    assert one.letter.tolist() == letters.tolist() and one.slips == {3: "was looked at while a dot was drawn, at point 31 of 31"}
+    assert one.letter.tolist() == letters.tolist() and one.slips == {
+        3: "was looked at while a dot was drawn, at point 31 of 31"
+    }
     assert one.weights.shape == (31, 4)
 
 
-@pytest.mark.parametrize("letters, slips", [
-    (np.repeat([0, 1, 3], [10, 10, 10]), {2: "was never looked at"}),
-    (np.repeat([0, 1, 2, 1, 3], [8, 6, 6, 5, 5]), {1: "was gone back to from 'c', at point 20 of 31"}),
-    (np.repeat([0, 1, 0, 1, 2, 3], [8, 3, 1, 5, 6, 7]), {}),  # a glance
-])
+@pytest.mark.parametrize(
+    "letters, slips",
+    [
+        (np.repeat([0, 1, 3], [10, 10, 10]), {2: "was never looked at"}),
+        (
+            np.repeat([0, 1, 2, 1, 3], [8, 6, 6, 5, 5]),
+            {1: "was gone back to from 'c', at point 20 of 31"},
+        ),
+        (np.repeat([0, 1, 0, 1, 2, 3], [8, 3, 1, 5, 6, 7]), {}),  # a glance
+    ],
+)
 def test_slips_are_told(letters, slips):
     one = judged(np.append(letters, 0))
     del one.slips[0]  # the dot looks at a
     assert one.slips == slips
-    assert told({5: one}) == [f"attention: word 5, 'abcd': letter {i + 1}, {'abcd'[i]!r}, {what}" for i, what in slips.items()]
+    assert told({5: one}) == [
+        f"attention: word 5, 'abcd': letter {i + 1}, {'abcd'[i]!r}, {what}"
+        for i, what in slips.items()
+    ]
 
 
 def test_a_picture_is_drawn(tmp_path):
@@ -85,21 +106,40 @@ def test_a_picture_is_drawn(tmp_path):
     for ending in ENDINGS:
         for name in "ab":
             draw_attention(tmp_path / f"{name}{ending}", [one] * 12)
-        assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes(), "nothing of it is dated"
+        assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes(), (
+            "nothing of it is dated"
+        )
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    assert b"<dc:date>" not in (tmp_path / "a.svg").read_bytes() and b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
+    assert (
+        b"<dc:date>" not in (tmp_path / "a.svg").read_bytes()
+        and b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
+    )
     with pytest.raises(UserError, match="--attention a.gif"):
         check_picture("a.gif")
 
 
 def test_words_without_ink_are_left_out():
     model, tokenizer = scribbler()
-    assert looks.find_word_attention(model, tokenizer, [Word("a", "", np.zeros((0, 3), np.float32))]) == []
-    found = find_word_attention(model, tokenizer, [Word("abc", "", INK)], author=1, primer=Word("de", "", INK))
+    assert (
+        looks.find_word_attention(model, tokenizer, [Word("a", "", np.zeros((0, 3), np.float32))])
+        == []
+    )
+    found = find_word_attention(
+        model, tokenizer, [Word("abc", "", INK)], author=1, primer=Word("de", "", INK)
+    )
     assert found[0].weights.shape == (31, 3) and np.isfinite(found[0].weights).all()
 
 
 def test_a_word_is_explained_from_its_tokens_to_the_page(tmp_path):
-    done = subprocess.run([sys.executable, "docs/explain.py", "cat", "--out", str(tmp_path / "a.png")], cwd=Path(__file__).parent.parent.parent, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "docs/explain.py", "cat", "--out", str(tmp_path / "a.png")],
+        cwd=Path(__file__).parent.parent.parent,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "a.png").is_file() and all(f"\n{n}. " in "\n" + done.stdout for n in range(1, 7)) and "c@1" in done.stdout
+    assert (
+        (tmp_path / "a.png").is_file()
+        and all(f"\n{n}. " in "\n" + done.stdout for n in range(1, 7))
+        and "c@1" in done.stdout
+    )

@@ -15,7 +15,21 @@ def scribbler(name="polar", kind="offset"):
     """An untrained model whose words end soon: END is the likeliest token where a word may end."""
     tokenizer = make_tokenizer(name, "abcde")
     torch.manual_seed(0)
-    shape = ModelConfig(kind, 2, 32, 2, 2, 32, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 600, 32, ["Ada", "Ben"])
+    shape = ModelConfig(
+        kind,
+        2,
+        32,
+        2,
+        2,
+        32,
+        tokenizer.slot_sizes.tolist(),
+        tokenizer.n_chars,
+        1,
+        0.2,
+        600,
+        32,
+        ["Ada", "Ben"],
+    )
     model = make_model(shape, tokenizer).eval()
     with torch.no_grad():
         for p in model.parameters():
@@ -31,7 +45,10 @@ def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, kind, group, m
     monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
     model, tokenizer = scribbler(name, kind)
     texts = ["abc", "d", "edcba", "ab"]
-    words, again, other = (generate_words(model, tokenizer, texts, group=group, temperature=1.0, top_p=1.0, seed=seed) for seed in (1, 1, 2))
+    words, again, other = (
+        generate_words(model, tokenizer, texts, group=group, temperature=1.0, top_p=1.0, seed=seed)
+        for seed in (1, 1, 2)
+    )
     assert [word.text for word in words] == texts
     for word in words[:1] if group > 1 else words:
         assert len(word.points) and np.isfinite(word.points).all() and word.points[:, 0].min() == 0
@@ -47,16 +64,25 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
     texts, n = [["abc", "d"], ["edcba", "b"], ["cab", "ade"]], 40
     texts = [row[:group] for row in texts]
     uniforms = np.random.default_rng(0).random((3, n), np.float32)
-    drawn, _ = generate._decode(model, tokenizer, texts, np.array([0, 1, 2]), None, np.full(3, n), uniforms, (0.8, 0, 0.95))
+    drawn, _ = generate._decode(
+        model, tokenizer, texts, np.array([0, 1, 2]), None, np.full(3, n), uniforms, (0.8, 0, 0.95)
+    )
     context = torch.as_tensor(generate.context_of(model, tokenizer, texts, None))
     for row in range(3):
         groups, partial = generate.prompt_of(tokenizer, None).tolist(), []
         grammar = generate.TokenConstraints(tokenizer, 1, group, model.fills_words, "cpu")
         for step in range(n):
-            state, logits = model.prefill(torch.tensor(groups), context[row:row + 1], torch.tensor([row]))
+            state, logits = model.prefill(
+                torch.tensor(groups), context[row : row + 1], torch.tensor([row])
+            )
             for token in partial:
                 logits = model.decode_one_token(state, torch.tensor([token]))
-            token = int(draw(probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), 0.8, 0, 0.95), torch.tensor(uniforms[row:row + 1, step])))
+            token = int(
+                draw(
+                    probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), 0.8, 0, 0.95),
+                    torch.tensor(uniforms[row : row + 1, step]),
+                )
+            )
             assert token == drawn[row, step]
             if token == tokenizer.end_id:
                 break
@@ -72,7 +98,10 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
 def test_a_words_ink_does_not_depend_on_the_words_after_it():
     model, tokenizer = scribbler()
     generate_few = {"temperature": 1.0, "top_p": 1.0, "seed": 4}
-    one, many = (generate_words(model, tokenizer, texts, **generate_few) for texts in (["abc"], ["abc", "aed", "bce"]))
+    one, many = (
+        generate_words(model, tokenizer, texts, **generate_few)
+        for texts in (["abc"], ["abc", "aed", "bce"])
+    )
     np.testing.assert_allclose(one[0].points, many[0].points, atol=1e-5)
 
 
@@ -91,7 +120,10 @@ def test_a_primer_changes_what_is_written_but_is_not_part_of_it(monkeypatch):
     monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
     model, tokenizer = scribbler()
     primer = generate_words(model, tokenizer, ["bad"], seed=9)[0]
-    plain, primed = (generate_words(model, tokenizer, ["abc"], primer=p, temperature=1.0, seed=1)[0] for p in (None, primer))
+    plain, primed = (
+        generate_words(model, tokenizer, ["abc"], primer=p, temperature=1.0, seed=1)[0]
+        for p in (None, primer)
+    )
     assert primed.text == "abc" and not np.array_equal(plain.points, primed.points)
 
 
@@ -111,7 +143,10 @@ def test_what_is_written_to_ends_with_a_space_as_in_training():
     model, tokenizer = scribbler()
     primer = generate.GeneratedWord("ed", np.zeros((1, 3)), True)
     context = generate.context_of(model, tokenizer, [["a"], ["bc"]], primer)
-    assert ["".join(tokenizer.alphabet[i - 1] for i in row if i) for row in context] == ["ed a ", "ed bc "]
+    assert ["".join(tokenizer.alphabet[i - 1] for i in row if i) for row in context] == [
+        "ed a ",
+        "ed bc ",
+    ]
 
 
 def test_a_word_longer_than_the_model_reads_is_refused():
@@ -139,4 +174,6 @@ def test_drawing_follows_the_probabilities_and_never_takes_what_has_none():
     uniforms = (torch.arange(1000) + 0.5) / 1000
     counts = torch.bincount(draw(p.expand(1000, -1), uniforms), minlength=5)
     assert (counts - torch.tensor([500, 0, 300, 200, 0])).abs().max() <= 1
-    assert draw(p, torch.tensor([0.99999994])).item() == 3 and draw(p, torch.tensor([0.0])).item() == 0
+    assert (
+        draw(p, torch.tensor([0.99999994])).item() == 3 and draw(p, torch.tensor([0.0])).item() == 0
+    )

@@ -27,17 +27,30 @@ def test_an_entry_is_found_by_its_number_and_thinned(bank):
     word = find_primer(f"{bank}#7", TOKENIZER, 0.6, 30)
     whole = find_primer(f"{bank}#7", TOKENIZER, 0.0, 30)
     assert word.text == whole.text == made_up_words(10)[7].text and word.author == "Ada Byron"
-    assert (word.points == downsample(whole.points, 0.6)).all() and len(word.points) < 0.5 * len(whole.points)
+    assert (word.points == downsample(whole.points, 0.6)).all() and len(word.points) < 0.5 * len(
+        whole.points
+    )
 
 
 def test_an_author_s_longest_word_of_up_to_eight_letters_is_taken(bank):
     word = find_primer(f"{bank}#ada byron", TOKENIZER, 0.0, 30)
-    assert word.author == "Ada Byron" and len(word.text) == max(len(word.text) for word in made_up_words(10)[5:])
-    assert find_primer(str(bank), TOKENIZER, 0.0, 4).text in [word.text for word in made_up_words(10) if len(word.text) == 4]
+    assert word.author == "Ada Byron" and len(word.text) == max(
+        len(word.text) for word in made_up_words(10)[5:]
+    )
+    assert find_primer(str(bank), TOKENIZER, 0.0, 4).text in [
+        word.text for word in made_up_words(10) if len(word.text) == 4
+    ]
 
 
-@pytest.mark.parametrize("what, sentence", [
-    ("#11", "entries 0 to 10"), ("#10", "entry 10 is faulty"), ("#Bob", "no words by 'Bob'; it has Ada Byron, nobody"), ("x#1", "there is no file")])
+@pytest.mark.parametrize(
+    "what, sentence",
+    [
+        ("#11", "entries 0 to 10"),
+        ("#10", "entry 10 is faulty"),
+        ("#Bob", "no words by 'Bob'; it has Ada Byron, nobody"),
+        ("x#1", "there is no file"),
+    ],
+)
 def test_what_is_not_there_is_told(bank, what, sentence):
     with pytest.raises(UserError, match=sentence):
         find_primer(f"{bank}{what}", TOKENIZER, 0.0, 30)

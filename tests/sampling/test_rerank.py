@@ -39,14 +39,20 @@ def points(words):
 
 
 @pytest.mark.parametrize("group", [1, 2])
-def test_of_a_misread_word_the_version_read_closest_is_kept_and_the_others_are_not_touched(made, group):
+def test_of_a_misread_word_the_version_read_closest_is_kept_and_the_others_are_not_touched(
+    made, group
+):
     plain = generate_best_of_n(*made, TEXTS, group=group, **FREE)
     assert all(spelt.reading is None and spelt.versions == 1 for spelt in plain)
     middle = np.median([len(p) for p in points(plain)])
-    recognizer = ShapeReader("abc", middle)  # so only "abc" can be read right, and only if it is short
+    recognizer = ShapeReader(
+        "abc", middle
+    )  # so only "abc" can be read right, and only if it is short
     kept = generate_best_of_n(*made, TEXTS, recognizer, 6, group=group, **FREE)
     for before, after in zip(plain, kept):
-        right_at_once = before.word.text == "abc" and len(before.word.points) < middle and before.word.finished
+        right_at_once = (
+            before.word.text == "abc" and len(before.word.points) < middle and before.word.finished
+        )
         assert after.versions == (1 if right_at_once else 6)
         if right_at_once:
             assert np.array_equal(before.word.points, after.word.points)
@@ -57,7 +63,9 @@ def test_ties_go_to_the_likelier_version(made):
     model, tokenizer = made
     misreader = ShapeReader("nothing like it", 10**6)  # all versions are read alike
     kept = generate_best_of_n(model, tokenizer, ["abc"], misreader, 16, **FREE)[0]
-    rows = generate.generate_rows(model, tokenizer, [["abc"]] * 16, [(0, 0, version) for version in range(16)], **FREE)
+    rows = generate.generate_rows(
+        model, tokenizer, [["abc"]] * 16, [(0, 0, version) for version in range(16)], **FREE
+    )
     _, nll = min((not row[0].finished, row[0].nll) for row in rows)
     assert kept.doubtful and kept.versions == 16 and kept.word.nll == pytest.approx(nll, rel=1e-4)
     assert len({row[0].nll for row in rows}) > 2 and nll < rows[0][0].nll
@@ -71,8 +79,12 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
             return list(texts), np.where(np.array([len(ink) for ink in inks]) > 8, 0.01, 0.7)
 
     kept = generate_best_of_n(*made, ["abc"] * 6, UnsureReader(), 12, **FREE)
-    assert any(spelt.versions == 12 for spelt in kept) and not any(spelt.doubtful for spelt in kept if spelt.word.finished)
-    rows = generate.generate_rows(*made, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE)
+    assert any(spelt.versions == 12 for spelt in kept) and not any(
+        spelt.doubtful for spelt in kept if spelt.word.finished
+    )
+    rows = generate.generate_rows(
+        *made, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE
+    )
     versions = [row[0] for row in rows]
     if kept[0].versions == 12:
         best = min((not word.finished, len(word.points) <= 8, word.nll) for word in versions)
@@ -81,22 +93,35 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
 
 @pytest.mark.parametrize("group", [1, 2])
 @pytest.mark.parametrize("recognizer", [None, ShapeReader("abc", 8)])
-def test_rewriting_changes_the_words_named_and_keeps_the_others_to_the_byte(made, group, recognizer):
-    plain, again, second, third = (generate_best_of_n(*made, TEXTS, recognizer, 3, rewrite, group=group, **FREE)
-                                   for rewrite in (None, {0: 1, 4: 1}, {0: 2}, {0: 1, 4: 1}))
+def test_rewriting_changes_the_words_named_and_keeps_the_others_to_the_byte(
+    made, group, recognizer
+):
+    plain, again, second, third = (
+        generate_best_of_n(*made, TEXTS, recognizer, 3, rewrite, group=group, **FREE)
+        for rewrite in (None, {0: 1, 4: 1}, {0: 2}, {0: 1, 4: 1})
+    )
     same = [a.tobytes() == b.tobytes() for a, b in zip(points(plain), points(again))]
-    assert same == [False, True, True, True, False] and [spelt.word.text for spelt in again] == TEXTS
+    assert (
+        same == [False, True, True, True, False] and [spelt.word.text for spelt in again] == TEXTS
+    )
     assert all(np.array_equal(a, b) for a, b in zip(points(again), points(third)))
-    assert not np.array_equal(points(second)[0], points(again)[0]) and np.array_equal(points(second)[4], points(plain)[4])
+    assert not np.array_equal(points(second)[0], points(again)[0]) and np.array_equal(
+        points(second)[4], points(plain)[4]
+    )
 
 
 def test_nats_are_those_of_the_tokens(made):
     model, tokenizer = made
     word = generate.generate_words(model, tokenizer, ["abc"], seed=2, temperature=0)[0]
     # At temperature 0 every token is the likeliest, so no other ink of as many points is likelier on the way.
-    state, logits = model.prefill(torch.as_tensor(generate.prompt_of(tokenizer, None)), torch.as_tensor(generate.context_of(model, tokenizer, [["abc"]], None)))
+    state, logits = model.prefill(
+        torch.as_tensor(generate.prompt_of(tokenizer, None)),
+        torch.as_tensor(generate.context_of(model, tokenizer, [["abc"]], None)),
+    )
     grammar, nll = generate.TokenConstraints(tokenizer, 1, 1, model.fills_words, "cpu"), 0.0
-    for _ in range(tokenizer.n_slots * len(word.points) + 1):  # its end, or what was drawn of an offset when it was stopped
+    for _ in range(
+        tokenizer.n_slots * len(word.points) + 1
+    ):  # its end, or what was drawn of an offset when it was stopped
         logits = logits.masked_fill(~grammar.allowed(), -torch.inf)
         token = logits.argmax(-1)
         nll -= float(logits.log_softmax(-1)[0, token])
@@ -107,7 +132,14 @@ def test_nats_are_those_of_the_tokens(made):
 
 def test_what_to_rewrite_is_read_and_checked():
     assert parse_rewrite("2, 4:3,", 5) == {1: 1, 3: 3} and parse_rewrite("", 5) == {}
-    for text, sentence in (("x", "numbers of words"), ("2:", None), ("2:0", "numbers of words"), ("0", "words 1 to 5"), ("6", "words 1 to 5"), ("-1", "numbers")):
+    for text, sentence in (
+        ("x", "numbers of words"),
+        ("2:", None),
+        ("2:0", "numbers of words"),
+        ("0", "words 1 to 5"),
+        ("6", "words 1 to 5"),
+        ("-1", "numbers"),
+    ):
         if sentence:
             with pytest.raises(UserError, match=sentence):
                 parse_rewrite(text, 5)

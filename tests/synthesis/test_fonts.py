@@ -25,8 +25,14 @@ FONT = """<svg xmlns="http://www.w3.org/2000/svg"><defs><font id="Sticks" horiz-
 def test_a_form_says_how_it_is_written():
     """The example of `letterforms`: two points of way in, a corner, a low exit, a dot."""
     glyph = parse_form("0,.4> .1,.9> .2,1.0! .1,0 .5,.2 _ ~ .2,1.5 .3,1.5")
-    assert glyph.exit == "low" and len(glyph.runs) == len(glyph.late) == 1 and glyph.runs[0].way_in == 2
-    assert glyph.runs[0].corner.tolist() == [False, False, True, False, False] and glyph.advance == 0.5
+    assert (
+        glyph.exit == "low"
+        and len(glyph.runs) == len(glyph.late) == 1
+        and glyph.runs[0].way_in == 2
+    )
+    assert (
+        glyph.runs[0].corner.tolist() == [False, False, True, False, False] and glyph.advance == 0.5
+    )
     two = parse_form("0,2 0,0 | .4,2 .6,0")
     assert two.exit == "" and len(two.runs) == 2 and two.advance == 0.6
 
@@ -35,8 +41,12 @@ def test_hershey_letters_are_joined_and_the_poor_ones_left_to_others():
     pytest.importorskip("HersheyFonts")
     face = load_faces("hershey")["hershey"]
     assert set("abceghklmnorsuvwyz") <= set(face) and not set("dijptx0") & set(face)
-    ends = {char: face[char][0].runs[-1].points[-1, 1] for char in "ovwacehmnu" if face[char][0].exit}
-    assert len(ends) == 10 and min(ends[char] for char in "ovw") > 1.2 * max(ends[char] for char in "acehmnu")
+    ends = {
+        char: face[char][0].runs[-1].points[-1, 1] for char in "ovwacehmnu" if face[char][0].exit
+    }
+    assert len(ends) == 10 and min(ends[char] for char in "ovw") > 1.2 * max(
+        ends[char] for char in "acehmnu"
+    )
     for char, (glyph,) in face.items():
         height = np.ptp(np.concatenate([run.points for run in glyph.runs + glyph.late])[:, 1])
         assert 0.7 < height < 4, char
@@ -56,13 +66,16 @@ def test_an_svg_font_that_is_given_is_read(tmp_path):
     assert len(split_strokes(write_word(made, "nini", np.random.default_rng(0)).points)) == 3
 
 
-@pytest.mark.parametrize("content, sentence", [
-    ("<svg", "is not an SVG font that can be read"),
-    ("<svg/>", "says no x-height"),
-    (FONT.replace('unicode="', 'unicode="__'), "no glyph of printable ASCII"),
-    (FONT.replace("C 60", "Q 60"), "path command 'Q'"),
-    (FONT.replace("L 20 290", "L 20"), "cut short"),
-])
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        ("<svg", "is not an SVG font that can be read"),
+        ("<svg/>", "says no x-height"),
+        (FONT.replace('unicode="', 'unicode="__'), "no glyph of printable ASCII"),
+        (FONT.replace("C 60", "Q 60"), "path command 'Q'"),
+        (FONT.replace("L 20 290", "L 20"), "cut short"),
+    ],
+)
 def test_fonts_that_cannot_be_read_are_refused_in_one_sentence(tmp_path, content, sentence):
     path = tmp_path / "bad.svg"
     path.write_text(content)
@@ -72,7 +85,9 @@ def test_fonts_that_cannot_be_read_are_refused_in_one_sentence(tmp_path, content
 
 def test_a_letter_drawn_from_its_end_is_turned_around():
     forward = np.array([[0, 0.1], [0.2, 0.9], [0.4, 0.1], [0.8, 0.2]])
-    np.testing.assert_allclose(as_glyph("h", [forward[::-1]]).runs[0].points, as_glyph("h", [forward]).runs[0].points)
+    np.testing.assert_allclose(
+        as_glyph("h", [forward[::-1]]).runs[0].points, as_glyph("h", [forward]).runs[0].points
+    )
 
 
 def test_own_forms_are_whole():

@@ -19,7 +19,7 @@ def test_a_curve_passes_its_control_points_smoothly_but_for_corners():
     np.testing.assert_allclose(path[::SEGMENT_SAMPLES], points, atol=1e-12)
     heading = np.arctan2(*np.diff(path, axis=0).T[::-1])
     turns = np.abs((np.diff(heading) + np.pi) % (2 * np.pi) - np.pi)
-    at_points = turns[SEGMENT_SAMPLES - 1::SEGMENT_SAMPLES]
+    at_points = turns[SEGMENT_SAMPLES - 1 :: SEGMENT_SAMPLES]
     assert at_points[0] > np.pi / 4 and at_points[1:].max() < np.pi / 6
     with pytest.raises(AssertionError):
         np.testing.assert_allclose(curve(points, corner, tension=0.8), path, atol=0.01)
@@ -43,7 +43,7 @@ def test_a_corner_gathers_points_and_both_ends_are_kept():
     np.testing.assert_allclose(points[[0, -1]], path[[0, -1]])
     steps = np.hypot(*np.diff(points, axis=0).T)
     corner = np.argmax(points[:, 1])
-    assert steps[corner - 1:corner + 1].max() < 0.7 * np.median(steps)
+    assert steps[corner - 1 : corner + 1].max() < 0.7 * np.median(steps)
     assert len(sample(path, times(path), 100.0)) == 2
 
 

@@ -31,7 +31,9 @@ from cursivetransformer.training.trainer import train
 from cursivetransformer.utils.errors import UserError
 from tests.training.test_trainer import SMALL
 
-SETTINGS = SimpleNamespace(seed=3, synthetic_words=120, synthetic_named_fraction=0.5, synthetic_fonts="own")
+SETTINGS = SimpleNamespace(
+    seed=3, synthetic_words=120, synthetic_named_fraction=0.5, synthetic_fonts="own"
+)
 OWN = load_faces("own")
 
 
@@ -42,7 +44,9 @@ def bank():
 
 
 def same(words, others):
-    return [word.text for word in words] == [word.text for word in others] and all(np.array_equal(a.points, b.points) for a, b in zip(words, others))
+    return [word.text for word in words] == [word.text for word in others] and all(
+        np.array_equal(a.points, b.points) for a, b in zip(words, others)
+    )
 
 
 def test_the_writers_of_a_bank_are_known_again(bank):
@@ -60,7 +64,9 @@ def test_a_batch_is_a_function_of_its_number(bank):
     authors = [word.author for word in one]
     assert authors.count("Ada") == authors.count("Ben") == 30
     strangers = {author for author in authors if author not in ("Ada", "Ben")}
-    assert len(strangers) == -(-60 // WORDS_OF_A_STRANGER) and not strangers & {word.author for word in other}
+    assert len(strangers) == -(-60 // WORDS_OF_A_STRANGER) and not strangers & {
+        word.author for word in other
+    }
 
 
 def test_another_process_writes_the_next_batch(bank):
@@ -81,7 +87,9 @@ def _die_while_sending(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_process_that_dies_in_the_middle_of_its_words_is_told_and_not_waited_for(bank, monkeypatch):
+def test_a_process_that_dies_in_the_middle_of_its_words_is_told_and_not_waited_for(
+    bank, monkeypatch
+):
     """The pool waited for the rest for ever, and so did Python's exit."""
     monkeypatch.setattr(fresh_ink, "write_fresh", _die_while_sending)
     fresh, told = FreshInk(bank, SETTINGS), []
@@ -106,7 +114,11 @@ def test_closing_does_not_wait_and_a_killed_process_is_told(bank):
     time.sleep(1)
     start = time.monotonic()
     fresh.close()
-    assert not [process for process in multiprocessing.active_children() if process not in fresh._others and not process.join(5) and process.is_alive()]
+    assert not [
+        process
+        for process in multiprocessing.active_children()
+        if process not in fresh._others and not process.join(5) and process.is_alive()
+    ]
     assert time.monotonic() - start < 5
     with pytest.raises(UserError, match="was killed"):
         killed = FreshInk(bank, SETTINGS)
@@ -118,18 +130,40 @@ def test_closing_does_not_wait_and_a_killed_process_is_told(bank):
             killed.words(number)
 
 
-def test_a_run_that_is_resumed_goes_on_with_the_fresh_words_of_its_step(bank, tmp_path, monkeypatch):
+def test_a_run_that_is_resumed_goes_on_with_the_fresh_words_of_its_step(
+    bank, tmp_path, monkeypatch
+):
     """Interrupted after a batch of fresh words was taken, not at its start."""
     monkeypatch.setattr(trainers, "draw_preview", lambda model, stream, path: path.write_bytes(b""))
     write_entries(tmp_path / "two.json", [word_to_entry(word) for word in bank])
 
     def run(name, max_steps, **changes):
-        return train(get_all_args(use_argparse=False, **{**SMALL, "log_every": 3}, dataset_name=str(tmp_path / "two.json"), run_dir=str(tmp_path / "runs"),
-                                  read_words=0, wandb_run_name=name, max_steps=max_steps, **changes), lambda sentence: None).parent
+        return train(
+            get_all_args(
+                use_argparse=False,
+                **{**SMALL, "log_every": 3},
+                dataset_name=str(tmp_path / "two.json"),
+                run_dir=str(tmp_path / "runs"),
+                read_words=0,
+                wandb_run_name=name,
+                max_steps=max_steps,
+                **changes,
+            ),
+            lambda sentence: None,
+        ).parent
 
     pen = dict(synthetic_words=40, synthetic_interval=2, synthetic_fonts="own", schedule="step")
     whole, plain = run("whole", 6, **pen), run("plain", 6, schedule="step")
     parts = run("parts", 3, **pen)
-    train(get_all_args(use_argparse=False, resume=str(parts), max_steps=6, device="cpu"), lambda sentence: None)
-    losses = [[json.loads(line).get("test_loss") for line in (folder / "metrics.jsonl").read_text().splitlines()][-1] for folder in (whole, parts, plain)]
+    train(
+        get_all_args(use_argparse=False, resume=str(parts), max_steps=6, device="cpu"),
+        lambda sentence: None,
+    )
+    losses = [
+        [
+            json.loads(line).get("test_loss")
+            for line in (folder / "metrics.jsonl").read_text().splitlines()
+        ][-1]
+        for folder in (whole, parts, plain)
+    ]
     assert losses[0] == losses[1] != losses[2]

@@ -19,14 +19,22 @@ def joined(text, seed=0):
     t = np.linspace(0, len(text), 24 * len(text) + 1)
     at = np.minimum(t.astype(int), len(text) - 1)
     y = -heights[at] * np.sin(np.pi * (t - at)) ** 2
-    return AlignedWord(Word(text, "Ada", join_strokes([np.column_stack([t * LETTER, y])])), (np.arange(len(text)) + 0.5) * LETTER)
+    return AlignedWord(
+        Word(text, "Ada", join_strokes([np.column_stack([t * LETTER, y])])),
+        (np.arange(len(text)) + 0.5) * LETTER,
+    )
 
 
 def apart(text, marks=()):
     """A word of a stroke for each character, as high as it tells, a dot above each of `marks` written last."""
-    strokes = [np.array([[i * LETTER, 0], [i * LETTER + 0.1, -0.001 * ord(char)]]) for i, char in enumerate(text)]
+    strokes = [
+        np.array([[i * LETTER, 0], [i * LETTER + 0.1, -0.001 * ord(char)]])
+        for i, char in enumerate(text)
+    ]
     strokes += [np.array([[i * LETTER + 0.05, -0.5]]) for i in marks]
-    return AlignedWord(Word(text, "Ada", join_strokes(strokes)), np.arange(len(text)) * LETTER + 0.05)
+    return AlignedWord(
+        Word(text, "Ada", join_strokes(strokes)), np.arange(len(text)) * LETTER + 0.05
+    )
 
 
 def heights_of(word):
@@ -48,7 +56,9 @@ def test_joined_words_are_cut_within_a_letter_they_share_and_read_as_their_new_t
 
 
 def test_where_the_pen_was_lifted_like_takes_the_place_of_like_and_marks_follow_words():
-    made = splice([apart("12"), apart("3x"), apart("AB"), apart("C.")], 60, np.random.default_rng(0))
+    made = splice(
+        [apart("12"), apart("3x"), apart("AB"), apart("C.")], 60, np.random.default_rng(0)
+    )
     for word in made:
         tops = [round(-stroke[-1, 1] / 0.001) for stroke in split_strokes(word.points)]
         assert "".join(map(chr, tops)) == word.text
@@ -58,14 +68,22 @@ def test_where_the_pen_was_lifted_like_takes_the_place_of_like_and_marks_follow_
 
 
 def test_late_dots_stay_with_their_letters_and_come_last():
-    made = splice([apart("ijk", marks=(0, 1)), apart("mik", marks=(1,)), apart("om")], 40, np.random.default_rng(1))
+    made = splice(
+        [apart("ijk", marks=(0, 1)), apart("mik", marks=(1,)), apart("om")],
+        40,
+        np.random.default_rng(1),
+    )
     assert made
     for word in made:
         strokes = split_strokes(word.points)
         dots = [stroke for stroke in strokes if len(stroke) == 1]
         letters = [stroke for stroke in strokes if len(stroke) > 1]
-        assert len(letters) == len(word.text) and len(dots) == sum(word.text.count(char) for char in "ij")
-        assert [len(stroke) > 1 for stroke in strokes] == [True] * len(letters) + [False] * len(dots)
+        assert len(letters) == len(word.text) and len(dots) == sum(
+            word.text.count(char) for char in "ij"
+        )
+        assert [len(stroke) > 1 for stroke in strokes] == [True] * len(letters) + [False] * len(
+            dots
+        )
         dotted = [letters[i][0, 0] + 0.05 for i, char in enumerate(word.text) if char in "ij"]
         np.testing.assert_allclose(sorted(dot[0, 0] for dot in dots), dotted, atol=1e-5)
 
@@ -87,7 +105,10 @@ def test_a_letter_that_is_dotted_at_once_is_not_behind_a_gap():
 
 
 def test_there_may_be_nothing_to_splice():
-    assert splice([joined("ab")], 5, np.random.default_rng(0)) == [] and splice([], 5, np.random.default_rng(0)) == []
+    assert (
+        splice([joined("ab")], 5, np.random.default_rng(0)) == []
+        and splice([], 5, np.random.default_rng(0)) == []
+    )
 
 
 @pytest.mark.parametrize("marks", ["letter", "word"])
@@ -98,9 +119,16 @@ def test_splices_of_a_synthetic_hand_keep_its_dots_whenever_it_makes_them(marks)
     lettered = []
     for text in texts:
         word = write_word(writer, text, rng)
-        edges = [write_word(writer, text[:n], np.random.default_rng(1)).points[:, 0].max() for n in range(1, len(text) + 1)]
-        lettered.append(AlignedWord(word, np.array([(a + b) / 2 for a, b in zip([0, *edges], edges)])))
+        edges = [
+            write_word(writer, text[:n], np.random.default_rng(1)).points[:, 0].max()
+            for n in range(1, len(text) + 1)
+        ]
+        lettered.append(
+            AlignedWord(word, np.array([(a + b) / 2 for a, b in zip([0, *edges], edges)]))
+        )
     made = splice(lettered, 40, rng)
-    dots = lambda word: sum(np.ptp(stroke, axis=0).max() < 0.03 for stroke in split_strokes(word.points))
+    dots = lambda word: sum(
+        np.ptp(stroke, axis=0).max() < 0.03 for stroke in split_strokes(word.points)
+    )
     right = [dots(word) == sum(word.text.count(char) for char in "ij") for word in made]
     assert len(made) >= 30 and np.mean(right) > 0.9

@@ -35,7 +35,9 @@ def test_every_printable_character_is_written_and_stays_near_its_line():
         made = writer(seed)
         for char in string.ascii_letters + string.digits + string.punctuation:
             points = ink(made, char, seed)
-            assert np.isfinite(points).all() and points[-1, 2] == 0 and points[:, 0].min() == 0, char
+            assert np.isfinite(points).all() and points[-1, 2] == 0 and points[:, 0].min() == 0, (
+                char
+            )
             size = made.habits.x_height
             assert points[:, 1].min() > -4.5 * size and points[:, 1].max() < 2.5 * size, char
 
@@ -50,7 +52,19 @@ def test_a_word_of_sure_joins_is_one_stroke_but_for_its_dots(text):
 
 def test_a_join_depends_on_both_neighbours():
     """An e after a c begins low, an e after an o high, and it is left out that it leads in from the line."""
-    made = writer(3, lifts=frozenset(), wobble=0, size_drift=0, slant_drift=0, base_drift=0, spacing_drift=0, tremor=0, slant=0, rise=0, lead_in=0)
+    made = writer(
+        3,
+        lifts=frozenset(),
+        wobble=0,
+        size_drift=0,
+        slant_drift=0,
+        base_drift=0,
+        spacing_drift=0,
+        tremor=0,
+        slant=0,
+        rise=0,
+        lead_in=0,
+    )
     lows = {}
     for first in "cnowbv":
         end = made.glyph(first).runs[-1].points[-1]
@@ -91,7 +105,9 @@ def test_writers_differ_more_than_a_writer_from_day_to_day():
     for measure in zip(*of_hand):
         values = np.array(measure)  # (writers, texts)
         values = values - values.mean(0)
-        assert values.mean(1).std() > 2 * (values - values.mean(1, keepdims=True)).std() / np.sqrt(2)
+        assert values.mean(1).std() > 2 * (values - values.mean(1, keepdims=True)).std() / np.sqrt(
+            2
+        )
 
 
 def test_no_letter_is_written_twice_alike():
@@ -100,7 +116,10 @@ def test_no_letter_is_written_twice_alike():
     for i, one in enumerate(inks):
         for other in inks[:i]:
             n = np.linspace(0, 1, 50)
-            at = [np.stack([np.interp(n, np.linspace(0, 1, len(p)), p[:, axis]) for axis in (0, 1)]) for p in (one, other)]
+            at = [
+                np.stack([np.interp(n, np.linspace(0, 1, len(p)), p[:, axis]) for axis in (0, 1)])
+                for p in (one, other)
+            ]
             assert 0.005 < np.abs(at[0] - at[1]).mean() < 0.25
 
 
@@ -110,38 +129,72 @@ def test_what_no_face_has_is_refused():
 
 
 def run(*words, cwd):
-    return subprocess.run([sys.executable, "-m", "cursivetransformer", "synth", *words], cwd=cwd, env={"PYTHONPATH": str(ROOT), "PATH": ""},
-                          capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "cursivetransformer", "synth", *words],
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_the_command_writes_a_bank_and_a_sheet_and_the_same_bytes_again(tmp_path):
     (tmp_path / "prompts.txt").write_text("Dear\nAda,\n\nit's\n(12.5%)\n")
     for name in ("one", "two"):
-        result = run("--prompts", "prompts.txt", "--faces", "own", "--writers", "3", "--words", "7", "--out", f"{name}.json.zip", "--sheet", f"{name}.png", cwd=tmp_path)
+        result = run(
+            "--prompts",
+            "prompts.txt",
+            "--faces",
+            "own",
+            "--writers",
+            "3",
+            "--words",
+            "7",
+            "--out",
+            f"{name}.json.zip",
+            "--sheet",
+            f"{name}.png",
+            cwd=tmp_path,
+        )
         assert result.returncode == 0, result.stderr
     words = load_bank(tmp_path / "one.json.zip")
-    assert [word.text for word in words] == ["Dear", "Ada,", "it's", "(12.5%)", "Dear", "Ada,", "it's"]
+    assert [word.text for word in words] == [
+        "Dear",
+        "Ada,",
+        "it's",
+        "(12.5%)",
+        "Dear",
+        "Ada,",
+        "it's",
+    ]
     assert [word.author for word in words] == ["Ada", "Ben", "Cleo", "Ada", "Ben", "Cleo", "Ada"]
-    assert all(word.metadata["synthetic"] is True and word.metadata["faces"] == ["own"] for word in words)
+    assert all(
+        word.metadata["synthetic"] is True and word.metadata["faces"] == ["own"] for word in words
+    )
     # Its zip names the file in it, so compare what is in it.
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     again = load_bank(tmp_path / "two.json.zip")
     assert all(np.array_equal(a.points, b.points) for a, b in zip(words, again))
 
 
-@pytest.mark.parametrize("words, sentence", [
-    ([], "nothing to write"),
-    (["--out", "a.txt"], "--out must be a .json or .json.zip file"),
-    (["--out", "a.json", "--faces", "gothic"], "--faces knows own, hershey and paths"),
-    (["--out", "a.json", "--prompts", "none.txt"], "none.txt cannot be read"),
-    (["--out", "a.json", "--prompts", "umlaut.txt", "--faces", "own"], "no face of own has ü"),
-    (["--out", "a.json", "--writers", "0"], "--writers must be between 1"),
-    (["--sheet", "a.doc", "--faces", "own"], "must be .png or .svg"),
-])
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        ([], "nothing to write"),
+        (["--out", "a.txt"], "--out must be a .json or .json.zip file"),
+        (["--out", "a.json", "--faces", "gothic"], "--faces knows own, hershey and paths"),
+        (["--out", "a.json", "--prompts", "none.txt"], "none.txt cannot be read"),
+        (["--out", "a.json", "--prompts", "umlaut.txt", "--faces", "own"], "no face of own has ü"),
+        (["--out", "a.json", "--writers", "0"], "--writers must be between 1"),
+        (["--sheet", "a.doc", "--faces", "own"], "must be .png or .svg"),
+    ],
+)
 def test_mistakes_are_told_in_one_sentence(tmp_path, words, sentence):
     (tmp_path / "umlaut.txt").write_text("für\n", encoding="utf-8")
     result = run(*words, cwd=tmp_path)
-    assert result.returncode == 2 and sentence in result.stderr and "Traceback" not in result.stderr, result.stderr
+    assert (
+        result.returncode == 2 and sentence in result.stderr and "Traceback" not in result.stderr
+    ), result.stderr
 
 
 def test_the_starter_bank_is_what_its_command_makes(tmp_path):
@@ -160,4 +213,7 @@ def test_the_starter_bank_keeps_its_promises():
     assert path.stat().st_size <= 2 * 2**20
     words = load_bank(path, strict=True)
     assert 2400 <= len(words) <= 2600 and len({word.author for word in words}) >= 8
-    assert all(word.metadata["synthetic"] is True and set(word.metadata["faces"]) <= {"own", "hershey"} for word in words)
+    assert all(
+        word.metadata["synthetic"] is True and set(word.metadata["faces"]) <= {"own", "hershey"}
+        for word in words
+    )

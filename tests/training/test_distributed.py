@@ -17,19 +17,45 @@ from cursivetransformer.training.distributed import processes
 from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
-SMALL = dict(device="cpu", n_layer=2, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, batch_size=4, test_size=6, warmup_steps=2,
-             print_every=5, log_every=10, wandb="off")
+SMALL = dict(
+    device="cpu",
+    n_layer=2,
+    n_embd=16,
+    n_embd_context=16,
+    n_head=2,
+    n_ctx_head=2,
+    batch_size=4,
+    test_size=6,
+    warmup_steps=2,
+    print_every=5,
+    log_every=10,
+    wandb="off",
+)
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 ALONE = [sys.executable]
 
 
 def command(start, run_dir, **settings):
-    return [*start, "train.py", *(word for name, value in {"run_dir": run_dir, **settings}.items() for word in (f"--{name}", str(value)))]
+    return [
+        *start,
+        "train.py",
+        *(
+            word
+            for name, value in {"run_dir": run_dir, **settings}.items()
+            for word in (f"--{name}", str(value))
+        ),
+    ]
 
 
 def run(start, run_dir, **settings):
-    result = subprocess.run(command(start, run_dir, **settings), cwd=ROOT, capture_output=True, text=True, timeout=200,
-                            env={**os.environ, "OMP_NUM_THREADS": "1"})
+    result = subprocess.run(
+        command(start, run_dir, **settings),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -40,12 +66,18 @@ def losses(folder):
 
 
 @pytest.mark.parametrize("model", ["offset", "token"])
-def test_two_processes_train_as_one_does_and_either_goes_on_from_the_other(made_up_bank, tmp_path, model):
+def test_two_processes_train_as_one_does_and_either_goes_on_from_the_other(
+    made_up_bank, tmp_path, model
+):
     settings = dict(SMALL, model=model, dataset_name=made_up_bank, max_steps=20)
     run(ALONE, tmp_path, wandb_run_name="one", **settings)
     told = run(TORCHRUN, tmp_path, wandb_run_name="two", **settings)
-    assert told.count("run folder") == told.count("step 20:") == told.count("done:") == 1, "one of them speaks"
-    assert {path.name for path in (tmp_path / "two").iterdir()} == {path.name for path in (tmp_path / "one").iterdir()}
+    assert told.count("run folder") == told.count("step 20:") == told.count("done:") == 1, (
+        "one of them speaks"
+    )
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {
+        path.name for path in (tmp_path / "one").iterdir()
+    }
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert list(one) == list(two) == [10, 20]
     for step in one:  # the sums are made in another order
@@ -58,13 +90,23 @@ def test_two_processes_train_as_one_does_and_either_goes_on_from_the_other(made_
 
 def start_endless(made_up_bank, run_dir):
     """Two processes in training, and their process ids once they have made some steps."""
-    settings = dict(SMALL, dataset_name=made_up_bank, wandb_run_name="a", max_steps=10**6, log_every=10**6)
-    job = subprocess.Popen(command(TORCHRUN, run_dir, **settings), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           env={**os.environ, "OMP_NUM_THREADS": "1"})
+    settings = dict(
+        SMALL, dataset_name=made_up_bank, wandb_run_name="a", max_steps=10**6, log_every=10**6
+    )
+    job = subprocess.Popen(
+        command(TORCHRUN, run_dir, **settings),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     for line in job.stdout:
         if line.startswith("step "):
             break
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(job.pid)], capture_output=True, text=True)
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(job.pid)], capture_output=True, text=True
+    )
     return job, [int(pid) for pid in found.stdout.split()]
 
 
@@ -89,14 +131,22 @@ if group.first:
     print("during:", *during)
     print("after:", *threads())
 """)
-    told = subprocess.run([*TORCHRUN, str(script)], cwd=ROOT, capture_output=True, text=True, timeout=100,
-                          env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)})
+    told = subprocess.run(
+        [*TORCHRUN, str(script)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
     assert told.returncode == 0, told.stderr
     during, after = told.stdout.splitlines()
     assert "gloo" in during and "gloo" not in after
 
 
-needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps, to find torchrun's processes")
+needs_ps = pytest.mark.skipif(
+    shutil.which("ps") is None, reason="needs ps, to find torchrun's processes"
+)
 
 
 @needs_ps
@@ -131,5 +181,10 @@ def test_one_process_alone_adds_nothing_up():
     with processes(get_all_args(use_argparse=False, device="cpu")) as (group, device):
         x = torch.ones(3)
         group.all_reduce([x])
-        assert torch.equal(x, torch.ones(3)) and group.first and device == "cpu" and group.share(lambda: 5) == 5
+        assert (
+            torch.equal(x, torch.ones(3))
+            and group.first
+            and device == "cpu"
+            and group.share(lambda: 5) == 5
+        )
         assert group.any(True) and not group.any(0)

@@ -41,8 +41,10 @@ from cursivetransformer.training.trainer import Trainer, train
 from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
-TEXTS = ("reaction installed performing fortunately quick brown jumps over lazy dog five boxing wizards Maybe Never 305 (see) it's ready. Zoo, "
-         "kept vex glib jocks What next hymn quilt fjord wax").split()
+TEXTS = (
+    "reaction installed performing fortunately quick brown jumps over lazy dog five boxing wizards Maybe Never 305 (see) it's ready. Zoo, "
+    "kept vex glib jocks What next hymn quilt fjord wax"
+).split()
 
 
 def new_hand(name="Zoe", seed=977, texts=TEXTS):
@@ -54,9 +56,13 @@ def new_hand(name="Zoe", seed=977, texts=TEXTS):
 @pytest.fixture
 def bank(tmp_path):
     """A function that writes words to a bank and returns its path."""
+
     def write(words, name="mine.json"):
-        write_entries(tmp_path / name, [word_to_entry(replace(word, metadata={})) for word in words])
+        write_entries(
+            tmp_path / name, [word_to_entry(replace(word, metadata={})) for word in words]
+        )
         return tmp_path / name
+
     return write
 
 
@@ -66,30 +72,72 @@ def quick(monkeypatch):
     monkeypatch.setattr(adapt, "RECOGNIZER_STEPS", 1)
     monkeypatch.setattr(adapt, "SPLICE_WORDS", 60)
     starter = load_banks("starter")[0][:40]
-    monkeypatch.setattr(adapt, "load_banks", lambda name, *rest: (starter, "") if name == "starter" else load_banks(name, *rest))
+    monkeypatch.setattr(
+        adapt,
+        "load_banks",
+        lambda name, *rest: (starter, "") if name == "starter" else load_banks(name, *rest),
+    )
     monkeypatch.setattr(trainer, "draw_preview", lambda model, loader, path: path.write_bytes(b""))
 
 
 def settings(path, tmp_path, **changes):
-    return get_all_args(use_argparse=False, **{**dict(dataset_name=str(path), init="base", device="cpu", wandb="off", run_dir=str(tmp_path / "runs"), wandb_run_name="a",
-                                                      max_steps=2, log_every=1, batch_size=2, read_words=2), **changes})
+    return get_all_args(
+        use_argparse=False,
+        **{
+            **dict(
+                dataset_name=str(path),
+                init="base",
+                device="cpu",
+                wandb="off",
+                run_dir=str(tmp_path / "runs"),
+                wandb_run_name="a",
+                max_steps=2,
+                log_every=1,
+                batch_size=2,
+                read_words=2,
+            ),
+            **changes,
+        },
+    )
 
 
 def test_settings_follow_from_the_bank_and_what_is_given_wins(bank, tmp_path):
     words = new_hand()
     config = chosen_settings(settings(bank(words), tmp_path, shear_width=0.5), words)
-    assert (config.start_from, config.replay, config.max_steps, config.shear_width) == (str(SHIPPED), "starter", 2, 0.5)
-    assert 0 < config.own_fraction < config.splice_fraction < 1 and 0.05 < config.test_fraction <= 0.2
+    assert (config.start_from, config.replay, config.max_steps, config.shear_width) == (
+        str(SHIPPED),
+        "starter",
+        2,
+        0.5,
+    )
+    assert (
+        0 < config.own_fraction < config.splice_fraction < 1 and 0.05 < config.test_fraction <= 0.2
+    )
     few, many = (chosen_settings(settings("x", tmp_path), words * n) for n in (1, 50))
-    assert few.own_fraction < many.own_fraction and adapt.recipe(30)["max_steps"] < adapt.recipe(3000)["max_steps"]
+    assert (
+        few.own_fraction < many.own_fraction
+        and adapt.recipe(30)["max_steps"] < adapt.recipe(3000)["max_steps"]
+    )
 
 
 def test_the_more_words_the_less_is_spliced_until_nothing_is(bank, tmp_path, monkeypatch, quick):
-    shares = [(adapt.recipe(n)["own_fraction"], adapt.recipe(n)["splice_fraction"]) for n in (20, 25, 60, 100, 300, 800, 1500, 2700, 9000)]
+    shares = [
+        (adapt.recipe(n)["own_fraction"], adapt.recipe(n)["splice_fraction"])
+        for n in (20, 25, 60, 100, 300, 800, 1500, 2700, 9000)
+    ]
     assert all(0 < own and own + spliced < 1 for own, spliced in shares)
-    assert [spliced for _, spliced in shares] == sorted((spliced for _, spliced in shares), reverse=True) and shares[-1][1] == shares[-2][1] == 0 < shares[-3][1]
-    monkeypatch.setattr(trainer, "spliced_words", lambda *_: pytest.fail("words are made that no share is left for"))
-    assert Trainer.start(settings(bank(new_hand()), tmp_path, splice_fraction=0.0), warn=lambda sentence: None).spliced == []
+    assert [spliced for _, spliced in shares] == sorted(
+        (spliced for _, spliced in shares), reverse=True
+    ) and shares[-1][1] == shares[-2][1] == 0 < shares[-3][1]
+    monkeypatch.setattr(
+        trainer, "spliced_words", lambda *_: pytest.fail("words are made that no share is left for")
+    )
+    assert (
+        Trainer.start(
+            settings(bank(new_hand()), tmp_path, splice_fraction=0.0), warn=lambda sentence: None
+        ).spliced
+        == []
+    )
 
 
 @pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
@@ -97,58 +145,119 @@ def test_ink_of_any_size_and_rate_is_brought_to_what_the_base_knows(bank, tmp_pa
     words = [replace(word, points=resized(word.points, factor)) for word in new_hand()]
     config = chosen_settings(settings("x", tmp_path), words)
     prepared = own_words(words, config)
-    assert style.x_height([word.points for word in prepared], [word.text for word in prepared]) == pytest.approx(adapt.X_HEIGHT, rel=0.01)
+    assert style.x_height(
+        [word.points for word in prepared], [word.text for word in prepared]
+    ) == pytest.approx(adapt.X_HEIGHT, rel=0.01)
     assert config.ink_scale == pytest.approx(scale_of(new_hand()) / factor, rel=0.02)
     # However large the ink and however dense its points are, as many are kept.
     denser = [replace(word, points=np.repeat(word.points, 2, axis=0)) for word in words]
     for word in denser:
         word.points[0::2, 2] = 1
         word.points[0:-2:2, :2] = (word.points[0:-2:2, :2] + word.points[1:-1:2, :2]) / 2
-    kept = [(1 - chosen_settings(settings("x", tmp_path), some).downsample_mean) * sum(len(word.points) for word in some) for some in (new_hand(), words, denser)]
-    assert kept[1] == pytest.approx(kept[0], rel=0.05) and kept[2] == pytest.approx(kept[0], rel=0.1)
+    kept = [
+        (1 - chosen_settings(settings("x", tmp_path), some).downsample_mean)
+        * sum(len(word.points) for word in some)
+        for some in (new_hand(), words, denser)
+    ]
+    assert kept[1] == pytest.approx(kept[0], rel=0.05) and kept[2] == pytest.approx(
+        kept[0], rel=0.1
+    )
 
 
 def test_too_few_words_are_refused_with_advice(bank, tmp_path):
     path = bank(new_hand()[:7])
-    with pytest.raises(UserError, match="7 words are too few .* record 13 more at least.*cursive bank advise .*mine.json"):
+    with pytest.raises(
+        UserError,
+        match="7 words are too few .* record 13 more at least.*cursive bank advise .*mine.json",
+    ):
         Trainer.start(settings(path, tmp_path))
-    done = subprocess.run([sys.executable, "train.py", "--dataset_name", path, "--finetune", "base", "--run_dir", tmp_path / "runs"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and "Traceback" not in done.stderr and not (tmp_path / "runs").exists()
+    done = subprocess.run(
+        [
+            sys.executable,
+            "train.py",
+            "--dataset_name",
+            path,
+            "--finetune",
+            "base",
+            "--run_dir",
+            tmp_path / "runs",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        done.returncode == 2 and "Traceback" not in done.stderr and not (tmp_path / "runs").exists()
+    )
 
 
 def test_init_and_start_from_contradict_each_other_and_init_must_be_there(bank, tmp_path):
     with pytest.raises(UserError, match="--finetune must be left out"):
         settings("x", tmp_path, start_from="data/base.pt")
     with pytest.raises(UserError, match="there is no checkpoint nowhere.pt"):
-        Trainer.start(settings(bank(new_hand()), tmp_path, init="nowhere.pt"), lambda sentence: None)
+        Trainer.start(
+            settings(bank(new_hand()), tmp_path, init="nowhere.pt"), lambda sentence: None
+        )
 
 
-def test_one_small_file_arrives_that_writes_in_the_new_hand_and_in_the_old_ones(bank, tmp_path, quick):
-    words = new_hand() + [replace(word, text=text) for word, text in zip(new_hand(texts=["deja", "naive"]), ("déjà", "naïve"))]
+def test_one_small_file_arrives_that_writes_in_the_new_hand_and_in_the_old_ones(
+    bank, tmp_path, quick
+):
+    words = new_hand() + [
+        replace(word, text=text)
+        for word, text in zip(new_hand(texts=["deja", "naive"]), ("déjà", "naïve"))
+    ]
     told = []
     path = train(settings(bank(words), tmp_path), told.append)
     assert path == tmp_path / "runs" / "a" / "mine.pt" and path.stat().st_size < 4 << 20
     loaded, base = load_checkpoint(path), load_checkpoint(SHIPPED)
     assert loaded.model.config.authors == ["Zoe", *base.model.config.authors]
     assert set(loaded.tokenizer.alphabet) == set(base.tokenizer.alphabet) | set("éàï")
-    assert loaded.origin["base"] == "base.pt" and len(loaded.origin["base_digest"]) == 64 and loaded.origin["words"] == len(words)
-    assert loaded.config.dataset_name.endswith("mine.json") and loaded.bank_digest == load_banks(loaded.config.dataset_name)[1]
+    assert (
+        loaded.origin["base"] == "base.pt"
+        and len(loaded.origin["base_digest"]) == 64
+        and loaded.origin["words"] == len(words)
+    )
+    assert (
+        loaded.config.dataset_name.endswith("mine.json")
+        and loaded.bank_digest == load_banks(loaded.config.dataset_name)[1]
+    )
     assert set(loaded.origin["recorded"]["Zoe"]) == set("".join(word.text for word in words))
     # Its recognizer comes along, so spelling is checked, and letters that were never recorded are told.
-    monk = get_sample_args(use_argparse=False, text="déjà &", checkpoint=str(path), out=str(tmp_path / "a.svg"), recognizer_dir=str(tmp_path), respell=2)
+    monk = get_sample_args(
+        use_argparse=False,
+        text="déjà &",
+        checkpoint=str(path),
+        out=str(tmp_path / "a.svg"),
+        recognizer_dir=str(tmp_path),
+        respell=2,
+    )
     notes = []
     summary = write_page(monk, notes.append)
     assert summary.borrowed == {"&"} and notes == [] and "<path" in (tmp_path / "a.svg").read_text()
-    old = write_page(get_sample_args(use_argparse=False, text="old", author="Cleo", checkpoint=str(path), out=str(tmp_path / "b.svg"), respell=1))
+    old = write_page(
+        get_sample_args(
+            use_argparse=False,
+            text="old",
+            author="Cleo",
+            checkpoint=str(path),
+            out=str(tmp_path / "b.svg"),
+            respell=1,
+        )
+    )
     assert old.borrowed == set()
-    assert any("never recorded" in sentence for sentence in told) and any("next-words.txt" in sentence for sentence in told)
+    assert any("never recorded" in sentence for sentence in told) and any(
+        "next-words.txt" in sentence for sentence in told
+    )
     assert len((tmp_path / "runs" / "a" / "next-words.txt").read_text().splitlines()) >= 30
 
 
 def test_what_was_never_recorded_is_written_in_the_hand_of_the_base_that_is_nearest(monkeypatch):
     loaded = load_checkpoint(SHIPPED)
     numbers, asked = {name: i for i, name in enumerate(loaded.model.config.authors, 1)}, []
-    hands = WritesPages(loaded.model, loaded.tokenizer, recorded={"Ada": "abcdefghijklmnop"}, instead={"Ada": "Dov"})
+    hands = WritesPages(
+        loaded.model, loaded.tokenizer, recorded={"Ada": "abcdefghijklmnop"}, instead={"Ada": "Dov"}
+    )
 
     def written(model, tokenizer, texts, *rest, **options):
         asked.extend(zip(texts, np.broadcast_to(rest[5], len(texts))))
@@ -166,14 +275,27 @@ def test_a_resumed_run_goes_on_as_if_nothing_had_happened(bank, tmp_path, quick)
     path = bank(new_hand())
     quiet = lambda sentence: None
     train(settings(path, tmp_path, max_steps=4, log_every=2, wandb_run_name="whole"), quiet)
-    half = Trainer.start(settings(path, tmp_path, max_steps=4, log_every=2, wandb_run_name="parts"), quiet)
+    half = Trainer.start(
+        settings(path, tmp_path, max_steps=4, log_every=2, wandb_run_name="parts"), quiet
+    )
     for _ in range(3):
         half.train_step()
     half.folder.mkdir(parents=True, exist_ok=True)
     half.save("last.pt")
-    train(get_all_args(use_argparse=False, device="cpu", resume="parts", run_dir=str(tmp_path / "runs")), quiet)
-    rows = [json.loads((tmp_path / "runs" / name / "metrics.jsonl").read_text().splitlines()[-1]) for name in ("whole", "parts")]
-    assert rows[0]["test_loss"] == rows[1]["test_loss"] and rows[0]["reading_error"] == rows[1]["reading_error"]
+    train(
+        get_all_args(
+            use_argparse=False, device="cpu", resume="parts", run_dir=str(tmp_path / "runs")
+        ),
+        quiet,
+    )
+    rows = [
+        json.loads((tmp_path / "runs" / name / "metrics.jsonl").read_text().splitlines()[-1])
+        for name in ("whole", "parts")
+    ]
+    assert (
+        rows[0]["test_loss"] == rows[1]["test_loss"]
+        and rows[0]["reading_error"] == rows[1]["reading_error"]
+    )
 
 
 def test_somebody_called_like_a_hand_of_the_base_is_another_one(bank, tmp_path, quick):
@@ -183,7 +305,10 @@ def test_somebody_called_like_a_hand_of_the_base_is_another_one(bank, tmp_path, 
     authors = model.config.authors
     assert authors[0] == "Ada" and namesake("Ada") in authors and len(authors) == 13
     base = load_checkpoint(SHIPPED).model
-    assert torch.equal(model.authors.weight[1 + authors.index(namesake("Ada"))], base.authors.weight[1 + base.config.authors.index("Ada")])
+    assert torch.equal(
+        model.authors.weight[1 + authors.index(namesake("Ada"))],
+        base.authors.weight[1 + base.config.authors.index("Ada")],
+    )
     assert {word.author for word in replayed(config, words, print)} >= {namesake("Ada"), "Ben"}
     nameless = own_words([replace(word, author="unknown") for word in words], config)
     assert {word.author for word in nameless} == {ME}
@@ -198,17 +323,37 @@ def test_a_hand_begins_as_the_one_that_is_most_like_it(bank, tmp_path, quick):
     config, model, tokenizer = start_from(config, words)
     loader = DataLoader(words, tokenizer, config, authors=model.config.authors)
     assert init_author_embeddings(config, model, loader) == {"Zoe": "Edith"}
-    assert torch.equal(model.authors.weight[1], model.authors.weight[1 + model.config.authors.index("Edith")])
+    assert torch.equal(
+        model.authors.weight[1], model.authors.weight[1 + model.config.authors.index("Edith")]
+    )
 
 
 def new_hand_like(word):
     """Words by the writer of a synthetic word, under another name."""
-    writer, rng = Writer("Zoe", word.metadata["writerSeed"], load_faces("own,hershey"), word.metadata["marks"]), np.random.default_rng(5)
+    writer, rng = (
+        Writer(
+            "Zoe", word.metadata["writerSeed"], load_faces("own,hershey"), word.metadata["marks"]
+        ),
+        np.random.default_rng(5),
+    )
     return [write_word(writer, text, rng) for text in TEXTS]
 
 
 def test_a_run_ends_when_nothing_gets_better(bank, tmp_path, quick):
-    run = Trainer.start(settings(bank(new_hand()), tmp_path, max_steps=500, log_every=1, patience=2, monitor="loss", monitor_start=0.0, learning_rate=1e-9, muon_learning_rate=1e-9), lambda sentence: None)
+    run = Trainer.start(
+        settings(
+            bank(new_hand()),
+            tmp_path,
+            max_steps=500,
+            log_every=1,
+            patience=2,
+            monitor="loss",
+            monitor_start=0.0,
+            learning_rate=1e-9,
+            muon_learning_rate=1e-9,
+        ),
+        lambda sentence: None,
+    )
     run.best_loss, run.best_step = 0.0, 0
     run.folder.mkdir(parents=True, exist_ok=True)
     run.save("best.pt")
@@ -224,5 +369,7 @@ def test_words_are_drawn_in_their_shares():
     for kind in (own, spliced, others):
         counts = np.bincount(ids, minlength=240)[kind]
         assert counts.max() - counts.min() <= 1
-    assert np.isin(mix([own, np.array([], int), others], (0.2, 0.5)), own).mean() == pytest.approx(0.4, abs=0.01)
+    assert np.isin(mix([own, np.array([], int), others], (0.2, 0.5)), own).mean() == pytest.approx(
+        0.4, abs=0.01
+    )
     assert list(mix([own, others], (0.0,))) == [*own, *others]

@@ -21,13 +21,17 @@ def settings(**changes):
 
 def test_the_step_schedule_halves():
     config = settings(preset="paper")
-    assert [learning_rate_factor(step, config) for step in (0, 19_999, 20_000, 40_000, 124_999)] == [1, 1, 0.5, 0.25, 0.5**6]
+    assert [
+        learning_rate_factor(step, config) for step in (0, 19_999, 20_000, 40_000, 124_999)
+    ] == [1, 1, 0.5, 0.25, 0.5**6]
 
 
 def test_the_linear_schedule_rises_stays_and_falls_to_nearly_zero():
     config = settings(schedule="linear", max_steps=1000, warmup_steps=9, cooldown_fraction=0.5)
     factors = [learning_rate_factor(step, config) for step in range(1000)]
-    assert factors[:3] == pytest.approx([0.1, 0.2, 0.3]) and factors[9:501] == pytest.approx([1] * 492)
+    assert factors[:3] == pytest.approx([0.1, 0.2, 0.3]) and factors[9:501] == pytest.approx(
+        [1] * 492
+    )
     assert factors[750] == pytest.approx(0.5) and factors[999] == pytest.approx(1 / 500)
     assert learning_rate_factor(1000, config) == 0
 
@@ -39,14 +43,21 @@ def test_orthogonalised_matrices_have_singular_values_near_one():
         assert values.min() > 0.5 and values.max() < 1.3
 
 
-@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon of its own to compare with")
+@pytest.mark.skipif(
+    not hasattr(torch.optim, "Muon"), reason="this torch has no Muon of its own to compare with"
+)
 def test_muon_steps_like_the_one_of_torch():
     """torch's runs its iteration in bfloat16, hence the tolerance."""
     generator = torch.Generator().manual_seed(0)
-    start, gradients = torch.randn(16, 48, generator=generator), torch.randn(5, 16, 48, generator=generator)
+    start, gradients = (
+        torch.randn(16, 48, generator=generator),
+        torch.randn(5, 16, 48, generator=generator),
+    )
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    optimizers = [Muon([ours], lr=0.02, weight_decay=0.1),
-                  torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1, momentum=0.95, nesterov=True)]
+    optimizers = [
+        Muon([ours], lr=0.02, weight_decay=0.1),
+        torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1, momentum=0.95, nesterov=True),
+    ]
     for gradient in gradients:
         for p, optimizer in zip((ours, theirs), optimizers):
             p.grad = gradient.clone()
@@ -58,7 +69,24 @@ def test_muon_steps_like_the_one_of_torch():
 @pytest.mark.parametrize("kind", ["offset", "token"])
 def test_every_parameter_is_optimized_once_and_no_vector_decays(optimizer, kind):
     tokenizer = make_tokenizer("polar", "abc")
-    model = make_model(ModelConfig(kind, 2, 32, 2, 4, 24, tokenizer.slot_sizes.tolist(), tokenizer.n_chars, 1, 0.2, 60, 16, ["Ada", "Ben"]), tokenizer)
+    model = make_model(
+        ModelConfig(
+            kind,
+            2,
+            32,
+            2,
+            4,
+            24,
+            tokenizer.slot_sizes.tolist(),
+            tokenizer.n_chars,
+            1,
+            0.2,
+            60,
+            16,
+            ["Ada", "Ben"],
+        ),
+        tokenizer,
+    )
     optimizers = make_optimizers(model, settings(optimizer=optimizer, weight_decay=0.3))
     seen = [id(p) for o in optimizers for group in o.param_groups for p in group["params"]]
     assert sorted(seen) == sorted(id(p) for p in model.parameters())

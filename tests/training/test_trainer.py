@@ -19,10 +19,28 @@ from cursivetransformer.training.trainer import Trainer, train
 from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
-SMALL = dict(device="cpu", n_layer=1, n_embd=16, n_embd_context=16, n_head=2, n_ctx_head=2, batch_size=4, test_size=6,
-             num_words=1, warmup_steps=2, print_every=2, log_every=4, wandb="off")
+SMALL = dict(
+    device="cpu",
+    n_layer=1,
+    n_embd=16,
+    n_embd_context=16,
+    n_head=2,
+    n_ctx_head=2,
+    batch_size=4,
+    test_size=6,
+    num_words=1,
+    warmup_steps=2,
+    print_every=2,
+    log_every=4,
+    wandb="off",
+)
 
-COMPARED = ("train_loss", "test_loss", "test_nats_per_offset", "learning_rate_factor")  # not the times
+COMPARED = (
+    "train_loss",
+    "test_loss",
+    "test_nats_per_offset",
+    "learning_rate_factor",
+)  # not the times
 
 
 @pytest.fixture
@@ -31,8 +49,17 @@ def small(made_up_bank, tmp_path, monkeypatch):
     monkeypatch.setattr(trainers, "draw_preview", lambda model, loader, path: path.write_bytes(b""))
 
     def settings(**changes):
-        return get_all_args(use_argparse=False, **{**SMALL, "dataset_name": str(made_up_bank), "run_dir": str(tmp_path / "runs"),
-                                                   "wandb_run_name": "a", **changes})
+        return get_all_args(
+            use_argparse=False,
+            **{
+                **SMALL,
+                "dataset_name": str(made_up_bank),
+                "run_dir": str(tmp_path / "runs"),
+                "wandb_run_name": "a",
+                **changes,
+            },
+        )
+
     return settings
 
 
@@ -49,14 +76,21 @@ def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(small, tmp_path, o
     # Stopped between two evaluations, as a signal would, with the schedule of the whole run.
     half = Trainer.start(small(max_steps=12, wandb_run_name="parts", **kind))
     run_until(half, 6)
-    train(get_all_args(use_argparse=False, device="cpu", resume="parts", run_dir=str(tmp_path / "runs")))
+    train(
+        get_all_args(
+            use_argparse=False, device="cpu", resume="parts", run_dir=str(tmp_path / "runs")
+        )
+    )
     whole, parts = (tmp_path / "runs" / name for name in ("whole", "parts"))
     expected, got = metrics(whole), metrics(parts)
     assert list(got) == list(expected) == [4, 8, 12]
     for step in (4, 8, 12):
         assert got[step] == expected[step]
     a, b = (load_checkpoint(folder / "last.pt") for folder in (whole, parts))
-    assert all(torch.equal(x, y) for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values()))
+    assert all(
+        torch.equal(x, y)
+        for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values())
+    )
 
 
 def run_until(trainer, step):
@@ -75,30 +109,50 @@ def run_until(trainer, step):
     assert ended.value.code == 128 + signal.SIGINT and trainer.step == step
 
 
-@pytest.mark.parametrize("kind", [dict(model="offset"), dict(model="token", num_words=2, min_words=2)])
+@pytest.mark.parametrize(
+    "kind", [dict(model="offset"), dict(model="token", num_words=2, min_words=2)]
+)
 def test_training_learns_and_writes_all_its_files(made_up_bank, tmp_path, kind):
-    config = get_all_args(use_argparse=False, **{**SMALL, "log_every": 30, **kind}, dataset_name=str(made_up_bank), run_dir=str(tmp_path),
-                          wandb_run_name="a", max_steps=60, learning_rate=1e-2)
+    config = get_all_args(
+        use_argparse=False,
+        **{**SMALL, "log_every": 30, **kind},
+        dataset_name=str(made_up_bank),
+        run_dir=str(tmp_path),
+        wandb_run_name="a",
+        max_steps=60,
+        learning_rate=1e-2,
+    )
     best = train(config)
     assert best == tmp_path / "a" / "best.pt"
-    assert {path.name for path in (tmp_path / "a").iterdir()} == {"best.pt", "last.pt", "metrics.jsonl", "samples-000030.png", "samples-000060.png"}
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {
+        "best.pt",
+        "last.pt",
+        "metrics.jsonl",
+        "samples-000030.png",
+        "samples-000060.png",
+    }
     losses = [row["test_loss"] for row in metrics(tmp_path / "a").values()]
     assert losses[1] < losses[0] < 6.2, "below the loss of guessing, ln 523 = 6.26"
 
 
 @pytest.mark.parametrize("monitor_start, kept", [(0.0, 1), (0.5, 3), (0.6, 3), (1.0, 4)])
 def test_the_best_is_the_newest_model_until_models_compete(small, monitor_start, kept):
-    run = Trainer.start(small(max_steps=4, log_every=1, monitor_start=monitor_start), lambda sentence: None)
+    run = Trainer.start(
+        small(max_steps=4, log_every=1, monitor_start=monitor_start), lambda sentence: None
+    )
     losses = {"train": [1.0] * 4, "test": [1.0, 5.0, 3.0, 4.0]}
     run.evaluate = lambda split: (losses[split][run.step - 1], 1.0)
     best = load_checkpoint(run.run()).training
-    assert best["step"] == best["best_step"] == kept and best["best_loss"] == losses["test"][kept - 1]
+    assert (
+        best["step"] == best["best_step"] == kept and best["best_loss"] == losses["test"][kept - 1]
+    )
 
 
 def test_training_goes_on_where_compiling_fails(small, monkeypatch):
     def broken(function, **options):
         def raises(*inputs):
             raise RuntimeError("no compiler\nand more")
+
         return raises
 
     monkeypatch.setattr(torch, "compile", broken)
@@ -107,7 +161,9 @@ def test_training_goes_on_where_compiling_fails(small, monkeypatch):
     train(small(max_steps=4, wandb_run_name="off"), lambda sentence: None)
     assert sum("torch.compile failed (no compiler)" in sentence for sentence in told) == 1
     folders = [Path(small().run_dir) / name for name in ("on", "off")]
-    assert metrics(folders[0])[4]["test_loss"] == pytest.approx(metrics(folders[1])[4]["test_loss"], rel=1e-5)
+    assert metrics(folders[0])[4]["test_loss"] == pytest.approx(
+        metrics(folders[1])[4]["test_loss"], rel=1e-5
+    )
 
 
 @pytest.mark.slow
@@ -136,7 +192,9 @@ def test_a_loss_that_is_no_number_stops_and_names_the_last_good_checkpoint(small
     with pytest.raises(UserError, match="diverged; the last good checkpoint is .*last.pt"):
         trainer.run()
     saved = load_checkpoint(trainer.folder / "last.pt")
-    assert saved.training["step"] == 4 and all(torch.isfinite(w).all() for w in saved.model.state_dict().values())
+    assert saved.training["step"] == 4 and all(
+        torch.isfinite(w).all() for w in saved.model.state_dict().values()
+    )
 
 
 def test_a_resumed_run_refuses_what_would_make_it_another(small, tmp_path):
@@ -144,7 +202,11 @@ def test_a_resumed_run_refuses_what_would_make_it_another(small, tmp_path):
     train(small(max_steps=4))
 
     def resume(**changes):
-        train(get_all_args(use_argparse=False, device="cpu", run_dir=run_dir, **{"resume": "a", **changes}))
+        train(
+            get_all_args(
+                use_argparse=False, device="cpu", run_dir=run_dir, **{"resume": "a", **changes}
+            )
+        )
 
     with pytest.raises(UserError, match="--n_layer 2 is not what"):
         resume(n_layer=2, max_steps=8)
@@ -180,14 +242,32 @@ def test_memory_does_not_grow_with_steps(small):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     before = steps(60)
-    assert steps(240) - before < 15_000  # kilobytes; 240 batches alone are more, and their activations many times that
+    assert (
+        steps(240) - before < 15_000
+    )  # kilobytes; 240 batches alone are more, and their activations many times that
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_save_and_stop_and_the_run_goes_on(made_up_bank, tmp_path, number):
-    settings = [word for name, value in {**SMALL, "log_every": 100_000, "dataset_name": made_up_bank, "run_dir": tmp_path,
-                                         "wandb_run_name": "a", "max_steps": 100_000}.items() for word in (f"--{name}", str(value))]
-    process = subprocess.Popen([sys.executable, "train.py", *settings], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    settings = [
+        word
+        for name, value in {
+            **SMALL,
+            "log_every": 100_000,
+            "dataset_name": made_up_bank,
+            "run_dir": tmp_path,
+            "wandb_run_name": "a",
+            "max_steps": 100_000,
+        }.items()
+        for word in (f"--{name}", str(value))
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "train.py", *settings],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     for line in process.stdout:
         if line.startswith("step "):
             break
@@ -196,13 +276,34 @@ def test_signals_save_and_stop_and_the_run_goes_on(made_up_bank, tmp_path, numbe
     assert process.wait(60) == 128 + number, rest
     step = int(re.search(r"stopped at step (\d+)", rest).group(1))
     assert load_checkpoint(tmp_path / "a" / "last.pt").training["step"] == step
-    command = [sys.executable, "train.py", "--device", "cpu", "--resume", str(tmp_path / "a"), "--max_steps", str(step + 3)]
+    command = [
+        sys.executable,
+        "train.py",
+        "--device",
+        "cpu",
+        "--resume",
+        str(tmp_path / "a"),
+        "--max_steps",
+        str(step + 3),
+    ]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 0 and f"continuing {tmp_path / 'a' / 'last.pt'} at step {step}" in result.stdout
+    assert (
+        result.returncode == 0
+        and f"continuing {tmp_path / 'a' / 'last.pt'} at step {step}" in result.stdout
+    )
 
 
 def test_a_user_s_mistake_is_one_sentence_and_exit_code_2(tmp_path):
-    for arguments, sentence in (["--max_stepz", "3"], "did you mean"), (["--dataset_name", "none.json"], "no file none.json"):
-        result = subprocess.run([sys.executable, "train.py", *arguments], cwd=ROOT, capture_output=True, text=True)
-        assert result.returncode == 2 and result.stderr.startswith("error: ") and sentence in result.stderr
+    for arguments, sentence in (
+        (["--max_stepz", "3"], "did you mean"),
+        (["--dataset_name", "none.json"], "no file none.json"),
+    ):
+        result = subprocess.run(
+            [sys.executable, "train.py", *arguments], cwd=ROOT, capture_output=True, text=True
+        )
+        assert (
+            result.returncode == 2
+            and result.stderr.startswith("error: ")
+            and sentence in result.stderr
+        )
         assert result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
