@@ -25,7 +25,7 @@ from cursivetransformer.config.train import get_all_args, replace
 from cursivetransformer.data.eval_texts import text_sets
 from cursivetransformer.models import attention, offset_block, text_encoder
 from cursivetransformer.models import offset_gpt as offset_model
-from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
     find_recognizers,
@@ -280,7 +280,7 @@ def misread(trainer):
                 trainer.model.eval(), tokenizer, texts, c.min_words, seed=seed
             )
         ]
-        rates.append(Spelling.of(texts * len(SEEDS), recognizer.read(inks)).cer)
+        rates.append(ErrorRate.of(texts * len(SEEDS), recognizer.read(inks)).cer)
     return rates
 
 

@@ -14,8 +14,8 @@ from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
 from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.curves import smoothed
-from cursivetransformer.layout.normalize import Hand
-from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.layout.normalize import HandStatistics
+from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
     SHIPPED,
@@ -45,7 +45,7 @@ def told(name, inks, texts, recognizer=None):
     """Print a line about these words."""
     slant, height = spreads(inks)
     misread = (
-        f", misread {100 * Spelling.of(texts, recognizer.read(inks)).cer:.2f}%"
+        f", misread {100 * ErrorRate.of(texts, recognizer.read(inks)).cer:.2f}%"
         if recognizer
         else ""
     )
@@ -62,9 +62,9 @@ def main():
     recognizer = grading_recognizer()
     text = " ".join([TEXT] * COPIES)
     for author in options.authors.split(","):
-        words = [one.word for one in writer.write(text, author=author, **AS_DRAWN).words]
+        words = writer.write(text, author=author, **AS_DRAWN).words
         texts, inks = [word.text for word in words], [word.points for word in words]
-        hand = Hand.of(inks, texts)
+        hand = HandStatistics.of(inks, texts)
         print(f"{author}, {len(words)} words; spread between versions of a word")
         told("as drawn", inks, texts, recognizer)
         for share in (0.5, 1.0):
@@ -84,7 +84,7 @@ def main():
             told(
                 f"as drawn with bias {bias:g}",
                 [
-                    one.word.points
+                    one.points
                     for one in writer.write(text, author=author, bias=bias, **AS_DRAWN).words
                 ],
                 texts,
@@ -102,7 +102,7 @@ def main():
         ):
             slants = np.tan(
                 style.slants(
-                    [one.word.points for one in writer.write(TEXT, **AS_DRAWN, **settings).words]
+                    [one.points for one in writer.write(TEXT, **AS_DRAWN, **settings).words]
                 )
             )
             print(f"  {name:32} {np.nanmean(slants):.2f}, {np.nanstd(slants):.2f}")

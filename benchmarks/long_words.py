@@ -8,7 +8,7 @@ import argparse
 from benchmarks.evenness import grading_recognizer
 from cursivetransformer import Writer
 from cursivetransformer import pipeline as write
-from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.utils.errors import run_script
 
 WORDS = (
@@ -32,11 +32,9 @@ def main():
     ):
         write.MOST_AT_ONCE = most
         words = [
-            one.word
-            for author in AUTHORS
-            for one in writer.write(WORDS, author=author, page="A3").words
+            one for author in AUTHORS for one in writer.write(WORDS, author=author, page="A3").words
         ]
-        counts = Spelling.of(
+        counts = ErrorRate.of(
             [word.text for word in words], recognizer.read([word.points for word in words])
         )
         print(

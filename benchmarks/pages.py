@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
 from cursivetransformer.ink.curves import smoothed
-from cursivetransformer.layout.normalize import Hand
-from cursivetransformer.layout.page import Ink
+from cursivetransformer.layout.normalize import HandStatistics
+from cursivetransformer.layout.page import PlacedWord
 from cursivetransformer.layout.typesetter import lay_out
 from cursivetransformer.render.outputs import ENDINGS, save_page
 from cursivetransformer.render.plotter import sort_words, way_length, ways_between
@@ -56,14 +56,14 @@ def drawing(checkpoint):
     letter = Writer.load(checkpoint, respell=1, say=lambda note: None).write(
         text_of(PAGE_WORDS), missing="skip", page="A4", x_height=2.3
     )
-    texts, inks = [one.word.text for one in letter.words], [one.word.points for one in letter.words]
+    texts, inks = [one.text for one in letter.words], [one.points for one in letter.words]
 
     def laid_out():
-        hand = Hand.of(inks, texts)
+        hand = HandStatistics.of(inks, texts)
         return list(
             lay_out(
                 [
-                    Ink(text, smoothed(hand.normalized(points, text)))
+                    PlacedWord(text, smoothed(hand.normalized(points, text)))
                     for text, points in zip(texts, inks)
                 ],
                 letter.config,

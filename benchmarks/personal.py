@@ -40,7 +40,7 @@ from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import resized
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
-from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
     SELECTION,
@@ -125,16 +125,14 @@ class Judge:
                 )
             )
             inks = [
-                resized(next(spelt).word.points, 1 / scale)
-                if text
-                else np.zeros((0, 3), np.float32)
+                resized(next(spelt).points, 1 / scale) if text else np.zeros((0, 3), np.float32)
                 for text in writable
             ]
             readings = self.evaluation_recognizer.read(inks)
             distances = style.distance(style.measure(inks[n:], writable[n:]), real)
             found[str(most)] = {
-                "english": Spelling.of(texts[:n], readings[:n]).cer,
-                "held_out": Spelling.of(texts[n:], readings[n:]).cer,
+                "english": ErrorRate.of(texts[:n], readings[:n]).cer,
+                "held_out": ErrorRate.of(texts[n:], readings[n:]).cer,
                 "style": float(np.mean(list(distances.values()))),
                 "measures": distances,
             }
@@ -327,7 +325,7 @@ def sheets(options, path):
             authors=1,
         )
         rows.append(
-            (f"{n} words", [resized(one.word.points, 1 / loaded.config.ink_scale) for one in spelt])
+            (f"{n} words", [resized(one.points, 1 / loaded.config.ink_scale) for one in spelt])
         )
     save_sheet(path, rows)
 

@@ -9,7 +9,7 @@ from cursivetransformer.bank.prompts import make_prompts
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.ink import measures as style
 from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.training import finetune as adapt
 
@@ -73,7 +73,7 @@ def fitted_writers(words):
         [],
     )
     for seed in range(CANDIDATES):
-        writer, rng = Writer(words[0].author, seed, load_faces("own")), np.random.default_rng(seed)
+        writer, rng = Hand(words[0].author, seed, load_faces("own")), np.random.default_rng(seed)
         writer.habits.slant, writer.habits.x_height = slant, x_height
         spelt = [text for text in texts[:SEEN] if all(writer.glyph(char) for char in text)]
         near = style.distance(

@@ -15,7 +15,7 @@ from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.eval_texts import text_sets
 from cursivetransformer.evaluation.evaluator import find_both_recognizers
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.recognition.error_rate import edits
+from cursivetransformer.recognition.error_rate import edit_distance
 from cursivetransformer.sampling.generate import generate_rows
 from cursivetransformer.utils.errors import run_script
 
@@ -52,7 +52,7 @@ def main():
 
     (read, nll), graded = recognizers[0].judge(inks, wanted), recognizers[1].read(inks)
     wrong, grade = (
-        table([edits(text, reading) for text, reading in zip(wanted, readings)])
+        table([edit_distance(text, reading) for text, reading in zip(wanted, readings)])
         for readings in (read, graded)
     )
     unfinished, sure, likely = (

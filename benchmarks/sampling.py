@@ -22,7 +22,7 @@ from benchmarks.attention import plain_copy
 from cursivetransformer.config.sample import get_sample_args
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.tokenizer import make_tokenizer
-from cursivetransformer.layout.text import Spelling
+from cursivetransformer.layout.text import TextNormalizer
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.models.factory import ModelConfig, make_model
 from cursivetransformer.models.token_gpt import TokenGPT
@@ -125,7 +125,7 @@ def main():
         print(
             f"{len(TEXT.split())} words from start to file, {way}: {statistics.median(seconds):.1f} s (median of {RUNS})"
         )
-    words = list(map(Spelling(checkpoint.tokenizer.alphabet, "skip").spell, TEXT.split()))
+    words = list(map(TextNormalizer(checkpoint.tokenizer.alphabet, "skip").spell, TEXT.split()))
     compare(checkpoint.model.eval(), checkpoint.tokenizer, words, checkpoint.config.min_words)
     paper = get_all_args(use_argparse=False, preset="paper", device="cpu")
     tokenizer = make_tokenizer("polar", TEXT)

@@ -63,13 +63,11 @@ def write(argv: Sequence[str] | None = None) -> None:
         )
     doubtful = list(summary.doubtful.items())
     for number, spelt in doubtful[:MAX_NOTES]:
-        if not spelt.word.finished:
+        if not spelt.finished:
             what = "did not come to its end"
         else:
             what = f"reads like {spelt.reading!r} in its best of {spelt.versions} versions"
-        print(
-            f"note: word {number}, {spelt.word.text!r}, {what}; --rewrite {number} writes it anew"
-        )
+        print(f"note: word {number}, {spelt.text!r}, {what}; --rewrite {number} writes it anew")
     if len(doubtful) > MAX_NOTES:
         others = ",".join(str(number) for number, _ in doubtful[MAX_NOTES:])
         print(f"note: {len(doubtful) - MAX_NOTES} other words are doubtful too: {others}")

@@ -22,10 +22,10 @@ from cursivetransformer.config.sample import (
     sampling_options,
 )
 from cursivetransformer.ink.curves import smoothed
-from cursivetransformer.layout.normalize import Hand
-from cursivetransformer.layout.page import Ink
+from cursivetransformer.layout.normalize import HandStatistics
+from cursivetransformer.layout.page import PlacedWord
 from cursivetransformer.layout.paper import Sheet
-from cursivetransformer.layout.text import LONGEST_WORD, Break, Manuscript, Spelling
+from cursivetransformer.layout.text import LONGEST_WORD, Break, Manuscript, TextNormalizer
 from cursivetransformer.layout.typesetter import fitted, lay_out
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.recognition.recognizer import find_selection_recognizer
@@ -33,11 +33,10 @@ from cursivetransformer.render.attention_plot import check_picture, draw_attenti
 from cursivetransformer.render.ink_files import InkMetadata
 from cursivetransformer.render.outputs import open_outputs, parse_out
 from cursivetransformer.render.specimen import save_sheet
-from cursivetransformer.render.svg import ink_svg, svg_text
+from cursivetransformer.render.svg import svg_text
 from cursivetransformer.sampling.attention_weights import find_word_attention, told
 from cursivetransformer.sampling.priming import find_primer
 from cursivetransformer.sampling.rerank import (
-    RankedWord,
     generate_best_of_n,
     parse_rewrite,
 )
@@ -50,20 +49,9 @@ MOST_EXPLAINED = 100  # words whose attention is drawn
 HANDS_TEXT = "Dear reader, this is my hand."  # what authors write to be looked at
 
 
-class LetterWord(RankedWord):
-    """A word as it was kept, which shows itself in a notebook."""
-
-    def __repr__(self):
-        read = "" if self.reading is None else f", read as {self.reading!r}"
-        return f"<{self.word.text!r}{read}, {len(self.word.points)} points>"
-
-    def _repr_svg_(self):
-        return ink_svg(self.word.points)
-
-
 @dataclass
 class Document:
-    """A written text. pages: a list of `page.Page`; words: of `LetterWord`, in the order of the text; config: the settings it was
+    """A written text. pages: a list of `page.Page`; words: of `GeneratedWord`, in the order of the text; config: the settings it was
     written with. Shows itself in a notebook."""
 
     pages: list
@@ -97,7 +85,7 @@ class Plan:
     primer: object
     author: int
     instead: int
-    spelling: Spelling
+    spelling: TextNormalizer
     n_words: int
     rewrite: dict
     origin: InkMetadata
@@ -216,7 +204,7 @@ class Writer:
         )
 
     def spelling(self, config, sheet=None, primer=None, author=""):
-        """The `manuscript.Spelling` of an author's hand: what it can write, and how long a word may be."""
+        """The `manuscript.TextNormalizer` of an author's hand: what it can write, and how long a word may be."""
         longest = (
             self.model.config.max_text - (len(primer.text) + 1 if primer else 0)
         ) // self.group - 1
@@ -224,7 +212,7 @@ class Writer:
             longest = min(longest, int(sheet.text_width / (LETTER_WIDTH * sheet.x_height)))
         longest = int(np.clip(longest, 2, LONGEST_WORD))
         recorded = self.recorded.get(author) if author in self.instead else None
-        return Spelling(
+        return TextNormalizer(
             self.tokenizer.alphabet,
             config.missing,
             longest,
@@ -236,13 +224,13 @@ class Writer:
     def pages(self, plan, on_word=None, progress=None):
         """Write what a `Plan` says; yields each `page.Page` as it is full, in memory that does not grow with the text.
 
-        on_word: called with each `LetterWord` in order; progress: with the number of words finished since its last call.
+        on_word: called with each `GeneratedWord` in order; progress: with the number of words finished since its last call.
         """
         config, batches = plan.config, self._batches(plan, progress)
         first = next(batches)
         # Of the words as they were first written, so that one written anew leaves the others as they are.
-        known = [(spelt.instead_of or spelt).word for _, spelt in first if spelt]
-        hand = Hand.of([word.points for word in known], [word.text for word in known])
+        known = [spelt.replaces or spelt for _, spelt in first if spelt]
+        hand = HandStatistics.of([word.points for word in known], [word.text for word in known])
 
         def inked():
             for part, spelt in chain(first, chain.from_iterable(batches)):
@@ -250,14 +238,14 @@ class Writer:
                     yield part
                     continue
                 if on_word:
-                    on_word(LetterWord(**vars(spelt)))
+                    on_word(spelt)
                 points = smoothed(
                     hand.normalized(
-                        spelt.word.points, part.text, config.normalize_slant, config.normalize_size
+                        spelt.points, part.text, config.normalize_slant, config.normalize_size
                     ),
                     config.smooth,
                 )
-                yield Ink(part.text, points, part.glued, part.joined)
+                yield PlacedWord(part.text, points, part.glued, part.joined)
 
         sheet, parts = (
             fitted(inked(), config, hand.x_height) if config.fit else (plan.sheet, inked())
@@ -265,7 +253,7 @@ class Writer:
         yield from lay_out(parts, config, hand.x_height, sheet)
 
     def _batches(self, plan, progress):
-        """Lists of (part, `RankedWord` of a word or None of a break)."""
+        """Lists of (part, `GeneratedWord` of a word or None of a break)."""
         most = (
             -(-WORDS_AT_ONCE // self.group) * self.group
         )  # whole rows, so that no ink depends on where a batch ends
@@ -316,7 +304,7 @@ def _take(parts, most):
 
 @dataclass
 class Summary:
-    """What became of a text that was written to files. doubtful: {number of a word, from 1: `LetterWord`} of those that may be misspelt;
+    """What became of a text that was written to files. doubtful: {number of a word, from 1: `GeneratedWord`} of those that may be misspelt;
     slips: sentences about where attention slipped, if they were asked for; borrowed: characters that the author never recorded."""
 
     n_words: int
@@ -342,9 +330,9 @@ def write_page(config, say=print, show_progress=False):
     def count(spelt):
         summary.n_words += 1
         if recorded is not None:
-            summary.borrowed |= set(spelt.word.text) - recorded
-        if config.attention and len(explained) < MOST_EXPLAINED and len(spelt.word.points):
-            explained[summary.n_words] = spelt.word
+            summary.borrowed |= set(spelt.text) - recorded
+        if config.attention and len(explained) < MOST_EXPLAINED and len(spelt.points):
+            explained[summary.n_words] = spelt
         if spelt.doubtful:
             summary.doubtful[summary.n_words] = spelt
 
@@ -411,7 +399,7 @@ def draw_authors(config, say=print):
         authors=np.repeat(numbers, len(words)),
         **sampling_options(config),
     )
-    inks = [one.word.points for one in spelt]
+    inks = [one.points for one in spelt]
     save_sheet(
         config.out,
         [(name, inks[i * len(words) : (i + 1) * len(words)]) for i, name in enumerate(names)],

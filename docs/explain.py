@@ -14,13 +14,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from cursivetransformer import Writer
 from cursivetransformer.bank.authors import numbers_of
 from cursivetransformer.ink import curves
+from cursivetransformer.ink.curves import path_data
 from cursivetransformer.ink.strokes import points_to_offsets, split_strokes
-from cursivetransformer.layout.normalize import Hand
+from cursivetransformer.layout.normalize import HandStatistics
 from cursivetransformer.models.checkpoint import SHIPPED
 from cursivetransformer.render import brush as pen
 from cursivetransformer.render.attention_plot import COLORS
 from cursivetransformer.render.raster import save_figure
-from cursivetransformer.render.svg import curve_data
 from cursivetransformer.sampling.attention_weights import find_word_attention
 from cursivetransformer.utils.errors import run_script
 
@@ -40,7 +40,7 @@ def explain(word, writer, author):
         missing="skip",
     )
     spelt, tokenizer = letter.words[0], writer.tokenizer
-    points, number = spelt.word.points, numbers_of(writer.authors).get(letter.origin.author, 0)
+    points, number = spelt.points, numbers_of(writer.authors).get(letter.origin.author, 0)
     print(
         f"1. The text {word!r}, a space behind it, as numbers of characters: {tokenizer.encode_text(word + ' ').tolist()}"
     )
@@ -61,7 +61,7 @@ def explain(word, writer, author):
     print(
         f"   ... {len(split_strokes(points))} strokes; the first offset leads from the left edge on the baseline to the first ink."
     )
-    looks = find_word_attention(writer.model, tokenizer, [spelt.word], number)[0]
+    looks = find_word_attention(writer.model, tokenizer, [spelt], number)[0]
     runs = np.flatnonzero(np.diff(looks.letter, prepend=-1))
     print(
         "\n3. For each offset, cross-attention asks which letter it is at: "
@@ -77,8 +77,8 @@ def explain(word, writer, author):
     )
     print("\n4. Offsets add up to points; x, y in canvas heights, y downward from the baseline:")
     print("   " + "  ".join(f"({x:.3f}, {y:.3f})" for x, y in points[:SHOWN, :2]) + " ...")
-    hand = Hand.of(
-        [one.word.points for one in letter.words], [one.word.text for one in letter.words]
+    hand = HandStatistics.of(
+        [one.points for one in letter.words], [one.text for one in letter.words]
     )
     placed = letter.pages[0].words[0]
     print(
@@ -89,7 +89,7 @@ def explain(word, writer, author):
     print(
         "\n6. A smooth curve goes through the points of each stroke. The first as a path of an SVG:"
     )
-    print("   " + curve_data(stroke)[:110] + " ...")
+    print("   " + path_data(stroke)[:110] + " ...")
     return letter, points, offsets, looks, placed
 
 

@@ -3,8 +3,8 @@
 import dataclasses
 
 from cursivetransformer.config.sample import SampleConfig
-from cursivetransformer.layout.normalize import Hand
-from cursivetransformer.layout.page import Ink
+from cursivetransformer.layout.normalize import HandStatistics
+from cursivetransformer.layout.page import PlacedWord
 from cursivetransformer.layout.typesetter import lay_out
 from tests.made_up import made_up_words
 
@@ -17,7 +17,11 @@ def settings(**changed):
 def made_up_pages(n_words=30, **changed):
     """`page.Page`s of that many words."""
     words = made_up_words(n_words)
-    hand = Hand.of([word.points for word in words], [word.text for word in words])
+    hand = HandStatistics.of([word.points for word in words], [word.text for word in words])
     return list(
-        lay_out([Ink(word.text, word.points) for word in words], settings(**changed), hand.x_height)
+        lay_out(
+            [PlacedWord(word.text, word.points) for word in words],
+            settings(**changed),
+            hand.x_height,
+        )
     )

@@ -162,7 +162,7 @@ def test_a_model_leaves_out_the_characters_that_it_never_saw_and_each_is_an_erro
         personal,
         "generate_best_of_n",
         lambda model, tokenizer, texts, *_, **__: (
-            asked.extend(texts) or [Fake(word=Fake(points=ink)) for _ in texts]
+            asked.extend(texts) or [Fake(points=ink) for _ in texts]
         ),
     )
     found = judge.measure(Fake(eval=lambda: None), Fake(alphabet=" a"), 0, 1.0, 0.5)["1"]

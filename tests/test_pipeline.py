@@ -252,7 +252,7 @@ def test_the_library_writes_as_the_command_does(run_dir, writer, tmp_path):
         == 0
     )
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert [spelt.word.text for spelt in letter.words] == ["hello", "trust", "bad"] and len(
+    assert [spelt.text for spelt in letter.words] == ["hello", "trust", "bad"] and len(
         letter.pages
     ) == 1
     assert repr(letter) == "<Letter: 3 words on 1 page>" and repr(letter.words[0]).startswith(
@@ -286,10 +286,9 @@ def test_a_text_of_several_batches_is_the_same_ink_and_memory_holds_one(writer, 
     assert asked == [4, 4, 4, 3]
     for one, other in zip(whole.words, parted.words, strict=True):
         # Sums are rounded differently among other rows, so tokens may differ where two are as good.
-        assert one.word.text == other.word.text
+        assert one.text == other.text
     same = [
-        len(one.word.points) == len(other.word.points)
-        and np.allclose(one.word.points, other.word.points, atol=1e-4)
+        len(one.points) == len(other.points) and np.allclose(one.points, other.points, atol=1e-4)
         for one, other in zip(whole.words, parted.words)
     ]
     assert sum(same) >= len(same) - 1
@@ -297,7 +296,7 @@ def test_a_text_of_several_batches_is_the_same_ink_and_memory_holds_one(writer, 
     changed = [
         i
         for i, (one, other) in enumerate(zip(plain.words, parted.words))
-        if not np.array_equal(one.word.points[:5], other.word.points[:5])
+        if not np.array_equal(one.points[:5], other.points[:5])
     ]
     assert {6, 7} <= set(changed) and len(changed) <= 3
 
@@ -320,11 +319,9 @@ def test_a_style_is_followed_and_an_author_is_named(run_dir, writer, tmp_path):
     plain = writer.write("hello bad")
     like = writer.write("hello bad", like=f"{run_dir.parent / 'loops.json'}#3")
     other = writer.write("hello bad", like=f"{run_dir.parent / 'loops.json'}#4")
-    inks = [
-        [spelt.word.points.tobytes() for spelt in letter.words] for letter in (plain, like, other)
-    ]
+    inks = [[spelt.points.tobytes() for spelt in letter.words] for letter in (plain, like, other)]
     assert inks[0] != inks[1] != inks[2]
-    assert writer.write("hello bad", like="Nobody").words[0].word.points.tobytes() == inks[0][0], (
+    assert writer.write("hello bad", like="Nobody").words[0].points.tobytes() == inks[0][0], (
         "an author that the model knows"
     )
     assert plain.origin.author == "nobody" and like.origin.author == "nobody"
@@ -333,8 +330,7 @@ def test_a_style_is_followed_and_an_author_is_named(run_dir, writer, tmp_path):
 def test_bias_makes_words_alike(writer):
     def variety(bias):
         lengths = [
-            len(writer.write("hello", seed=seed, bias=bias).words[0].word.points)
-            for seed in range(12)
+            len(writer.write("hello", seed=seed, bias=bias).words[0].points) for seed in range(12)
         ]
         return len(set(lengths))
 
@@ -351,8 +347,8 @@ def test_words_are_evened_by_the_settings(writer):
         [word.points for page in letter.pages for word in page.words] for letter in (uneven, even)
     ]
     assert all(
-        np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[0], uneven.words)
+        np.array_equal(points, spelt.points) for points, spelt in zip(placed[0], uneven.words)
     )
     assert not all(
-        np.array_equal(points, spelt.word.points) for points, spelt in zip(placed[1], even.words)
+        np.array_equal(points, spelt.points) for points, spelt in zip(placed[1], even.words)
     )

@@ -22,7 +22,7 @@ from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.models.loss import estimate_loss
-from cursivetransformer.recognition.error_rate import Spelling, edits, read_back
+from cursivetransformer.recognition.error_rate import ErrorRate, edit_distance, read_back
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
     SELECTION,
@@ -62,7 +62,7 @@ def evaluate(config, say=print):
     texts = [word.text for word in real]
     recorded, rewritten = (
         read_back(evaluation_recognizer, real),
-        Spelling.of(texts, evaluation_recognizer.read(plain)),
+        ErrorRate.of(texts, evaluation_recognizer.read(plain)),
     )
     report = {
         "checkpoint": str(path),
@@ -186,27 +186,27 @@ def _write_and_read(
             **sampling_options(config),
         )
         seconds = time.perf_counter() - start
-        readings = evaluation_recognizer.read([one.word.points for one in spelt])
+        readings = evaluation_recognizer.read([one.points for one in spelt])
         for entry, one, reading in zip(written, spelt, readings):
             entry["versions"][most] = {
-                "points": one.word.points,
+                "points": one.points,
                 "reading": reading,
-                "edits": edits(entry["text"], reading),
+                "edits": edit_distance(entry["text"], reading),
             }
         counts = {
-            name: Spelling.of(
+            name: ErrorRate.of(
                 *zip(*[(t, r) for n, t, r in zip(names, texts, readings) if n == name])
             )
             for name in sets
         }
         part[str(most)] = {
             "sets": {name: counted.as_dict() for name, counted in counts.items()},
-            "all": Spelling.of(texts, readings).as_dict(),
+            "all": ErrorRate.of(texts, readings).as_dict(),
             "doubtful": sum(one.doubtful for one in spelt),
             "seconds": seconds,
         }
         if most == 1:
-            tokens = sum(1 + tokenizer.n_slots * len(one.word.points) for one in spelt)
+            tokens = sum(1 + tokenizer.n_slots * len(one.points) for one in spelt)
             part[str(most)]["tokens_per_second"] = tokens / seconds
     fewest = config.best_of[0]
     written.sort(

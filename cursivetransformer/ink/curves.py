@@ -11,6 +11,7 @@ SHARPEST = np.radians(
     100
 )  # a turn by more than this between two steps is a corner, which a curve keeps
 FINE = 0.02  # millimetres that a flattened curve may miss the true one by
+SVG_DOT = 0.1  # millimetres: length of a dot's line, since some programs leave out lines of none, or round caps
 
 
 def hermite(points, corner, tension=0.0):
@@ -115,3 +116,25 @@ def resampled(points, factor):
             else stroke
         )
     return join_strokes(strokes)
+
+
+def path_data(stroke):
+    """(m, 2) points -> the path data of the smooth curve through them; a dot is a very short line."""
+    pieces = beziers(stroke)
+    if not len(pieces):
+        return f"M{stroke[0, 0] - SVG_DOT / 2:.2f},{stroke[0, 1]:.2f}h{SVG_DOT}"
+    rounded = np.rint(pieces * 100).astype(
+        int
+    )  # hundredths, so that what is relative adds up to what is meant
+    steps = (rounded[:, 1:] - rounded[:, :1]).reshape(-1, 6).tolist()
+    x, y = rounded[0, 0] / 100
+    return f"M{x:.2f},{y:.2f}c" + " ".join(",".join(map(hundredth, row)) for row in steps)
+
+
+def hundredth(n):
+    """-123 -> "-1.23", 50 -> ".5"."""
+    return (
+        f"{n / 100:.2f}".rstrip("0").rstrip(".").replace("0.", ".", 1)
+        if -100 < n < 100 and n
+        else f"{n / 100:g}"
+    )

@@ -21,7 +21,7 @@ LARGEST_CHANGE = 0.3  # of slant and log height: what asks for more is another t
 
 
 @dataclass
-class Hand:
+class HandStatistics:
     """What words of a hand have in common. x_height: canvas heights; slant, size: what its letters make of a word's slant (dx per dy) and
     of the logarithm of its height above the baseline."""
 

@@ -16,13 +16,22 @@ ABOVE = 0.6  # share of the bands that lie over the baseline
 
 
 @dataclass
-class Ink:
-    """A word to lay out. points: (n, 3), in canvas heights; glued, joined: as in `manuscript.Word`."""
+class PlacedWord:
+    """A word of ink, to lay out and laid out.
+
+    points: (n, 3) in canvas heights, the left edge at x = 0, the baseline at y = 0; glued, joined: as in
+    `text.TextWord`; x, y: of its origin on the page, in millimeters; scale: millimeters of a canvas
+    height; slope: radians by which it falls to the right.
+    """
 
     text: str
     points: np.ndarray
     glued: bool = False
     joined: bool = False
+    x: float = 0.0
+    y: float = 0.0
+    scale: float = 1.0
+    slope: float = 0.0
 
     @cached_property
     def width(self):
@@ -37,19 +46,6 @@ class Ink:
         for side, depth in enumerate((self.points[:, 0], self.width - self.points[:, 0])):
             np.minimum.at(edges[side], band, depth)
         return np.minimum(np.minimum(edges[:, :-2], edges[:, 1:-1]), edges[:, 2:])
-
-
-@dataclass
-class PlacedWord:
-    """A word on a page. points: (n, 3), as in `Ink`; x, y: millimetres of its origin; scale: millimetres of a canvas height; slope:
-    radians by which it falls to the right."""
-
-    text: str
-    points: np.ndarray
-    x: float
-    y: float
-    scale: float
-    slope: float = 0.0
 
     @property
     def strokes(self):

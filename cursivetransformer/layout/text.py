@@ -4,7 +4,7 @@ A text of any length is read twice in pieces: once to find every fault before an
 model and no page.
 
     >>> list(Manuscript(io.StringIO("Dear Ada,\\n\\n  it is late .")).parts(Spelling("Dear,ailst.")))
-    [Word('Dear'), Word('Ada,'), Break(lines=2, indent=2), Word('it'), Word('is'), Word('late'), Word('.', glued=True)]
+    [TextWord('Dear'), TextWord('Ada,'), Break(lines=2, indent=2), TextWord('it'), TextWord('is'), TextWord('late'), TextWord('.', glued=True)]
 """
 
 import io
@@ -48,7 +48,7 @@ _CLOSING, _OPENING = set(".,;:!?)]}%-'\"*"), set("([{")
 
 
 @dataclass(frozen=True)
-class Word:
+class TextWord:
     """A word to write. glued: it may not be parted from the word before it by the end of a line; joined: it is the rest of that word,
     with no space between."""
 
@@ -67,7 +67,7 @@ class Break:
 
 
 @dataclass(frozen=True)
-class Spelling:
+class TextNormalizer:
     """What may be written, and what becomes of the rest.
 
     alphabet: characters that the hand knows; missing: "fail", "skip" or "replace" others; longest: letters of a word, at
@@ -112,7 +112,7 @@ class Spelling:
         return ""
 
     def words(self, word, glued=False):
-        """The `Word`s that a word, already spelt, is written as."""
+        """The `TextWord`s that a word, already spelt, is written as."""
         found = []
         for piece in filter(None, self._pieces(word)):
             joined = False
@@ -120,7 +120,7 @@ class Spelling:
                 n = -(-len(run) // self.at_once)
                 cuts = [len(run) * i // n for i in range(n + 1)]
                 for start, end in zip(cuts, cuts[1:]):
-                    found.append(Word(run[start:end], joined or (glued and not found), joined))
+                    found.append(TextWord(run[start:end], joined or (glued and not found), joined))
                     joined = True
         return found
 
@@ -193,7 +193,7 @@ class Manuscript:
         return count
 
     def parts(self, spelling):
-        """Its `Word`s and `Break`s, in order. Characters that cannot be written are left out: call `survey` first."""
+        """Its `TextWord`s and `Break`s, in order. Characters that cannot be written are left out: call `survey` first."""
         glued, started = False, False
         for part, _ in self._raw():
             if isinstance(part, Break):

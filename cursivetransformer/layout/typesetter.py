@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cursivetransformer.layout.page import Page, PlacedWord
+from cursivetransformer.layout.page import Page
 from cursivetransformer.layout.paper import (
     AUTO_MARGIN,
     LARGEST_X_HEIGHT,
@@ -227,7 +227,9 @@ class Typesetter:
         for word, gap in zip(line.words, gaps):
             x += gap
             placed.append(
-                PlacedWord(word.text, word.points, x, y + np.tan(slope) * (x - start), scale, slope)
+                dataclasses.replace(
+                    word, x=x, y=y + np.tan(slope) * (x - start), scale=scale, slope=slope
+                )
             )
             x += word.width * scale
         return placed

@@ -13,7 +13,7 @@ from cursivetransformer.ink.augment import downsample
 PLACES = ("only", "first", "second", "middle", "last")
 
 
-def edits(text, reading):
+def edit_distance(text, reading):
     """How many characters must be changed, inserted or left out to make `text` of `reading`."""
     return Levenshtein.distance(text, reading)
 
@@ -34,7 +34,7 @@ def place(index, length):
 
 
 @dataclass
-class Spelling:
+class ErrorRate:
     """Counts over words that were read. Add words with `add`.
 
     characters, edits: of all texts; words, wrong_words; by_character, by_place: {character or place: [how often it stood in a
@@ -118,8 +118,8 @@ class Spelling:
 
 
 def read_back(recognizer, words, rate=0.0):
-    """The `Spelling` of recorded words as the recognizer reads them, the share `rate` of their points dropped."""
-    return Spelling.of(
+    """The `ErrorRate` of recorded words as the recognizer reads them, the share `rate` of their points dropped."""
+    return ErrorRate.of(
         [word.text for word in words],
         recognizer.read([downsample(word.points, rate) for word in words]),
     )

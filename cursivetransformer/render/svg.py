@@ -9,13 +9,11 @@ import xml.etree.ElementTree as ET
 import numpy as np
 
 from cursivetransformer.ink import curves
-from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.ink.curves import hundredth, path_data
 from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 from cursivetransformer.render import brush as pen
 
-DOT = 0.1  # millimetres: length of a dot's line, since some programs leave out lines of none, or round caps
 PAUSE = 0.5  # seconds before an animation begins
-WORD_MARGIN = 0.05  # canvas heights around a word alone
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 
 
@@ -47,23 +45,6 @@ def _still(page, config):
         _tree(page, config, _outlines, filled=True)
         if config.strokes == "outline"
         else _tree(page, config, _lines)
-    )
-
-
-def ink_svg(points):
-    """The ink of one word (n, 3), in canvas heights, as text to be shown by a notebook: 200 pixels for a canvas height."""
-    strokes = split_strokes(points) or [np.zeros((1, 2))]
-    low, high = (
-        np.concatenate(strokes).min(axis=0) - WORD_MARGIN,
-        np.concatenate(strokes).max(axis=0) + WORD_MARGIN,
-    )
-    (width, height), lines = (
-        high - low,
-        "".join(f'<path d="{curve_data(100 * (stroke - low))}"/>' for stroke in strokes),
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{200 * width:.0f}" height="{200 * height:.0f}" viewBox="0 0 {100 * width:.2f} {100 * height:.2f}">'
-        f'<g fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round">{lines}</g></svg>'
     )
 
 
@@ -120,13 +101,13 @@ def _draw_paper(layer, page):
         layer.set("stroke-width", f"{PAPER_DOT:g}")
         layer.set("stroke-linecap", "round")
         for x, y in dots:
-            ET.SubElement(layer, "path", d=curve_data(np.array([[x, y]])))
+            ET.SubElement(layer, "path", d=path_data(np.array([[x, y]])))
 
 
 def _lines(word, config, _):
     group = ET.Element("g")
     for stroke in word.strokes:
-        ET.SubElement(group, "path", d=curve_data(stroke))
+        ET.SubElement(group, "path", d=path_data(stroke))
     return group
 
 
@@ -138,33 +119,11 @@ def _outlines(word, config, usual):
     return group
 
 
-def curve_data(stroke):
-    """(m, 2) points -> the path data of the smooth curve through them; a dot is a very short line."""
-    pieces = curves.beziers(stroke)
-    if not len(pieces):
-        return f"M{stroke[0, 0] - DOT / 2:.2f},{stroke[0, 1]:.2f}h{DOT}"
-    rounded = np.rint(pieces * 100).astype(
-        int
-    )  # hundredths, so that what is relative adds up to what is meant
-    steps = (rounded[:, 1:] - rounded[:, :1]).reshape(-1, 6).tolist()
-    x, y = rounded[0, 0] / 100
-    return f"M{x:.2f},{y:.2f}c" + " ".join(",".join(map(_hundredth, row)) for row in steps)
-
-
 def _relative(command, points):
     rounded = np.rint(points * 100).astype(int)
     x, y = rounded[0] / 100
     return f"M{x:.2f},{y:.2f}{command}" + " ".join(
-        f"{_hundredth(x)},{_hundredth(y)}" for x, y in np.diff(rounded, axis=0).tolist()
-    )
-
-
-def _hundredth(n):
-    """-123 -> "-1.23", 50 -> ".5"."""
-    return (
-        f"{n / 100:.2f}".rstrip("0").rstrip(".").replace("0.", ".", 1)
-        if -100 < n < 100 and n
-        else f"{n / 100:g}"
+        f"{hundredth(x)},{hundredth(y)}" for x, y in np.diff(rounded, axis=0).tolist()
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from cursivetransformer.ink.preview import ink_svg
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.utils.errors import UserError
 
@@ -23,13 +24,33 @@ STALE_SHARE = (
 
 @dataclass
 class GeneratedWord:
-    """A generated word. points: (n, 3), the left edge at x = 0, the baseline at y = 0; finished: it came to its END; nats: minus
-    the log-probability that the model gives to its tokens, at temperature 1."""
+    """A word as a model wrote it; a notebook shows its ink.
+
+    points: (n, 3), the left edge at x = 0, the baseline at y = 0; finished: it came to its END;
+    nll: minus the log-probability of its tokens at temperature 1, in nats; reading: what a recognizer
+    reads, None if none was asked; versions: how many were drawn; replaces: the word that it was
+    written anew for, or None.
+    """
 
     text: str
     points: np.ndarray
     finished: bool
     nll: float = 0.0
+    reading: str | None = None
+    versions: int = 1
+    replaces: "GeneratedWord | None" = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it may be misspelt: it was misread, or did not come to its end."""
+        return not self.finished or self.reading not in (None, self.text)
+
+    def __repr__(self) -> str:
+        read = "" if self.reading is None else f", read as {self.reading!r}"
+        return f"<{self.text!r}{read}, {len(self.points)} points>"
+
+    def _repr_svg_(self) -> str:
+        return ink_svg(self.points)
 
 
 def in_rows(words, group):

@@ -5,31 +5,15 @@ those of its like, and the one that reads closest to the text is kept: with fewe
 that are surely read it is the one that the model finds likeliest.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from cursivetransformer.recognition.error_rate import edits
+from cursivetransformer.recognition.error_rate import edit_distance
 from cursivetransformer.sampling.generate import generate_rows, in_rows
 from cursivetransformer.utils.errors import UserError
 
 SURE = 0.05  # nats: a word is surely read when the recognizer gives its text 95%; with less asked, another recognizer misreads more of what is kept
-
-
-@dataclass
-class RankedWord:
-    """A word as it was kept. word: a `generate.GeneratedWord`; reading: what the recognizer reads, or None where none was asked;
-    versions: how many were drawn; instead_of: the `RankedWord` that it was written anew for, or None."""
-
-    word: object
-    reading: str | None
-    versions: int
-    instead_of: object = None
-
-    @property
-    def doubtful(self):
-        """Whether it may be misspelt: it was misread, or did not come to its end."""
-        return not self.word.finished or self.reading not in (None, self.word.text)
 
 
 def generate_best_of_n(
@@ -45,7 +29,7 @@ def generate_best_of_n(
     first_row=0,
     **options,
 ):
-    """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `RankedWord`.
+    """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `GeneratedWord`.
 
     recognizer: a `recognizer.Recognizer`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
     other versions, 1 or more, while all other ink stays what it is without. authors: who writes, one for all or one for each text; the
@@ -82,19 +66,19 @@ def generate_best_of_n(
     for index, version in rewrite.items():
         written[index] = replace(
             again[anew.index((index // group, version)) * group + index % group],
-            instead_of=written[index],
+            replaces=written[index],
         )
     return written[: len(texts)]
 
 
 def _spell(model, tokenizer, rows, authors, keys, recognizer, most, progress, options):
-    """`RankedWord`s of all words of the rows. keys: a (row, version) for each, which chooses its random numbers."""
+    """`GeneratedWord`s of all words of the rows. keys: a (row, version) for each, which chooses its random numbers."""
     group = len(rows[0]) if rows else 1
     first = generate_rows(
         model, tokenizer, rows, [(*key, 0) for key in keys], authors, progress=progress, **options
     )
     if recognizer is None:
-        return [RankedWord(word, None, 1) for row in first for word in row]
+        return [word for row in first for word in row]
     versions = [
         [version] for version in _judged(recognizer, [word for row in first for word in row])
     ]
@@ -130,12 +114,12 @@ def _judged(recognizer, words):
 def _distance(version):
     """How far a judged version is from its text, least first."""
     word, reading, nll = version
-    return edits(word.text, reading), not word.finished, max(float(nll), SURE)
+    return edit_distance(word.text, reading), not word.finished, max(float(nll), SURE)
 
 
 def _best(versions):
     word, reading, _ = min(versions, key=lambda version: (*_distance(version), version[0].nll))
-    return RankedWord(word, reading, len(versions))
+    return replace(word, reading=reading, versions=len(versions))
 
 
 def parse_rewrite(text, n_words):

@@ -52,7 +52,7 @@ class HandParameters:
     tremor: float
 
 
-class Writer:
+class Hand:
     """A hand. name: what banks call it; seed: a whole number; faces: {name: {char: list of `Glyph`}}, of which it takes one, and from
     the others what that lacks; marks: dots and crosses after the "letter" or the "word", "auto" as its habit is."""
 

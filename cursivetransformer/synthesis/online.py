@@ -13,7 +13,7 @@ import numpy as np
 from cursivetransformer.bank.prompts import make_prompts
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.utils.errors import UserError
 
@@ -29,7 +29,7 @@ def named_writers(words, faces):
         for word in words
         if isinstance(word.metadata.get("writerSeed"), int)
     }
-    return [Writer(name, seed, faces, marks) for name, (seed, marks) in sorted(known.items())]
+    return [Hand(name, seed, faces, marks) for name, (seed, marks) in sorted(known.items())]
 
 
 def write_fresh(words, config, number):
@@ -47,7 +47,7 @@ def write_fresh(words, config, number):
     ]
     for start in range(n_known, len(prompts), WORDS_OF_A_STRANGER):
         seed = FIRST_STRANGER + number * config.synthetic_words + start
-        stranger = Writer(f"stranger {seed}", seed, faces)
+        stranger = Hand(f"stranger {seed}", seed, faces)
         fresh += [
             write_word(stranger, text, rng) for text in prompts[start : start + WORDS_OF_A_STRANGER]
         ]

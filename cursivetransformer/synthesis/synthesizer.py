@@ -15,7 +15,7 @@ from cursivetransformer.bank.word import Word, word_to_entry
 from cursivetransformer.render.specimen import save_sheet
 from cursivetransformer.synthesis import kinematics as motion
 from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.utils.errors import UserError
 
 NAMES = (
@@ -169,7 +169,7 @@ def write_bank(prompts, writers, seed):
 def make_writers(faces, n, first_seed=1, marks="auto"):
     """`n` writers with the seeds from `first_seed` on, named after people as far as there are names. marks: as the setting."""
     return [
-        Writer(NAMES[seed - 1] if 1 <= seed <= len(NAMES) else f"writer {seed}", seed, faces, marks)
+        Hand(NAMES[seed - 1] if 1 <= seed <= len(NAMES) else f"writer {seed}", seed, faces, marks)
         for seed in range(first_seed, first_seed + n)
     ]
 

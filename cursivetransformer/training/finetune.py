@@ -71,7 +71,7 @@ CHECKED = 100  # words of a hand that are enough to tell it from another
 
 
 @dataclass
-class Hand:
+class NewHand:
     """What is known of a new hand before a model learns it. recognizer: the state of its recognizer; origin: what a checkpoint tells of where its
     model comes from. Both of plain values and tensors."""
 
@@ -221,7 +221,7 @@ def namesake(name):
 
 
 def learn_hand(config, loader, replay, digest, warn, progress=True):
-    """The `Hand` of a `DataLoader` of a bank: its recognizer, learnt from that of the model that is adapted, and where it comes from.
+    """The `NewHand` of a `DataLoader` of a bank: its recognizer, learnt from that of the model that is adapted, and where it comes from.
 
     Where that model has no recognizer, one is trained from nothing. replay: words that are trained on beside; digest: of the bank.
     """
@@ -258,7 +258,7 @@ def learn_hand(config, loader, replay, digest, warn, progress=True):
     recorded = {}
     for word in loader.words:
         recorded.setdefault(word.author, set()).update(word.text)
-    return Hand(
+    return NewHand(
         recognizer_state(recognizer),
         {
             "base": Path(config.start_from).name,

@@ -5,7 +5,7 @@ import numpy as np
 from cursivetransformer.bank.prompts import WORDS, read_lines
 from cursivetransformer.config.sample import SampleConfig, sampling_options
 from cursivetransformer.pipeline import Writer
-from cursivetransformer.recognition.error_rate import Spelling
+from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.sampling.rerank import generate_best_of_n
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
@@ -43,4 +43,4 @@ def reading_error(model, loader, recognizer):
         authors=authors,
         **sampling_options(SampleConfig()),
     )
-    return Spelling.of(texts, [spelt.reading for spelt in words]).cer
+    return ErrorRate.of(texts, [spelt.reading for spelt in words]).cer

@@ -29,7 +29,7 @@ from cursivetransformer.synthesis.concatenative import spliced_words
 from cursivetransformer.synthesis.online import FreshInk
 from cursivetransformer.training.distributed import Processes, processes
 from cursivetransformer.training.finetune import (
-    Hand,
+    NewHand,
     chosen_settings,
     init_author_embeddings,
     learn_hand,
@@ -166,7 +166,7 @@ class Trainer:
             raise UserError(
                 f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run"
             )
-        hand = Hand(saved.recognizer, saved.origin) if config.finetune else None
+        hand = NewHand(saved.recognizer, saved.origin) if config.finetune else None
         trainer = cls(
             config,
             saved.model,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cursivetransformer.ink import measures as style
-from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT, Hand
+from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT, HandStatistics
 
 TEXTS = ["one", "sum", "bold", "van", "tall", "row", "new", "hill", "x", "Moon"]
 OWN = {"h": 0.15, "l": 0.1, "w": -0.1, "x": -0.2}  # slants of letters that differ from the hand's
@@ -41,7 +41,7 @@ def spreads(inks, texts):
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_what_chance_made_is_taken_out_by_that_share_and_what_letters_made_stays(share):
     inks, texts = written(np.random.default_rng(0))
-    hand = Hand.of(inks, texts)
+    hand = HandStatistics.of(inks, texts)
     more = written(np.random.default_rng(1))[0]  # other words of that hand
     for some in (inks, more):
         normalized = [
@@ -57,7 +57,7 @@ def test_what_chance_made_is_taken_out_by_that_share_and_what_letters_made_stays
 
 def test_of_few_words_little_is_known_and_little_is_changed():
     inks, texts = written(np.random.default_rng(0), copies=1)
-    hand = Hand.of(inks, texts)
+    hand = HandStatistics.of(inks, texts)
     changes = [
         np.abs(hand.normalized(points, text, 1, 1)[:, 1] - points[:, 1]).max()
         / np.abs(points[:, 1]).max()
@@ -73,7 +73,7 @@ def test_of_few_words_little_is_known_and_little_is_changed():
 
 def test_what_is_another_thing_than_uneven_is_left_alone():
     inks, texts = written(np.random.default_rng(0))
-    hand = Hand.of(inks, texts)
+    hand = HandStatistics.of(inks, texts)
     comma = np.array([[0, 0, 1], [-0.02 + 0.02, 0.05, 0]], np.float32)
     np.testing.assert_allclose(hand.normalized(comma, ",", 1, 1), comma, atol=0.02)
     lying = inks[0] * np.array(
@@ -86,7 +86,7 @@ def test_what_is_another_thing_than_uneven_is_left_alone():
 
 def test_a_hand_of_dots_has_a_size_too():
     dots = [np.array([[0, -0.1, 0]], np.float32)] * 3
-    hand = Hand.of(dots, ["."] * 3)
+    hand = HandStatistics.of(dots, ["."] * 3)
     assert hand.x_height == CANVAS_X_HEIGHT and np.isfinite(hand.normalized(dots[0], ".")).all()
 
 
@@ -99,7 +99,7 @@ def test_real_ink_written_on_the_slant_now_and_then_is_evened(real_words):
         points = word.points.copy()
         points[:, 0] -= shear * points[:, 1]
         inks.append(points)
-    hand = Hand.of(inks, texts)
+    hand = HandStatistics.of(inks, texts)
     normalized = [hand.normalized(points, text, 1, 0) for points, text in zip(inks, texts)]
     taken = np.tan(style.slants(inks)) - np.tan(style.slants(normalized))
     assert np.corrcoef(taken, shears)[0, 1] > 0.75 and np.polyfit(shears, taken, 1)[0] > 0.4

@@ -13,12 +13,12 @@ from cursivetransformer.layout.text import (
     LONGEST_WORD,
     Break,
     Manuscript,
-    Spelling,
-    Word,
+    TextNormalizer,
+    TextWord,
 )
 from cursivetransformer.utils.errors import UserError
 
-LATIN = Spelling("abcdefghijklmnopqrstuvwxyzADEIS.,!()-'\"/")
+LATIN = TextNormalizer("abcdefghijklmnopqrstuvwxyzADEIS.,!()-'\"/")
 
 
 def parts(text, spelling=LATIN):
@@ -26,34 +26,34 @@ def parts(text, spelling=LATIN):
 
 
 def texts(text, spelling=LATIN):
-    return [part.text for part in parts(text, spelling) if isinstance(part, Word)]
+    return [part.text for part in parts(text, spelling) if isinstance(part, TextWord)]
 
 
 def test_lines_empty_lines_indents_and_pages_become_breaks():
     assert parts("  a b\n\n\tc\r\nd\re\f\nf\n \n") == [
         Break(0, 2),
-        Word("a"),
-        Word("b"),
+        TextWord("a"),
+        TextWord("b"),
         Break(2, 4),
-        Word("c"),
+        TextWord("c"),
         Break(),
-        Word("d"),
+        TextWord("d"),
         Break(),
-        Word("e"),
+        TextWord("e"),
         Break(1, 0, True),
-        Word("f"),
+        TextWord("f"),
     ]
 
 
 def test_a_text_wrapped_at_a_column_may_be_reflowed():
-    reflow = Spelling(LATIN.alphabet, reflow=True)
+    reflow = TextNormalizer(LATIN.alphabet, reflow=True)
     assert parts("a\nb\n\nc\n  d", reflow) == [
-        Word("a"),
-        Word("b"),
+        TextWord("a"),
+        TextWord("b"),
         Break(2),
-        Word("c"),
+        TextWord("c"),
         Break(1, 2),
-        Word("d"),
+        TextWord("d"),
     ]
 
 
@@ -61,7 +61,7 @@ def test_marks_stay_with_their_word():
     found = [
         (part.text, part.glued)
         for part in parts("a ! ( b ) c\u00a0d e\n. f")
-        if isinstance(part, Word)
+        if isinstance(part, TextWord)
     ]
     assert found == [
         ("a", False),
@@ -98,13 +98,13 @@ def test_the_parts_do_not_depend_on_where_the_text_is_cut(chunk, text):
 
 @hypothesis.given(text=strategies.text(max_size=60))
 def test_no_letter_is_lost_nor_made_up(text):
-    spelling = Spelling(LATIN.alphabet, missing="skip", longest=5)
+    spelling = TextNormalizer(LATIN.alphabet, missing="skip", longest=5)
     written = "".join(texts(text, spelling)).replace("-", "")
     assert written == "".join(spelling.spell(word) for word in text.split()).replace("-", "")
 
 
 def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
-    short = Spelling(LATIN.alphabet, longest=10)
+    short = TextNormalizer(LATIN.alphabet, longest=10)
     assert texts("abc abcdefghijklmn well-known/words aaaaaaaaaa", short) == [
         "abc",
         "abcdefg-",
@@ -114,47 +114,47 @@ def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
         "words",
         "aaaaaaaaaa",
     ]
-    assert texts("abcdefg", Spelling("abcdefg", longest=3)) == ["abc", "de", "fg"], (
+    assert texts("abcdefg", TextNormalizer("abcdefg", longest=3)) == ["abc", "de", "fg"], (
         "an alphabet without a hyphen"
     )
 
 
 def test_characters_that_a_hand_never_recorded_are_parts_of_their_own():
-    spelling = Spelling("abc#1", recorded=frozenset("abc"))
+    spelling = TextNormalizer("abc#1", recorded=frozenset("abc"))
     assert [(word.text, word.glued, word.joined) for word in spelling.words("ab#1c")] == [
         ("ab", False, False),
         ("#1", True, True),
         ("c", True, True),
     ]
     assert [word.text for word in spelling.words("abc")] == ["abc"] and [
-        word.text for word in Spelling("abc#1").words("ab#1c")
+        word.text for word in TextNormalizer("abc#1").words("ab#1c")
     ] == ["ab#1c"]
 
 
 def test_very_long_words_are_written_in_parts_of_a_length():
-    spelling = Spelling(LATIN.alphabet, longest=12, at_once=5)
+    spelling = TextNormalizer(LATIN.alphabet, longest=12, at_once=5)
     assert parts("abc abcdefghij", spelling) == [
-        Word("abc"),
-        Word("abcde"),
-        Word("fghij", True, True),
+        TextWord("abc"),
+        TextWord("abcde"),
+        TextWord("fghij", True, True),
     ]
     assert parts("abcdefghijklmnop !", spelling) == [
-        Word("abcd"),
-        Word("efgh-", True, True),
-        Word("ijkl"),
-        Word("mnop", True, True),
-        Word("!", True),
+        TextWord("abcd"),
+        TextWord("efgh-", True, True),
+        TextWord("ijkl"),
+        TextWord("mnop", True, True),
+        TextWord("!", True),
     ]
     assert Manuscript(io.StringIO("abcdefghijklmnop !")).survey(spelling) == 5
 
 
 def test_missing_letters_are_replaced_by_their_like():
-    replace = Spelling("abcehiostuZ", missing="replace")
+    replace = TextNormalizer("abcehiostuZ", missing="replace")
     assert texts("çé ßü Жэ HiO", replace) == ["ce", "ssu", "Zhe", "hio"]
     assert (
         replace.unknown("é☃")
         == ["☃"]
-        == Spelling(LATIN.alphabet + ":2", missing="replace").unknown("é☃")
+        == TextNormalizer(LATIN.alphabet + ":2", missing="replace").unknown("é☃")
     )
 
 
@@ -177,9 +177,9 @@ def test_what_cannot_be_written_is_told_at_once(text, sentence):
 
 
 def test_it_may_be_left_out_instead():
-    assert Manuscript(io.StringIO("a\x07 é ☃")).survey(Spelling("a", "skip")) == 1
+    assert Manuscript(io.StringIO("a\x07 é ☃")).survey(TextNormalizer("a", "skip")) == 1
     with pytest.raises(UserError, match="no text to write"):
-        Manuscript(io.StringIO("é ☃")).survey(Spelling("a", "skip"))
+        Manuscript(io.StringIO("é ☃")).survey(TextNormalizer("a", "skip"))
 
 
 def test_a_word_without_end_is_no_word():
@@ -190,23 +190,24 @@ def test_a_word_without_end_is_no_word():
 
 def test_the_survey_counts_what_is_written():
     text = "a bb ccccccccccccccc \n d"
-    spelling = Spelling(LATIN.alphabet, longest=6)
+    spelling = TextNormalizer(LATIN.alphabet, longest=6)
     assert Manuscript(io.StringIO(text)).survey(spelling) == len(texts(text, spelling)) == 6
 
 
 def test_files_and_standard_input(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfa b\r\nc")
     assert list(Manuscript.open(file=str(tmp_path / "a.txt")).parts(LATIN)) == [
-        Word("a"),
-        Word("b"),
+        TextWord("a"),
+        TextWord("b"),
         Break(),
-        Word("c"),
+        TextWord("c"),
     ]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("b a".encode())))
     typed = Manuscript.open("-")
-    assert typed.survey(LATIN) == 2 and list(typed.parts(LATIN)) == [Word("b"), Word("a")], (
-        "it can be read twice"
-    )
+    assert typed.survey(LATIN) == 2 and list(typed.parts(LATIN)) == [
+        TextWord("b"),
+        TextWord("a"),
+    ], "it can be read twice"
     os.mkfifo(tmp_path / "pipe")
     threading.Thread(target=(tmp_path / "pipe").write_text, args=["b a"]).start()
     piped = Manuscript.open(file=str(tmp_path / "pipe"))

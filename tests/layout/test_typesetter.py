@@ -12,7 +12,7 @@ from hypothesis import strategies
 
 from cursivetransformer.config.sample import ALIGNMENTS, PAPERS, SampleConfig
 from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT as X_HEIGHT
-from cursivetransformer.layout.page import Ink
+from cursivetransformer.layout.page import PlacedWord
 from cursivetransformer.layout.paper import LINE_PITCH
 from cursivetransformer.layout.text import Break
 from cursivetransformer.layout.typesetter import fitted, lay_out
@@ -26,7 +26,7 @@ def bar(width, height=0.2, text="l", glued=False):
     """A word that is a gate: up, across, and down to the baseline, so that its edges are upright."""
     up = np.linspace(0, -height, 20)
     points = np.concatenate([np.stack([0 * up, up], 1), np.stack([0 * up + width, up[::-1]], 1)])
-    return Ink(text, np.column_stack([points, np.arange(40) < 39]).astype(np.float32), glued)
+    return PlacedWord(text, np.column_stack([points, np.arange(40) < 39]).astype(np.float32), glued)
 
 
 def pages(parts, **settings):
@@ -67,8 +67,8 @@ def test_parts_of_a_word_stand_close_together():
 
 def test_a_tail_makes_no_hole_between_words():
     """The tail of the second word hangs far under the first one, so that they stand nearer than their edges would."""
-    flat = Ink("o", np.array([[0, 0, 1], [1, -0.01, 0]], np.float32))
-    tailed = Ink("j", np.array([[0.5, 0, 1], [0.5, 0.3, 1], [0, 0.31, 0]], np.float32))
+    flat = PlacedWord("o", np.array([[0, 0, 1], [1, -0.01, 0]], np.float32))
+    tailed = PlacedWord("j", np.array([[0.5, 0, 1], [0.5, 0.3, 1], [0, 0.31, 0]], np.float32))
     near, far = (pages([flat, word], page="A3")[0] for word in (tailed, dataclasses.replace(flat)))
     assert 4 * 0.2 < starts(far)[1, 0] - starts(near)[1, 0] <= 4 * 0.5 + 1e-6
 
@@ -193,7 +193,7 @@ PARTS = strategies.lists(
     strategies.integers(0, 3),
 )
 def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, align, page, fit, seed):
-    words = [part for part in parts if isinstance(part, Ink)]
+    words = [part for part in parts if isinstance(part, PlacedWord)]
     config = dataclasses.replace(
         SampleConfig(),
         paper=paper,
@@ -291,7 +291,7 @@ def test_fitting_takes_the_largest_letters_that_fit():
 
 
 def test_a_word_without_ink_takes_no_room():
-    (page,) = pages([Ink("", np.zeros((0, 3), np.float32)), bar(1)], page="A4")
+    (page,) = pages([PlacedWord("", np.zeros((0, 3), np.float32)), bar(1)], page="A4")
     assert len(page.strokes) == 1
 
 

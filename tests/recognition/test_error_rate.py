@@ -2,11 +2,11 @@
 
 import pytest
 
-from cursivetransformer.recognition.error_rate import Spelling, edits, place
+from cursivetransformer.recognition.error_rate import ErrorRate, edit_distance, place
 
 
 def test_rates_count_edits_and_words():
-    spelling = Spelling.of(["hello", "to", "a"], ["helo", "to", "xay"])
+    spelling = ErrorRate.of(["hello", "to", "a"], ["helo", "to", "xay"])
     assert (spelling.characters, spelling.edits, spelling.words, spelling.wrong_words) == (
         8,
         3,
@@ -14,8 +14,8 @@ def test_rates_count_edits_and_words():
         2,
     )
     assert spelling.cer == 3 / 8 and spelling.wer == 2 / 3
-    assert edits("text", "") == 4 and edits("", "") == 0
-    empty = Spelling()
+    assert edit_distance("text", "") == 4 and edit_distance("", "") == 0
+    empty = ErrorRate()
     assert empty.cer == empty.wer == 0
 
 
@@ -31,7 +31,7 @@ def test_rates_count_edits_and_words():
     ],
 )
 def test_an_error_is_told_by_character_and_place(text, reading, char, where, read):
-    spelling = Spelling.of([text], [reading])
+    spelling = ErrorRate.of([text], [reading])
     assert (
         spelling.by_character[char][1] == 1
         and spelling.by_place[where][1] == 1
@@ -46,7 +46,7 @@ def test_places():
 
 
 def test_a_report_has_the_worst_characters_first_and_texts_of_equal_number():
-    report = Spelling.of(["abc", "cc"], ["abx", "cx"]).as_dict()
+    report = ErrorRate.of(["abc", "cc"], ["abx", "cx"]).as_dict()
     assert list(report["by_character"])[0] == "c" and report["by_character"]["c"] == {
         "count": 3,
         "misread": 2,
@@ -54,4 +54,4 @@ def test_a_report_has_the_worst_characters_first_and_texts_of_equal_number():
     }
     assert report["by_place"]["last"] == {"count": 2, "misread": 2}
     with pytest.raises(ValueError):
-        Spelling.of(["a", "b"], ["a"])
+        ErrorRate.of(["a", "b"], ["a"])

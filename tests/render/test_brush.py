@@ -143,7 +143,7 @@ def test_an_outline_covers_what_the_pen_does_and_nothing_else(stroke):
 
 
 def word(text, *strokes, x=0.0):
-    return PlacedWord(text, join_strokes(strokes), x, 0.0, 1.0)
+    return PlacedWord(text, join_strokes(strokes), x=x)
 
 
 def test_time_passes_as_a_hand_takes_it():

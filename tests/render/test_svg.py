@@ -6,16 +6,17 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from cursivetransformer.ink.preview import ink_svg
 from cursivetransformer.ink.strokes import join_strokes
 from cursivetransformer.layout.page import Page, PlacedWord
 from cursivetransformer.layout.paper import Ruling
 from cursivetransformer.render.outputs import save_page
-from cursivetransformer.render.svg import INKSCAPE, ink_svg, svg_text
+from cursivetransformer.render.svg import INKSCAPE, svg_text
 from tests.made_up_page import made_up_pages, settings
 
 SVG = "{http://www.w3.org/2000/svg}"
 WORD = PlacedWord(
-    "ab", join_strokes([np.array([[5.0, 5.0], [45.0, 25.0]]), np.array([[30.0, 8.0]])]), 0, 0, 1.0
+    "ab", join_strokes([np.array([[5.0, 5.0], [45.0, 25.0]]), np.array([[30.0, 8.0]])])
 )
 PAGE = Page([WORD], 50.0, 30.0)  # a line and a dot
 

@@ -35,7 +35,7 @@ class ShapeReader:
 
 
 def points(words):
-    return [spelt.word.points for spelt in words]
+    return [spelt.points for spelt in words]
 
 
 @pytest.mark.parametrize("group", [1, 2])
@@ -50,12 +50,10 @@ def test_of_a_misread_word_the_version_read_closest_is_kept_and_the_others_are_n
     )  # so only "abc" can be read right, and only if it is short
     kept = generate_best_of_n(*made, TEXTS, recognizer, 6, group=group, **FREE)
     for before, after in zip(plain, kept):
-        right_at_once = (
-            before.word.text == "abc" and len(before.word.points) < middle and before.word.finished
-        )
+        right_at_once = before.text == "abc" and len(before.points) < middle and before.finished
         assert after.versions == (1 if right_at_once else 6)
         if right_at_once:
-            assert np.array_equal(before.word.points, after.word.points)
+            assert np.array_equal(before.points, after.points)
             assert not after.doubtful
 
 
@@ -67,7 +65,7 @@ def test_ties_go_to_the_likelier_version(made):
         model, tokenizer, [["abc"]] * 16, [(0, 0, version) for version in range(16)], **FREE
     )
     _, nll = min((not row[0].finished, row[0].nll) for row in rows)
-    assert kept.doubtful and kept.versions == 16 and kept.word.nll == pytest.approx(nll, rel=1e-4)
+    assert kept.doubtful and kept.versions == 16 and kept.nll == pytest.approx(nll, rel=1e-4)
     assert len({row[0].nll for row in rows}) > 2 and nll < rows[0][0].nll
 
 
@@ -80,7 +78,7 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
 
     kept = generate_best_of_n(*made, ["abc"] * 6, UnsureReader(), 12, **FREE)
     assert any(spelt.versions == 12 for spelt in kept) and not any(
-        spelt.doubtful for spelt in kept if spelt.word.finished
+        spelt.doubtful for spelt in kept if spelt.finished
     )
     rows = generate.generate_rows(
         *made, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE
@@ -88,7 +86,7 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
     versions = [row[0] for row in rows]
     if kept[0].versions == 12:
         best = min((not word.finished, len(word.points) <= 8, word.nll) for word in versions)
-        assert kept[0].word.nll == pytest.approx(best[2], rel=1e-4)
+        assert kept[0].nll == pytest.approx(best[2], rel=1e-4)
 
 
 @pytest.mark.parametrize("group", [1, 2])
@@ -101,9 +99,7 @@ def test_rewriting_changes_the_words_named_and_keeps_the_others_to_the_byte(
         for rewrite in (None, {0: 1, 4: 1}, {0: 2}, {0: 1, 4: 1})
     )
     same = [a.tobytes() == b.tobytes() for a, b in zip(points(plain), points(again))]
-    assert (
-        same == [False, True, True, True, False] and [spelt.word.text for spelt in again] == TEXTS
-    )
+    assert same == [False, True, True, True, False] and [spelt.text for spelt in again] == TEXTS
     assert all(np.array_equal(a, b) for a, b in zip(points(again), points(third)))
     assert not np.array_equal(points(second)[0], points(again)[0]) and np.array_equal(
         points(second)[4], points(plain)[4]

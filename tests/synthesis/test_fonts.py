@@ -8,7 +8,7 @@ import pytest
 from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.synthesis.fonts import as_glyph, load_faces
 from cursivetransformer.synthesis.glyphs import parse_form
-from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.utils.errors import UserError
 
@@ -59,7 +59,7 @@ def test_an_svg_font_that_is_given_is_read(tmp_path):
     assert list(faces) == ["own", "Sticks"] and set(faces["Sticks"]) == {"n", "i", "A"}
     n, i = faces["Sticks"]["n"][0], faces["Sticks"]["i"][0]
     assert n.exit == i.exit == "low" and len(n.runs) == 1 and len(i.late) == 1
-    made = Writer("Ada", 1, {"Sticks": faces["Sticks"], "own": faces["own"]})
+    made = Hand("Ada", 1, {"Sticks": faces["Sticks"], "own": faces["own"]})
     made.face = "Sticks"
     made.habits.lifts = frozenset()
     assert made.faces_used("nice") == ["Sticks", "own"]

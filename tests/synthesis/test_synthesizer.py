@@ -12,7 +12,7 @@ from cursivetransformer.bank.file import load_bank
 from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import make_writers, write_word
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,7 +20,7 @@ OWN = load_faces("own")
 
 
 def writer(seed=1, **habits):
-    made = Writer("Ada", seed, OWN)
+    made = Hand("Ada", seed, OWN)
     for name, value in habits.items():
         setattr(made.habits, name, value)
     return made

@@ -21,11 +21,10 @@ from cursivetransformer.data.dataset import ME, own_words
 from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.strokes import resized
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
-from cursivetransformer.pipeline import Writer as WritesPages
-from cursivetransformer.pipeline import write_page
+from cursivetransformer.pipeline import Writer, write_page
 from cursivetransformer.sampling.rerank import generate_best_of_n
 from cursivetransformer.synthesis.fonts import load_faces
-from cursivetransformer.synthesis.hand import Writer
+from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.training import finetune as adapt
 from cursivetransformer.training import trainer
@@ -49,7 +48,7 @@ TEXTS = (
 
 def new_hand(name="Zoe", seed=977, texts=TEXTS):
     """Words by a writer whom the shipped model has not seen."""
-    writer, rng = Writer(name, seed, load_faces("own")), np.random.default_rng(0)
+    writer, rng = Hand(name, seed, load_faces("own")), np.random.default_rng(0)
     return [write_word(writer, text, rng) for text in texts]
 
 
@@ -255,7 +254,7 @@ def test_one_small_file_arrives_that_writes_in_the_new_hand_and_in_the_old_ones(
 def test_what_was_never_recorded_is_written_in_the_hand_of_the_base_that_is_nearest(monkeypatch):
     loaded = load_checkpoint(SHIPPED)
     numbers, asked = {name: i for i, name in enumerate(loaded.model.config.authors, 1)}, []
-    hands = WritesPages(
+    hands = Writer(
         loaded.model, loaded.tokenizer, recorded={"Ada": "abcdefghijklmnop"}, instead={"Ada": "Dov"}
     )
 
@@ -331,9 +330,7 @@ def test_a_hand_begins_as_the_one_that_is_most_like_it(bank, tmp_path, quick):
 def new_hand_like(word):
     """Words by the writer of a synthetic word, under another name."""
     writer, rng = (
-        Writer(
-            "Zoe", word.metadata["writerSeed"], load_faces("own,hershey"), word.metadata["marks"]
-        ),
+        Hand("Zoe", word.metadata["writerSeed"], load_faces("own,hershey"), word.metadata["marks"]),
         np.random.default_rng(5),
     )
     return [write_word(writer, text, rng) for text in TEXTS]
