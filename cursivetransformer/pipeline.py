@@ -136,7 +136,13 @@ class Writer:
             None
             if config.respell == 1
             else find_selection_recognizer(
-                config, loaded.bank_digest, say, needed_by, loaded.recognizer, c.ink_scale
+                config.recognizer_dir,
+                loaded.bank_digest,
+                say=say,
+                device=config.device,
+                ink_scale=c.ink_scale,
+                fallback=loaded.recognizer,
+                needed_by=needed_by,
             )
         )
         return cls(

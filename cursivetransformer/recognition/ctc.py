@@ -1,75 +1,109 @@
-"""Connectionist temporal classification (Graves et al. 2006, ICML): from a row of character probabilities to a text.
+"""Decoding and alignment for connectionist temporal classification (Graves et al. 2006, ICML).
 
-A network gives for each of T frames the probabilities of C classes: BLANK and the characters. A path is a class for each frame;
-it spells what is left when repeated classes are merged and blanks dropped, so that "_aa_ab" is "aab". No language model
-anywhere: what is not in the ink is not read.
+A network gives the log-probabilities of C classes, BLANK and the characters, for each of T frames.
+A path has one class for each frame. To read a path, merge repeated classes, then drop the blanks:
+"_aa_ab" spells "aab". There is no language model, so nothing is read that is not in the ink.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 BLANK = 0
 
+Prefix = tuple[int, ...]
+# Log-probabilities of the paths that end in a blank, and of those that end in the last character.
+PrefixScore = tuple[float, float]
 
-def greedy(log_probs):
-    """(T, C) -> the class ids that the likeliest path spells."""
+
+def greedy_decode(log_probs: np.ndarray) -> list[int]:
+    """Return the class ids that the likeliest path spells. log_probs: (T, C)."""
     best = log_probs.argmax(-1)
     return best[(best != BLANK) & (best != np.append(-1, best[:-1]))].tolist()
 
 
-def beam(log_probs, width):
-    """(T, C) -> the class ids of the likeliest text, over all paths that spell it, among the `width` best kept at each frame.
+def beam_search(log_probs: np.ndarray, width: int) -> list[int]:
+    """Return the class ids of the likeliest text, summed over all paths that spell it.
 
-    Prefix search (Graves et al. 2006, section 3.2) with a beam. A prefix has two probabilities: of paths that end in a blank, and
-    that end in its last character, since only after a blank may that character come again.
+    This is prefix search (Graves et al. 2006, section 3.2) with a beam. A prefix has two
+    probabilities, because its last character may repeat only after a blank: of the paths that end
+    in a blank, and of the paths that end in that character.
+
+    Args:
+        log_probs: (T, C) log-probabilities.
+        width: number of prefixes kept at each frame.
     """
-    prefixes = {(): (0.0, -np.inf)}
+    beam: dict[Prefix, PrefixScore] = {(): (0.0, -np.inf)}
     for frame in log_probs:
         # A class outside the best ones can hardly be part of one of the best texts.
-        classes = np.argsort(-frame)[: width + 1]
-        grown = {}
-        for prefix, (blank, char) in prefixes.items():
+        classes = np.argsort(-frame)[: width + 1].tolist()
+        extended: dict[Prefix, PrefixScore] = {}
+        for prefix, (blank, char) in beam.items():
             total = np.logaddexp(blank, char)
-            for c in classes.tolist():
+            for c in classes:
                 p = frame[c]
                 if c == BLANK:
-                    _add(grown, prefix, total + p, -np.inf)
+                    _add(extended, prefix, total + p, -np.inf)
                 elif prefix and c == prefix[-1]:
-                    _add(grown, prefix, -np.inf, char + p)
-                    _add(grown, (*prefix, c), -np.inf, blank + p)
+                    _add(extended, prefix, -np.inf, char + p)
+                    _add(extended, (*prefix, c), -np.inf, blank + p)
                 else:
-                    _add(grown, (*prefix, c), -np.inf, total + p)
-        prefixes = dict(sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))[:width])
-    return list(max(prefixes, key=lambda prefix: np.logaddexp(*prefixes[prefix])))
+                    _add(extended, (*prefix, c), -np.inf, total + p)
+        ranked = sorted(extended.items(), key=lambda item: -np.logaddexp(*item[1]))
+        beam = dict(ranked[:width])
+    best, _ = max(beam.items(), key=lambda item: np.logaddexp(*item[1]))
+    return list(best)
 
 
-def align(log_probs, ids):
-    """(T, C) and the n class ids of a text -> (n,) the middle of the frames that each has on the likeliest path that spells it, or None
-    where T frames are too few for it (the algorithm of Viterbi 1967 over the states of Graves et al. 2006, section 4.1)."""
+def _add(beam: dict[Prefix, PrefixScore], prefix: Prefix, blank: float, char: float) -> None:
+    """Add the probabilities of more paths to those of a prefix."""
+    old_blank, old_char = beam.get(prefix, (-np.inf, -np.inf))
+    beam[prefix] = (np.logaddexp(old_blank, blank), np.logaddexp(old_char, char))
+
+
+def align(log_probs: np.ndarray, ids: Sequence[int]) -> np.ndarray | None:
+    """Find the frames of each character on the likeliest path that spells a text.
+
+    This is the algorithm of Viterbi (1967) over the states of Graves et al. 2006, section 4.1: the
+    characters with a blank before, between and after them.
+
+    Args:
+        log_probs: (T, C) log-probabilities.
+        ids: the n class ids of the text.
+
+    Returns:
+        (n,) the mean frame of each character, or None where T frames are too few for the text.
+    """
     states = np.full(2 * len(ids) + 1, BLANK)
     states[1::2] = ids
-    # From a state's own, the one before it, and, past a blank between two characters that differ, the one before that.
-    skips = np.append([False, False], (states[2:] != BLANK) & (states[2:] != states[:-2]))
-    score, came = np.full(len(states), -np.inf), np.zeros((len(log_probs), len(states)), int)
-    score[:2] = log_probs[0, states[:2]]
-    for t in range(1, len(log_probs)):
-        before = np.stack(
-            [
-                score,
-                np.append(-np.inf, score[:-1]),
-                np.where(skips, np.append([-np.inf] * 2, score[:-2]), -np.inf),
-            ]
-        )
-        came[t] = before.argmax(0)
-        score = before.max(0) + log_probs[t, states]
-    path = [len(states) - (1 if score[-1] > score[-2] else 2)]
-    if not np.isfinite(score[path[0]]):
+    steps, score = _viterbi(log_probs, states)
+    # A path ends in the last blank or in the last character.
+    state = len(states) - (1 if score[-1] > score[-2] else 2)
+    if not np.isfinite(score[state]):
         return None
+    backward = [state]
     for t in range(len(log_probs) - 1, 0, -1):
-        path.append(path[-1] - came[t, path[-1]])
-    path = np.array(path[::-1])
-    return np.array([np.flatnonzero(path == state).mean() for state in range(1, len(states), 2)])
+        state -= steps[t, state]
+        backward.append(state)
+    path = np.array(backward[::-1])
+    return np.array([np.flatnonzero(path == s).mean() for s in range(1, len(states), 2)])
 
 
-def _add(prefixes, prefix, blank, char):
-    before = prefixes.get(prefix, (-np.inf, -np.inf))
-    prefixes[prefix] = (np.logaddexp(before[0], blank), np.logaddexp(before[1], char))
+def _viterbi(log_probs: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best step into each state at each frame, (T, S), and the last scores, (S,).
+
+    A step of 0 stays in a state, 1 comes from the state before it, and 2 skips the blank between
+    two different characters.
+    """
+    may_skip = np.append([False, False], (states[2:] != BLANK) & (states[2:] != states[:-2]))
+    score = np.full(len(states), -np.inf)
+    score[:2] = log_probs[0, states[:2]]
+    steps = np.zeros((len(log_probs), len(states)), int)
+    for t in range(1, len(log_probs)):
+        stay = score
+        advance = np.append(-np.inf, score[:-1])
+        skip = np.where(may_skip, np.append([-np.inf] * 2, score[:-2]), -np.inf)
+        candidates = np.stack([stay, advance, skip])
+        steps[t] = candidates.argmax(0)
+        score = candidates.max(0) + log_probs[t, states]
+    return steps, score

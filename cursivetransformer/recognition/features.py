@@ -1,151 +1,205 @@
-"""Ink as a small picture with a channel for each direction of the pen: what the recognizer looks at. Knows no text.
+"""Directional features: ink as an image with a channel for each direction of the pen.
 
-A plain picture forgets which way the pen went; these channels keep it (Bai and Huo 2005, "A study on the use of 8-directional
-features for online handwritten Chinese character recognition", ICDAR), and where strokes begin and end. Unlike the points in
-the order they were written, a picture has a late dot or cross where it belongs, and does not change with the rate of points.
+A plain image loses the direction of the pen. These channels keep it (Bai and Huo 2005, "A study on
+the use of 8-directional features for online handwritten Chinese character recognition", ICDAR), and
+they mark where strokes begin and end. Unlike a sequence of points, an image has a late dot or cross
+in its place, and does not change with the sampling rate of the pen.
 
-    channels  0 ... 7    length of ink that runs right, down-right, down, ... up-right, shared between the two nearest
+    channels  0 ... 7    length of ink that runs right, down-right, down, ... up-right, split
+                         between the two nearest directions
               8, 9       a stroke begins, a stroke ends
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from cursivetransformer.bank.word import mean_character_width
+from cursivetransformer.bank.word import Word, mean_character_width
 from cursivetransformer.ink.strokes import ragged_arange
 
 DIRECTIONS = 8
 BEGINS, ENDS = DIRECTIONS, DIRECTIONS + 1
 CHANNELS = DIRECTIONS + 2
 ROWS = 40
-CHAR_COLUMNS = 12  # of a character of mean width
-MARGIN = 5  # columns of paper before and after the ink
-ROW_MARGIN = 2  # rows of paper above and below all but the most extreme ink of a bank
-EXTREME_SHARE = 0.002  # of a bank's points, above or below what is pictured
-LEAST_HEIGHT, LEAST_WIDTH = (
-    0.1,
-    0.02,
-)  # canvas heights, of all ink and of a character: a bank of nothing but dots has none
-SAMPLE = 0.7  # pixels, at most, between two places where ink is laid down
-MOST_INK = 2.0  # in a pixel: ink that lies still counts no more
-MOST_COLUMNS = 20_000  # of a picture, and ...
-MOST_LENGTH = (
-    500_000  # ... pixels along the ink: what is larger is no writing, and would take much memory
-)
+# Columns of a character of mean width.
+COLUMNS_PER_CHARACTER = 12
+# Blank columns before and after the ink.
+MARGIN = 5
+# Blank rows above and below all but the most extreme points.
+ROW_MARGIN = 2
+# Fraction of a bank's points above the grid, and below it.
+EXTREME_FRACTION = 0.002
+# Canvas heights, of all ink and of a character. A bank of dots alone has neither height nor width.
+MIN_HEIGHT = 0.1
+MIN_CHARACTER_WIDTH = 0.02
+# Pixels between two samples of a segment.
+MAX_SAMPLE_SPACING = 0.7
+# Ink in a pixel. A pen that rests in one place adds no more than this.
+MAX_INK = 2.0
+# Columns of an image, and pixels along its ink. Larger ink is not writing, and would take much
+# memory.
+MAX_COLUMNS = 20_000
+MAX_LENGTH = 500_000
 
 
 @dataclass
 class FeatureGrid:
-    """Where the picture lies. column, row: size of a pixel, top: the upper edge, in canvas heights from the baseline downward."""
+    """The pixel grid of feature images.
+
+    Attributes:
+        column: width of a pixel, in canvas heights.
+        row: height of a pixel, in canvas heights.
+        top: upper edge of the image, in canvas heights below the baseline.
+    """
 
     column: float
     row: float
     top: float
 
     @classmethod
-    def around(cls, words):
-        """A frame that suits the hand of `words`: letters of its mean width, and rows for all heights but the most extreme."""
+    def from_words(cls, words: Sequence[Word]) -> "FeatureGrid":
+        """Fit a grid to the mean character width and the heights of a handwriting."""
         low, high = np.quantile(
             np.concatenate([word.points[:, 1] for word in words]),
-            (EXTREME_SHARE, 1 - EXTREME_SHARE),
+            (EXTREME_FRACTION, 1 - EXTREME_FRACTION),
         )
-        row = max(high - low, LEAST_HEIGHT) / (ROWS - 2 * ROW_MARGIN)
-        return cls(
-            float(max(mean_character_width(words), LEAST_WIDTH) / CHAR_COLUMNS),
-            float(row),
-            float(low - ROW_MARGIN * row),
-        )
+        column = max(mean_character_width(words), MIN_CHARACTER_WIDTH) / COLUMNS_PER_CHARACTER
+        row = max(high - low, MIN_HEIGHT) / (ROWS - 2 * ROW_MARGIN)
+        return cls(column=float(column), row=float(row), top=float(low - ROW_MARGIN * row))
 
-    def as_dict(self):
-        """Plain values, for a checkpoint."""
+    def as_dict(self) -> dict[str, float]:
+        """Return plain values for a file."""
         return asdict(self)
 
 
-def columns(points, frame):
-    """How many columns the picture of (n, 3) points takes."""
-    return (
-        int(np.ptp(points[:, 0].astype(np.float64)) / frame.column) + 1 + 2 * MARGIN
-        if len(points)
-        else 2 * MARGIN
-    )
+def count_columns(points: np.ndarray, grid: FeatureGrid) -> int:
+    """Count the columns that the image of (n, 3) points takes, margins included."""
+    if not len(points):
+        return 2 * MARGIN
+    return int(np.ptp(points[:, 0].astype(np.float64)) / grid.column) + 1 + 2 * MARGIN
 
 
-def is_readable(points, frame):
-    """Whether (n, 3) points have ink, and of a size that makes a picture."""
-    if not len(points) or columns(points, frame) > MOST_COLUMNS:
+def is_readable(points: np.ndarray, grid: FeatureGrid) -> bool:
+    """Return whether (n, 3) points hold ink that is small enough to rasterize."""
+    if not len(points) or count_columns(points, grid) > MAX_COLUMNS:
         return False
-    steps = np.diff(points[:, :2].astype(np.float64), axis=0) / (frame.column, frame.row)
-    return bool(np.abs(steps).sum() <= MOST_LENGTH)
+    steps = np.diff(points[:, :2].astype(np.float64), axis=0) / (grid.column, grid.row)
+    return bool(np.abs(steps).sum() <= MAX_LENGTH)
 
 
-def picture(inks, frame):
-    """A list of (n, 3) points -> (B, CHANNELS, ROWS, W) float32, each at the left, W the columns of the widest.
+class Samples(NamedTuple):
+    """Amounts of ink at places between pixels.
 
-    Ink above or below the frame lies in its first or last row.
+    Attributes:
+        image: (n,) index of the image.
+        channel: (n,) channel of the image.
+        xy: (n, 2) column and row, not rounded.
+        weight: (n,) amount of ink.
     """
-    width = max(columns(points, frame) for points in inks)
+
+    image: np.ndarray
+    channel: np.ndarray
+    xy: np.ndarray
+    weight: np.ndarray
+
+
+def rasterize(inks: Sequence[np.ndarray], grid: FeatureGrid) -> np.ndarray:
+    """Draw inks as feature images.
+
+    Each ink starts at the left margin. Ink above or below the grid lies in its first or last row.
+
+    Args:
+        inks: (n, 3) points of each ink.
+        grid: the pixel grid.
+
+    Returns:
+        (B, CHANNELS, ROWS, W) float32, W the columns of the widest ink.
+    """
+    width = max(count_columns(points, grid) for points in inks)
     shape = (len(inks), CHANNELS, ROWS, width)
     counts = np.array([len(points) for points in inks])
     if not counts.sum():
         return np.zeros(shape, np.float32)
     points = np.concatenate([points for points in inks if len(points)]).astype(np.float64)
     image = np.repeat(np.arange(len(inks)), counts)
-    left = np.minimum.reduceat(points[:, 0], (np.cumsum(counts) - counts)[counts > 0])
-    xy = np.column_stack(
-        [
-            (points[:, 0] - left.repeat(counts[counts > 0])) / frame.column + MARGIN,
-            (points[:, 1] - frame.top) / frame.row,
-        ]
-    )
-
-    last = np.append(image[1:] != image[:-1], True)
-    ends = (points[:, 2] == 0) | last
+    xy = _pixel_coordinates(points, counts[counts > 0], grid)
+    ends = (points[:, 2] == 0) | np.append(image[1:] != image[:-1], True)
     begins = np.append(True, ends[:-1])
-    marks = [
-        (image[mask], np.full(mask.sum(), channel), xy[mask], np.ones(mask.sum()))
-        for channel, mask in ((BEGINS, begins), (ENDS, ends))
+
+    samples = [
+        *_sample_segments(image, xy, ends),
+        _mark_points(image, xy, begins, BEGINS),
+        _mark_points(image, xy, ends, ENDS),
     ]
-    corners = [
-        corner for part in (*_lines(image, xy, ends), *marks) for corner in _corners(*part, shape)
-    ]
-    pixel, weight = (np.concatenate(column) for column in zip(*corners))
-    return (
-        np.minimum(np.bincount(pixel, weight, np.prod(shape)), MOST_INK)
-        .astype(np.float32)
-        .reshape(shape)
-    )
+    splats = [splat for part in samples for splat in _splat_bilinear(part, shape)]
+    pixels, weights = (np.concatenate(arrays) for arrays in zip(*splats))
+    ink = np.minimum(np.bincount(pixels, weights, math.prod(shape)), MAX_INK)
+    return ink.astype(np.float32).reshape(shape)
 
 
-def _lines(image, xy, ends):
-    """Samples along all inked segments, once for each of the two directions nearest to theirs: image, channel, place, length."""
-    segment = np.flatnonzero(~ends)
-    step = xy[segment + 1] - xy[segment]
+def _pixel_coordinates(points: np.ndarray, counts: np.ndarray, grid: FeatureGrid) -> np.ndarray:
+    """Return columns and rows, (n, 2), of the points of inks with `counts` points each."""
+    left = np.minimum.reduceat(points[:, 0], np.cumsum(counts) - counts)
+    x = (points[:, 0] - left.repeat(counts)) / grid.column + MARGIN
+    y = (points[:, 1] - grid.top) / grid.row
+    return np.column_stack([x, y])
+
+
+def _mark_points(image: np.ndarray, xy: np.ndarray, mask: np.ndarray, channel: int) -> Samples:
+    """Return samples of weight 1 at the points where `mask` holds."""
+    n = mask.sum()
+    return Samples(image[mask], np.full(n, channel), xy[mask], np.ones(n))
+
+
+def _sample_segments(image: np.ndarray, xy: np.ndarray, ends: np.ndarray) -> Iterator[Samples]:
+    """Sample all inked segments evenly, once for each of the two nearest directions.
+
+    The weights of a segment's samples add up to its length. The two directions split it by how near
+    they are to the segment's own.
+
+    Args:
+        image: (n,) index of each point's image.
+        xy: (n, 2) column and row of each point.
+        ends: (n,) whether a stroke ends at the point.
+    """
+    start = np.flatnonzero(~ends)
+    step = xy[start + 1] - xy[start]
     length = np.hypot(*step.T)
-    n = np.maximum(1, np.ceil(length / SAMPLE)).astype(int)
+    n = np.maximum(1, np.ceil(length / MAX_SAMPLE_SPACING)).astype(int)
     along = ((ragged_arange(n) + 0.5) / n.repeat(n))[:, None]
-    place = xy[segment].repeat(n, axis=0) + along * step.repeat(n, axis=0)
+    sample_xy = xy[start].repeat(n, axis=0) + along * step.repeat(n, axis=0)
+    # In eighths of a turn; y grows downward.
     direction = (np.arctan2(step[:, 1], step[:, 0]) * (DIRECTIONS / (2 * np.pi))) % DIRECTIONS
     lower = np.floor(direction)
-    for channel, share in ((lower, 1 - (direction - lower)), (lower + 1, direction - lower)):
-        yield (
-            image[segment].repeat(n),
+    for channel, fraction in ((lower, 1 - (direction - lower)), (lower + 1, direction - lower)):
+        yield Samples(
+            image[start].repeat(n),
             (channel.astype(int) % DIRECTIONS).repeat(n),
-            place,
-            (share * length / n).repeat(n),
+            sample_xy,
+            (fraction * length / n).repeat(n),
         )
 
 
-def _corners(image, channel, place, weight, shape):
-    """What lies at places between pixels, shared among the four around each: for each corner the flat indices of pixels, and weights."""
+def _splat_bilinear(
+    samples: Samples, shape: tuple[int, int, int, int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Distribute samples over the four pixels around each, by bilinear weights.
+
+    Yields for each of the four corners the flat pixel indices and the weights. Samples outside the
+    image go to its nearest edge.
+    """
     _, _, rows, width = shape
-    corner = np.floor(place).astype(int)
-    fraction = place - corner
+    corner = np.floor(samples.xy).astype(int)
+    fraction = samples.xy - corner
     for right in (0, 1):
         for down in (0, 1):
-            share = np.abs(1 - right - fraction[:, 0]) * np.abs(1 - down - fraction[:, 1])
-            column, row = (
-                np.clip(corner[:, 0] + right, 0, width - 1),
-                np.clip(corner[:, 1] + down, 0, rows - 1),
-            )
-            yield ((image * CHANNELS + channel) * rows + row) * width + column, weight * share
+            weight_x = np.abs(1 - right - fraction[:, 0])
+            weight_y = np.abs(1 - down - fraction[:, 1])
+            column = np.clip(corner[:, 0] + right, 0, width - 1)
+            row = np.clip(corner[:, 1] + down, 0, rows - 1)
+            channel = samples.image * CHANNELS + samples.channel
+            pixel = (channel * rows + row) * width + column
+            yield pixel, samples.weight * (weight_x * weight_y)

@@ -106,7 +106,10 @@ def _judged(recognizer, words):
     """(word, reading, nats of its text) of each."""
     return list(
         zip(
-            words, *recognizer.judge([word.points for word in words], [word.text for word in words])
+            words,
+            *recognizer.read_and_score(
+                [word.points for word in words], [word.text for word in words]
+            ),
         )
     )
 

@@ -17,7 +17,7 @@ from cursivetransformer.ink.distort import PAIR_SHARE, distort, side_by_side
 from cursivetransformer.ink.strokes import resized
 from cursivetransformer.models.text_encoder import character_rows
 from cursivetransformer.recognition.error_rate import read_back
-from cursivetransformer.recognition.features import FeatureGrid, columns
+from cursivetransformer.recognition.features import FeatureGrid, count_columns
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
     SELECTION,
@@ -116,8 +116,8 @@ def alphabet_of(words):
 
 def plan_recognizer(words, alphabet, digest, config, half, before, say):
     """The `RecognizerConfig` of a recognizer of `words`, which begins with the recognizer `before` or None, and which of the words it can learn."""
-    frame = FeatureGrid(**before.config.frame) if before else FeatureGrid.around(words)
-    chosen = [word for word in words if columns(word.points, frame) <= WIDEST]
+    frame = FeatureGrid(**before.config.frame) if before else FeatureGrid.from_words(words)
+    chosen = [word for word in words if count_columns(word.points, frame) <= WIDEST]
     if len(chosen) < len(words):
         say(
             f"left out {len(words) - len(chosen)} of {len(words)} words whose ink is far wider than the others'"

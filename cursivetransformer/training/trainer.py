@@ -125,7 +125,13 @@ class Trainer:
         else:
             needed_by = "--monitor reading" if config.monitor == "reading" else ""
             self.recognizer = (
-                find_selection_recognizer(config, bank_digest, warn, needed_by)
+                find_selection_recognizer(
+                    config.recognizer_dir,
+                    bank_digest,
+                    say=warn,
+                    device=config.device,
+                    needed_by=needed_by,
+                )
                 if group.first and config.read_words
                 else None
             )

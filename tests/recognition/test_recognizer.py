@@ -1,7 +1,8 @@
-"""The recognizer and its training: python -m pytest tests/test_recognizer.py"""
+"""The recognizer, its files, the search for recognizers of a bank, and their training."""
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from cursivetransformer.recognition.recognizer import (
     find_selection_recognizer,
     load_recognizer,
     recognizer_path,
+    recognizer_state,
     save_recognizer,
 )
 from cursivetransformer.training.train_recognizer import (
@@ -41,7 +43,8 @@ def untrained(alphabet=" abcdehilnorstu"):
     recognizer = Recognizer(
         RecognizerConfig(alphabet, FeatureGrid(0.013, 0.013, -0.3).as_dict(), "digest")
     )
-    for name, buffer in recognizer.net.named_buffers():  # as if trained: norms that do something
+    # Statistics as of a trained network, so that the norms do something.
+    for name, buffer in recognizer.net.named_buffers():
         if "running" in name:
             buffer.add_(0.1 * torch.rand(buffer.shape))
     return recognizer
@@ -49,8 +52,8 @@ def untrained(alphabet=" abcdehilnorstu"):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder of two recognizers of plain shapes, and what was said while they were trained."""
-    folder, told = tmp_path_factory.mktemp("recognizers"), []
+    """A folder of two recognizers of plain shapes, and the messages of their training."""
+    folder, messages = tmp_path_factory.mktemp("recognizers"), []
     write_entries(folder / "shapes.json", [word_to_entry(word) for word in shape_words()])
     config = get_recognizer_args(
         use_argparse=False,
@@ -60,55 +63,47 @@ def trained(tmp_path_factory):
         batch_size=10,
         recognizer_dir=str(folder / "recognizers"),
     )
-    return train_recognizers(config, told.append), told
+    return train_recognizers(config, messages.append), messages
 
 
 def test_two_recognizers_learn_to_read_words_they_have_not_seen(trained):
-    folder, told = trained
+    folder, messages = trained
     assert folder.name == "shapes" and sorted(path.name for path in folder.iterdir()) == [
         "evaluation.pt",
         "selection.pt",
     ]
     for name in (SELECTION, EVALUATION):
         recognizer = load_recognizer(recognizer_path(folder, name))
-        spelling = read_back(recognizer, shape_words(60, seed=2), rate=0.3)
-        assert spelling.cer < 0.1, spelling
+        rate = read_back(recognizer, shape_words(60, seed=2), rate=0.3)
+        assert rate.cer < 0.1, rate
         assert recognizer.config.half == name and recognizer.config.error < 0.2
-    assert len(told) == 3 and "held out" in told[0] and "misread" in told[1]
+    assert len(messages) == 3 and "held out" in messages[0] and "misread" in messages[1]
 
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(tmp_path):
     write_entries(tmp_path / "shapes.json", [word_to_entry(word) for word in shape_words()])
 
     def train(**changes):
-        told = []
-        train_recognizers(
-            get_recognizer_args(
-                use_argparse=False,
-                **{
-                    "dataset_name": str(tmp_path / "shapes.json"),
-                    "device": "cpu",
-                    "max_steps": 1,
-                    "batch_size": 2,
-                    "out": str(tmp_path),
-                    **changes,
-                },
-            ),
-            told.append,
-        )
-        return [("stays" in sentence) for sentence in told[1:]]
+        settings = {
+            "dataset_name": str(tmp_path / "shapes.json"),
+            "device": "cpu",
+            "max_steps": 1,
+            "batch_size": 2,
+            "out": str(tmp_path),
+            **changes,
+        }
+        messages = []
+        train_recognizers(get_recognizer_args(use_argparse=False, **settings), messages.append)
+        return ["stays" in message for message in messages[1:]]
 
     assert train() == [False, False]
     selection = (tmp_path / "selection.pt").read_bytes()
-    (tmp_path / "evaluation.pt").write_bytes(
-        selection
-    )  # another recognizer, as of before the interruption
+    # Another recognizer, as of before the interruption.
+    (tmp_path / "evaluation.pt").write_bytes(selection)
     assert train() == [True, False] and (tmp_path / "selection.pt").read_bytes() == selection
-    assert (
-        train() == [True, True]
-        and train(max_steps=2) == [False, False]
-        and train(max_steps=2, seed=7) == [False, False]
-    )
+    assert train() == [True, True]
+    assert train(max_steps=2) == [False, False]
+    assert train(max_steps=2, seed=7) == [False, False]
 
 
 def test_readings_do_not_depend_on_the_inks_beside_them(trained):
@@ -127,11 +122,9 @@ def test_a_text_that_is_written_is_likelier_than_another_and_a_beam_reads_it_too
     recognizer = load_recognizer(trained[0] / "evaluation.pt")
     words = [shape_word(text) for text in ("ovi", "iivo", "vovo")]
     inks = [word.points for word in words]
-    assert (
-        recognizer.nll(inks, [word.text for word in words])
-        < recognizer.nll(inks, ["ivo", "vivo", "vov"])
-    ).all()
-    assert recognizer.read(inks, beam=5) == recognizer.read(inks) == [word.text for word in words]
+    written, others = [word.text for word in words], ["ivo", "vivo", "vov"]
+    assert (recognizer.nll(inks, written) < recognizer.nll(inks, others)).all()
+    assert recognizer.read(inks, beam=5) == recognizer.read(inks) == written
     assert recognizer.nll(inks[:1], ["xyz"]) == np.inf
 
 
@@ -150,9 +143,9 @@ def test_batches_are_of_like_width_and_hold_single_words_and_pairs(words):
     ordered = sorted(widths)
     assert all(max(a) <= min(b) for a, b in zip(ordered, ordered[1:])) and widths != ordered
     texts = [text for batch in drawn for _, text in batch]
-    assert 0.2 < np.mean([" " in text for text in texts]) < 0.6 and {
-        part for text in texts for part in text.split()
-    } <= {word.text for word in words}
+    assert 0.2 < np.mean([" " in text for text in texts]) < 0.6
+    parts = {part for text in texts for part in text.split()}
+    assert parts <= {word.text for word in words}
 
 
 def test_what_is_no_writing_reads_as_nothing_and_what_is_no_ink_is_told():
@@ -169,14 +162,14 @@ def test_what_is_no_writing_reads_as_nothing_and_what_is_no_ink_is_told():
     ):
         with pytest.raises(UserError, match=sentence):
             recognizer.read([ink])
-    with pytest.raises(UserError, match="does not know 'ß', 'é'"):
+    with pytest.raises(UserError, match="cannot read 'ß', 'é'"):
         recognizer.encode("aéß")
 
 
 def test_more_inks_than_fit_at_once_are_all_read(monkeypatch):
     recognizer, inks = untrained(), [word.points for word in shape_words(20)]
     expected = recognizer.read(inks)
-    monkeypatch.setattr("cursivetransformer.recognition.recognizer.COLUMNS_AT_ONCE", 100)
+    monkeypatch.setattr("cursivetransformer.recognition.recognizer.MAX_BATCH_COLUMNS", 100)
     assert recognizer.read(inks) == expected
 
 
@@ -203,20 +196,58 @@ def test_files_that_are_no_recognizers_are_refused_in_one_sentence(tmp_path):
 
 
 def test_recognizers_are_found_by_the_bank_they_learnt(trained, tmp_path):
-    folder, told = trained[0], []
+    folder, messages = trained[0], []
     digest = load_recognizer(folder / "selection.pt").config.bank_digest
     assert find_recognizers(folder.parent, digest) == folder
-    assert (
-        find_recognizers(folder.parent, "another") is None
-        and find_recognizers(tmp_path, digest) is None
-    )
+    assert find_recognizers(folder.parent, "another") is None
+    assert find_recognizers(tmp_path, digest) is None
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "selection.pt").write_bytes(b"nothing")
-    config = get_recognizer_args(use_argparse=False, recognizer_dir=str(tmp_path))
-    assert (
-        find_selection_recognizer(config, digest, told.append) is None
-        and "train_recognizer.py" in told[0]
+    assert find_selection_recognizer(str(tmp_path), digest, say=messages.append) is None
+    assert "train_recognizer.py" in messages[0]
+
+
+def test_a_selection_recognizer_is_found_taken_from_a_checkpoint_or_missed(trained, tmp_path):
+    folder, messages = trained[0], []
+    recognizer = load_recognizer(folder / "selection.pt")
+    digest = recognizer.config.bank_digest
+    found = find_selection_recognizer(folder.parent, digest, say=messages.append)
+    assert found.config == recognizer.config
+    state = recognizer_state(untrained())
+    fallback = find_selection_recognizer(
+        tmp_path, digest, say=messages.append, fallback=state, needed_by="--respell 4"
     )
+    assert fallback.config == untrained().config
+    scaled = find_selection_recognizer(folder.parent, digest, say=messages.append, ink_scale=2.0)
+    assert scaled is None and len(messages) == 1
+    with pytest.raises(UserError, match="--respell 4 needs a recognizer of this hand"):
+        find_selection_recognizer(tmp_path, digest, say=messages.append, needed_by="--respell 4")
+
+
+def test_recognizers_of_earlier_versions_are_found_by_their_earlier_names(
+    trained, tmp_path, monkeypatch
+):
+    """Their files, their folder, and the names in their files."""
+    monkeypatch.chdir(tmp_path)
+    recognizer = load_recognizer(trained[0] / "selection.pt")
+    digest = recognizer.config.bank_digest
+    folder = tmp_path / "readers" / "shapes"
+    folder.mkdir(parents=True)
+    for name, earlier in (("selection", "choosing"), ("evaluation", "grading")):
+        content = torch.load(trained[0] / f"{name}.pt", weights_only=True)
+        config = content["config"]
+        config["half"] = earlier
+        config["test_share"] = config.pop("test_fraction")
+        config["recipe"]["pen_words"] = config["recipe"].pop("synthetic_words")
+        torch.save({**content, "kind": "reader"}, folder / f"{earlier}.pt")
+        assert recognizer_path(folder, name) == folder / f"{earlier}.pt"
+    assert find_recognizers("recognizers", digest) == Path("readers/shapes")
+    assert find_recognizers("others", digest) is None
+    found = find_selection_recognizer("recognizers", digest, say=print)
+    assert found.config == recognizer.config
+    # Beside a file with the present name the earlier one does not count.
+    save_recognizer(folder / "selection.pt", recognizer)
+    assert recognizer_path(folder, SELECTION) == folder / "selection.pt"
 
 
 def test_recognizers_may_begin_with_the_weights_of_others(trained, tmp_path):
@@ -239,7 +270,7 @@ def test_recognizers_may_begin_with_the_weights_of_others(trained, tmp_path):
     )
     assert new.config.frame == old.config.frame and new.config.bank_digest != old.config.bank_digest
     assert new.read(inks) == old.read(inks)
-    # Characters that only one of the banks has are all known, and what was read is read as before.
+    # The alphabet holds the characters of both banks, and what was read is read as before.
     write_entries(
         tmp_path / "b.json",
         [
@@ -264,7 +295,7 @@ def test_recognizers_learn_fresh_words_of_the_synthetic_pen_too(tmp_path):
         )
     )
     write_entries(tmp_path / "a.json", [word_to_entry(word) for word in words])
-    told = []
+    messages = []
     config = get_recognizer_args(
         use_argparse=False,
         dataset_name=str(tmp_path / "a.json"),
@@ -275,12 +306,9 @@ def test_recognizers_learn_fresh_words_of_the_synthetic_pen_too(tmp_path):
         synthetic_words=60,
         synthetic_fonts="own",
     )
-    recognizer = load_recognizer(train_recognizers(config, told.append) / "selection.pt")
-    assert (
-        recognizer.config.n_words > 20
-        and len(recognizer.config.alphabet) > 30
-        and "training words" in told[0]
-    )
+    recognizer = load_recognizer(train_recognizers(config, messages.append) / "selection.pt")
+    assert recognizer.config.n_words > 20 and len(recognizer.config.alphabet) > 30
+    assert "training words" in messages[0]
 
 
 def test_a_bank_too_small_for_two_recognizers_is_told(tmp_path):
@@ -292,12 +320,11 @@ def test_a_bank_too_small_for_two_recognizers_is_told(tmp_path):
 
 
 def test_a_bank_of_dots_or_with_one_enormous_word_takes_no_more_memory_than_another(tmp_path):
-    """The size of a pixel came from the ink, so a bank of dots had pixels of no size and pictures of millions of them."""
-    told = []
+    """Pixels have a least size, though their size comes from the ink."""
+    messages = []
     dots = [Word(text, "nobody", DOT, {"aspectRatio": 6}) for text in ".,'-"]
-    wide = Word(
-        "vivoviviovo", "nobody", np.array([[0, 0, 1], [95, 0, 0]], np.float32), {"aspectRatio": 6}
-    )
+    wide_ink = np.array([[0, 0, 1], [95, 0, 0]], np.float32)
+    wide = Word("vivoviviovo", "nobody", wide_ink, {"aspectRatio": 6})
     for name, words in (("dots", dots), ("wide", [*shape_words(300), wide])):
         write_entries(tmp_path / f"{name}.json", [word_to_entry(word) for word in words])
         train_recognizers(
@@ -309,9 +336,9 @@ def test_a_bank_of_dots_or_with_one_enormous_word_takes_no_more_memory_than_anot
                 recognizer_dir=str(tmp_path),
                 device="cpu",
             ),
-            told.append,
+            messages.append,
         )
-    assert sum("left out" in sentence for sentence in told) == 1
+    assert sum("left out" in message for message in messages) == 1
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ class ShapeReader:
     def __init__(self, text, most):
         self.text, self.most = text, most
 
-    def judge(self, inks, texts):
+    def read_and_score(self, inks, texts):
         return [self.text if len(ink) < self.most else "?" for ink in inks], np.zeros(len(inks))
 
 
@@ -73,7 +73,7 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
     """A recognizer that is half sure of all but long versions; of those it is sure of, the likelier is kept."""
 
     class UnsureReader:
-        def judge(self, inks, texts):
+        def read_and_score(self, inks, texts):
             return list(texts), np.where(np.array([len(ink) for ink in inks]) > 8, 0.01, 0.7)
 
     kept = generate_best_of_n(*made, ["abc"] * 6, UnsureReader(), 12, **FREE)
