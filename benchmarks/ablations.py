@@ -280,7 +280,7 @@ def misread(trainer):
                 trainer.model.eval(), tokenizer, texts, c.min_words, seed=seed
             )
         ]
-        rates.append(ErrorRate.of(texts * len(SEEDS), recognizer.read(inks)).cer)
+        rates.append(ErrorRate.from_readings(texts * len(SEEDS), recognizer.read(inks)).cer)
     return rates
 
 

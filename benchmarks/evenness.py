@@ -45,7 +45,7 @@ def told(name, inks, texts, recognizer=None):
     """Print a line about these words."""
     slant, height = spreads(inks)
     misread = (
-        f", misread {100 * ErrorRate.of(texts, recognizer.read(inks)).cer:.2f}%"
+        f", misread {100 * ErrorRate.from_readings(texts, recognizer.read(inks)).cer:.2f}%"
         if recognizer
         else ""
     )

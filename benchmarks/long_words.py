@@ -34,7 +34,7 @@ def main():
         words = [
             one for author in AUTHORS for one in writer.write(WORDS, author=author, page="A3").words
         ]
-        counts = ErrorRate.of(
+        counts = ErrorRate.from_readings(
             [word.text for word in words], recognizer.read([word.points for word in words])
         )
         print(

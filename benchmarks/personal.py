@@ -131,8 +131,8 @@ class Judge:
             readings = self.evaluation_recognizer.read(inks)
             distances = style.distance(style.measure(inks[n:], writable[n:]), real)
             found[str(most)] = {
-                "english": ErrorRate.of(texts[:n], readings[:n]).cer,
-                "held_out": ErrorRate.of(texts[n:], readings[n:]).cer,
+                "english": ErrorRate.from_readings(texts[:n], readings[:n]).cer,
+                "held_out": ErrorRate.from_readings(texts[n:], readings[n:]).cer,
                 "style": float(np.mean(list(distances.values()))),
                 "measures": distances,
             }

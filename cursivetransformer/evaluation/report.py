@@ -1,7 +1,9 @@
-"""An evaluation as files: JSON for programs, Markdown tables for people, and a picture of the words that were misread."""
+"""Write an evaluation as files: JSON, Markdown tables, and an image of the misread words."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,208 +11,228 @@ from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.render.raster import draw_strokes
 from cursivetransformer.utils.io import as_user_error, atomic_path
 
-WORST_CHARACTERS = 12
-WORST_WORDS = 28
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cursivetransformer.evaluation.evaluator import Version, WrittenWord
+
+MAX_CHARACTERS = 12
+MAX_WORDS = 28
 COLUMNS = 4
 PEN_POINTS = 1.1
-CELL, HEAD = (2.6, 0.95), 0.35  # inches: of a word, and of the line above all
-PAPER = (
-    0.8,
-    0.45,
-)  # canvas heights: the least ink that a cell has room for, so that small words are not blown up
+DPI = 110
+# Inches: size of a cell, and height of the line above all cells.
+CELL_WIDTH, CELL_HEIGHT = 2.6, 0.95
+HEADER_HEIGHT = 0.35
+# Canvas heights: least width and height that a cell shows, so that small words are not enlarged.
+MIN_EXTENT = (0.8, 0.45)
 
 
-def check_out(out):
-    """Raise `UserError` where no report can be written to OUT: before the work, not after it."""
+def check_out(out: str) -> None:
+    """Raise `UserError` if no report can be written to OUT. Call this before the evaluation."""
     with as_user_error(out):
         Path(out).parent.mkdir(parents=True, exist_ok=True)
 
 
-def save_report(report, written, out):
-    """Write OUT.json, OUT.md and OUT.png of what `evaluation.evaluate` returned; each whole or not at all. Returns their paths."""
-    paths = [f"{out}.{ending}" for ending in ("json", "md", "png")]
-    with atomic_path(paths[0]) as path:
+def save_report(report: Mapping[str, Any], written: Sequence["WrittenWord"], out: str) -> list[str]:
+    """Write what `evaluate` returned to OUT.json, OUT.md and OUT.png; return their paths.
+
+    Each file is written completely or not at all.
+    """
+    json_path, markdown_path, image_path = (f"{out}.{suffix}" for suffix in ("json", "md", "png"))
+    with atomic_path(json_path) as path:
         path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    with atomic_path(paths[1]) as path:
+    with atomic_path(markdown_path) as path:
         path.write_text(markdown(report), encoding="utf-8")
-    with atomic_path(paths[2]) as path:
+    with atomic_path(image_path) as path:
         draw_worst(report, written, path)
-    return paths
+    return [json_path, markdown_path, image_path]
 
 
-def markdown(report):
-    """The report as Markdown."""
-    r, loss, most = report, report["loss"], list(report["generated"])
-    s = ", ".join(f"{name} {value}" for name, value in r["settings"].items() if name != "best_of")
-    lines = [
-        f"# {r['checkpoint']}",
-        "",
-        f"Step {r['step']}, bank {r['bank']}; {s}.",
-        "",
-        f"Held-out words: {loss['nats_per_offset']:.3f} nats or {loss['bits_per_offset']:.3f} bits per offset, {loss['nats_per_token']:.3f} nats per token.",
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return the report as Markdown."""
+    blocks = [
+        *_summary(report),
+        *_legibility(report),
+        *_misread_characters(report),
+        *_style(report),
     ]
-    if "1" in r["generated"]:
-        lines[-1] += f" {r['generated']['1']['tokens_per_second']:,.0f} tokens written in a second."
-    lines += [
-        "",
+    return "\n\n".join(blocks) + "\n"
+
+
+def _summary(report: Mapping[str, Any]) -> list[str]:
+    """Return the blocks on the model, its loss and its speed."""
+    settings = ", ".join(
+        f"{name} {value}" for name, value in report["settings"].items() if name != "best_of"
+    )
+    loss = report["loss"]
+    figures = (
+        f"Held-out words: {loss['nats_per_offset']:.3f} nats or {loss['bits_per_offset']:.3f} bits "
+        f"per offset, {loss['nats_per_token']:.3f} nats per token."
+    )
+    if "1" in report["generated"]:
+        speed = report["generated"]["1"]["tokens_per_second"]
+        figures += f" {speed:,.0f} tokens written in a second."
+    return [
+        f"# {report['checkpoint']}",
+        f"Step {report['step']}, bank {report['bank']}; {settings}.",
+        figures,
+    ]
+
+
+def _legibility(report: Mapping[str, Any]) -> list[str]:
+    """Return the blocks on error rates, with a column for each number of versions."""
+    generated = report["generated"]
+    fewest = _fewest_versions(report)
+    rows: list[list[Any]] = []
+    for name, counts in report["real"].items():
+        blanks = [""] * (len(generated) - 1)
+        rows.append([f"real ink, held out: {name}", counts["words"], _rates(counts), *blanks])
+    for name, counts in generated[fewest]["sets"].items():
+        rates = [_rates(part["sets"][name]) for part in generated.values()]
+        rows.append([f"generated: {name}", counts["words"], *rates])
+    seconds = [f"{part['seconds']:.1f}" for part in generated.values()]
+    rows.append(["seconds for all generated words", "", *seconds])
+    # A single version is kept unread.
+    doubtful = [str(part["doubtful"]) if n != "1" else "" for n, part in generated.items()]
+    rows.append(["of them doubtful to the selection recognizer", "", *doubtful])
+    return [
         "## Legibility",
-        "",
-        "Characters, and words, that the grading recognizer misreads. Of a word that the choosing recognizer misreads or is "
-        "unsure of, up to so many versions are drawn:",
-        "",
+        "Characters, and words, that the evaluation recognizer misreads. Of a word that the "
+        "selection recognizer misreads or is unsure of, up to so many versions are drawn:",
+        _table(["ink", "words", *(f"versions: {n}" for n in generated)], rows),
     ]
+
+
+def _misread_characters(report: Mapping[str, Any]) -> list[str]:
+    """Return the blocks on misread characters and their positions."""
+    fewest = _fewest_versions(report)
+    counts = report["generated"][fewest]["all"]
+    misread = [(char, c) for char, c in counts["by_character"].items() if c["misread"]]
+    characters = [
+        [_code(char), c["count"], c["misread"], _alternatives(c["read_as"])]
+        for char, c in misread[:MAX_CHARACTERS]
+    ]
+    positions = [
+        [name, c["count"], f"{c['misread']} ({c['misread'] / c['count']:.2%})"]
+        for name, c in counts["by_place"].items()
+    ]
+    return [
+        "## Which letters fail",
+        f"Of the generated words, versions: {fewest}.",
+        _table(["character", "written", "misread", "read as"], characters),
+        _table(["place in the word", "written", "misread"], positions),
+    ]
+
+
+def _style(report: Mapping[str, Any]) -> list[str]:
+    """Return the blocks on the distance from real ink."""
+    style = report["style"]
     rows = [
-        ["real ink, held out: " + name, counts["words"], _rates(counts)] + [""] * (len(most) - 1)
-        for name, counts in r["real"].items()
+        [measure, *(_distance(distances[measure]) for distances in style.values())]
+        for measure in next(iter(style.values()))
     ]
-    for name in r["generated"][most[0]]["sets"]:
-        counts = [r["generated"][n]["sets"][name] for n in most]
-        rows.append([f"generated: {name}", counts[0]["words"], *map(_rates, counts)])
-    rows.append(
-        [
-            "seconds for all generated words",
-            "",
-            *(f"{r['generated'][n]['seconds']:.1f}" for n in most),
-        ]
+    deviations = ", ".join(
+        f"{name} {value:.3f}" for name, value in report["evenness"].items() if value is not None
     )
-    rows.append(
-        [
-            "of them doubtful to the choosing recognizer",
-            "",
-            *(str(r["generated"][n]["doubtful"]) if n != "1" else "" for n in most),
-        ]
-    )
-    lines += _table(["ink", "words", *(f"versions: {n}" for n in most)], rows)
-    counts = r["generated"][most[0]]["all"]
-    lines += ["", "## Which letters fail", "", f"Of the generated words, versions: {most[0]}.", ""]
-    worst = [(char, c) for char, c in counts["by_character"].items() if c["misread"]][
-        :WORST_CHARACTERS
-    ]
-    lines += _table(
-        ["character", "written", "misread", "read as"],
-        [
-            [
-                _code(char),
-                c["count"],
-                c["misread"],
-                ", ".join(
-                    f"{_code(read) if read else 'nothing'} {n}" for read, n in c["read_as"].items()
-                ),
-            ]
-            for char, c in worst
-        ],
-    )
-    lines += [
-        "",
-        *_table(
-            ["place in the word", "written", "misread"],
-            [
-                [name, c["count"], f"{c['misread']} ({c['misread'] / c['count']:.2%})"]
-                for name, c in counts["by_place"].items()
-            ],
-        ),
-    ]
-    lines += [
-        "",
+    return [
         "## Style",
-        "",
-        "1-Wasserstein distance of each measure from the real held-out ink, in its standard deviations: of the same words "
-        "generated, and of as many other real words.",
-        "",
+        "1-Wasserstein distance of each measure from the real held-out ink, in its standard "
+        "deviations: of the same words generated, and of as many other real words.",
+        _table(["measure", *style], rows),
+        f"Standard deviations within a hand, over the held-out words: {deviations} "
+        "(slant in radians, height as a share).",
     ]
-    lines += _table(
-        ["measure", *r["style"]],
-        [
-            [
-                name,
-                *(
-                    "" if distances[name] is None else f"{distances[name]:.3f}"
-                    for distances in r["style"].values()
-                ),
-            ]
-            for name in next(iter(r["style"].values()))
-        ],
+
+
+def _fewest_versions(report: Mapping[str, Any]) -> str:
+    """Return the key of the generated words with the fewest versions."""
+    return next(iter(report["generated"]))
+
+
+def _rates(counts: Mapping[str, Any]) -> str:
+    return f"{counts['cer']:.2%}, {counts['wer']:.1%}"
+
+
+def _distance(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _alternatives(read_as: Mapping[str, int]) -> str:
+    """Return what a character was read as, and how often."""
+    return ", ".join(
+        f"{_code(reading) if reading else 'nothing'} {n}" for reading, n in read_as.items()
     )
-    lines += [
-        "",
-        "Standard deviations within a hand, over the held-out words: "
-        + ", ".join(
-            f"{name} {value:.3f}" for name, value in r["evenness"].items() if value is not None
-        )
-        + " (slant in radians, height as a share).",
-    ]
-    return "\n".join(lines) + "\n"
 
 
-def _rates(counts):
-    return f"{counts['character_error']:.2%}, {counts['word_error']:.1%}"
-
-
-def _code(text):
+def _code(text: str) -> str:
+    """Return a text as Markdown code."""
     return f"`{text}`" if text != "`" else "`` ` ``"
 
 
-def _table(heads, rows):
-    rows = [heads, ["---"] * len(heads), *rows]
-    return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
-def draw_worst(report, written, path):
-    """A picture of the words misread worst with fewest versions, what was read under each, and beside it what is kept of most versions."""
-    # Here, because evaluating without a picture does without its slow import.
+def draw_worst(
+    report: Mapping[str, Any], written: Sequence["WrittenWord"], path: str | Path
+) -> None:
+    """Draw the words misread worst with the fewest versions, each with its reading.
+
+    Beside each word stands the same word selected from the most versions.
+    """
+    # The import is slow, and an evaluation needs it only here.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    fewest, most = min(written[0]["versions"]), max(written[0]["versions"])
-    worst = [entry for entry in written if entry["versions"][fewest]["edits"]][:WORST_WORDS]
-    cells = [
-        (entry["text"], entry["versions"][n], n) for entry in worst for n in sorted({fewest, most})
-    ]
+    fewest, most = min(written[0].versions), max(written[0].versions)
+    worst = [word for word in written if word.versions[fewest].edits][:MAX_WORDS]
+    cells = [(word, n) for word in worst for n in sorted({fewest, most})]
     n_rows = max(1, -(-len(cells) // COLUMNS))
-    height = n_rows * CELL[1] + HEAD
-    figure = Figure(figsize=(COLUMNS * CELL[0], height), dpi=110)
+    height = n_rows * CELL_HEIGHT + HEADER_HEIGHT
+    figure = Figure(figsize=(COLUMNS * CELL_WIDTH, height), dpi=DPI)
     FigureCanvasAgg(figure)
     counts = report["generated"][str(fewest)]["all"]
     beside = f" and the same words with {_versions(most)}" if most > fewest else ""
     figure.text(
         0.01,
-        1 - 0.6 * HEAD / height,
-        f"{counts['wrong_words']} of {counts['words']} words are misread with {_versions(fewest)}. The worst{beside}; "
-        f"red is misread.",
+        1 - 0.6 * HEADER_HEIGHT / height,
+        f"{counts['wrong_words']} of {counts['words']} words are misread with {_versions(fewest)}. "
+        f"The worst{beside}; red is misread.",
         fontsize=9,
     )
-    for i, (text, version, n) in enumerate(cells):
+    for i, (word, n) in enumerate(cells):
         row, column = divmod(i, COLUMNS)
-        axes = figure.add_axes(
-            (
-                column / COLUMNS,
-                1 - (HEAD + (row + 1) * CELL[1]) / height,
-                0.94 / COLUMNS,
-                0.78 * CELL[1] / height,
-            )
-        )
-        axes.set_title(
-            f"{text}   reads   {version['reading'] or 'as nothing'}   ({_versions(n)})".replace(
-                "$", r"\$"
-            ),
-            fontsize=7,
-            color="firebrick" if version["edits"] else "dimgrey",
-            pad=2,
-        )
-        _draw_word(axes, version["points"])
+        left = column / COLUMNS
+        bottom = 1 - (HEADER_HEIGHT + (row + 1) * CELL_HEIGHT) / height
+        axes = figure.add_axes((left, bottom, 0.94 / COLUMNS, 0.78 * CELL_HEIGHT / height))
+        _draw_cell(axes, word.text, word.versions[n], n)
     figure.savefig(path, format="png", metadata={"Software": None})
 
 
-def _versions(n):
-    return f"{n} version{'s' * (n > 1)}"
+def _versions(n: int) -> str:
+    return f"{n} version{'s' if n > 1 else ''}"
 
 
-def _draw_word(axes, points):
+def _draw_cell(axes: "Axes", text: str, version: "Version", n_versions: int) -> None:
+    """Draw a word under its text and its reading."""
+    title = f"{text}   reads   {version.reading or 'as nothing'}   ({_versions(n_versions)})"
+    axes.set_title(
+        # Matplotlib sets text between dollar signs as mathematics.
+        title.replace("$", r"\$"),
+        fontsize=7,
+        color="firebrick" if version.edits else "dimgray",
+        pad=2,
+    )
     axes.axis("off")
-    points = points if len(points) else np.zeros((1, 3))
+    points = version.points if len(version.points) else np.zeros((1, 3))
     draw_strokes(axes, split_strokes(points), PEN_POINTS)
     low, high = points[:, :2].min(0), points[:, :2].max(0)
-    spare = np.maximum(0, np.array(PAPER) - (high - low)) / 2 + 0.02
+    spare = np.maximum(0, np.array(MIN_EXTENT) - (high - low)) / 2 + 0.02
     axes.set(
         xlim=(low[0] - spare[0], high[0] + spare[0]),
         ylim=(high[1] + spare[1], low[1] - spare[1]),

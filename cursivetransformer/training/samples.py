@@ -43,4 +43,4 @@ def reading_error(model, loader, recognizer):
         authors=authors,
         **sampling_options(SampleConfig()),
     )
-    return ErrorRate.of(texts, [spelt.reading for spelt in words]).cer
+    return ErrorRate.from_readings(texts, [spelt.reading for spelt in words]).cer

@@ -1,4 +1,4 @@
-"""Evaluating a model, and the scripts that read: python -m pytest tests/test_evaluation.py"""
+"""Evaluating a model, its report, and the scripts that read ink."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.sample import get_evaluation_args
 from cursivetransformer.config.train import get_all_args, get_recognizer_args
-from cursivetransformer.evaluation import evaluator as evaluation
+from cursivetransformer.evaluation import evaluator
 from cursivetransformer.evaluation.evaluator import HELD_OUT, evaluate
 from cursivetransformer.evaluation.report import markdown, save_report
 from cursivetransformer.training.train_recognizer import train_recognizers
@@ -95,27 +95,18 @@ def test_a_report_is_whole_and_the_same_for_the_same_seed(home, tmp_path):
     )
     assert without_times(report) == without_times(again) != without_times(other)
     loss = report["loss"]
-    assert (
-        loss["bits_per_offset"] == pytest.approx(loss["nats_per_offset"] / math.log(2))
-        and 0 < loss["nats_per_token"] < loss["nats_per_offset"]
-    )
+    assert loss["bits_per_offset"] == pytest.approx(loss["nats_per_offset"] / math.log(2))
+    assert 0 < loss["nats_per_token"] < loss["nats_per_offset"]
     one, three = (report["generated"][n] for n in ("1", "3"))
-    assert (
-        set(one["sets"]) == set(three["sets"]) >= {"random", HELD_OUT}
-        and one["tokens_per_second"] > 0
-    )
-    assert (
-        one["all"]["words"]
-        == sum(counts["words"] for counts in one["sets"].values())
-        == len(written)
-        <= 24
-    )
+    assert set(one["sets"]) == set(three["sets"]) >= {"random", HELD_OUT}
+    assert one["tokens_per_second"] > 0
+    n_words = sum(counts["words"] for counts in one["sets"].values())
+    assert one["all"]["words"] == n_words == len(written) <= 24
     assert sum(c["misread"] for c in one["all"]["by_character"].values()) == one["all"]["edits"]
-    assert [entry["versions"][1]["edits"] for entry in written][0] > 0  # hardly trained
-    assert report["real"]["recorded"]["words"] == 6 and set(report["style"]) == {
-        "generated",
-        "other real words",
-    }
+    assert written[0].versions[1].edits > 0  # hardly trained
+    assert written[0].first is written[0].versions[1]
+    assert report["real"]["recorded"]["words"] == 6
+    assert set(report["style"]) == {"generated", "other real words"}
     paths = save_report(report, written, tmp_path / "report")
     assert json.loads(Path(paths[0]).read_text())["loss"] == loss
     table = Path(paths[1]).read_text()
@@ -123,37 +114,36 @@ def test_a_report_is_whole_and_the_same_for_the_same_seed(home, tmp_path):
     assert Path(paths[2]).read_bytes().startswith(b"\x89PNG")
 
 
-def test_only_the_recognizer_that_did_not_choose_grades(home, monkeypatch):
-    asked = []
-    load = evaluation.load_recognizer
+def test_only_the_recognizer_that_did_not_select_evaluates(home, monkeypatch):
+    calls = []
+    load = evaluator.load_recognizer
 
     def watched(path, device):
         recognizer = load(path, device)
-        recognizer.judge = lambda inks, texts, name=path.stem: (
-            asked.append((name, len(inks))) or [""] * len(inks),
-            np.full(len(inks), 9.0),
-        )
-        recognizer.read = lambda inks, judge=recognizer.judge: judge(inks, [])[0]
+
+        def read_and_score(inks, texts):
+            calls.append((path.stem, len(inks)))
+            return [""] * len(inks), np.full(len(inks), 9.0)
+
+        recognizer.read_and_score = read_and_score
+        recognizer.read = lambda inks: read_and_score(inks, [])[0]
         return recognizer
 
-    monkeypatch.setattr(evaluation, "load_recognizer", watched)
+    monkeypatch.setattr(evaluator, "load_recognizer", watched)
     report, written = evaluate(settings(home), lambda sentence: None)
-    graded = [n for name, n in asked if name == "evaluation"]
-    assert graded == [
-        6,
-        6,
-        len(written),
-        len(written),
-    ]  # recorded ink twice, then each number of versions
-    # Every word is read as "", so it is drawn again, and all versions are read by the other recognizer alone.
-    assert sum(n for name, n in asked if name == "selection") == 6 + 3 * len(written)
+    evaluated = [n for name, n in calls if name == "evaluation"]
+    # The recorded ink twice, then the words with each number of versions.
+    assert evaluated == [6, 6, len(written), len(written)]
+    # Every word is read as "", so it is drawn again, and only the other recognizer reads all
+    # versions.
+    assert sum(n for name, n in calls if name == "selection") == 6 + 3 * len(written)
     assert report["generated"]["3"]["doubtful"] == len(written)
 
 
 def test_other_banks_and_missing_recognizers_are_told(home, tmp_path):
     other = tmp_path / "other.json"
     write_entries(other, [word_to_entry(word) for word in shape_words(40, seed=9)])
-    told = []
+    messages = []
     evaluate(
         settings(
             home,
@@ -161,15 +151,14 @@ def test_other_banks_and_missing_recognizers_are_told(home, tmp_path):
             recognizers=str(home / "recognizers" / "shapes"),
             best_of="1",
         ),
-        told.append,
+        messages.append,
     )
-    assert (
-        sum("note:" in sentence for sentence in told) == 3
-    )  # the model's bank, and each recognizer's
+    # The model's bank, and each recognizer's.
+    assert sum("note:" in message for message in messages) == 3
     with pytest.raises(UserError, match="has no recognizers of this bank; train them with"):
-        evaluate(settings(home, recognizer_dir=str(tmp_path)), told.append)
+        evaluate(settings(home, recognizer_dir=str(tmp_path)), messages.append)
     with pytest.raises(UserError, match="there is no recognizer"):
-        evaluate(settings(home, recognizers=str(tmp_path)), told.append)
+        evaluate(settings(home, recognizers=str(tmp_path)), messages.append)
     for best_of in ("0", "1,x", ""):
         with pytest.raises(UserError, match="--best_of must be whole numbers"):
             settings(home, best_of=best_of)
@@ -177,7 +166,10 @@ def test_other_banks_and_missing_recognizers_are_told(home, tmp_path):
 
 @pytest.fixture
 def run(home, monkeypatch, capsys):
-    """Runs a script as a command would, but in this process, which has torch loaded: (exit code, what it printed, its complaint)."""
+    """Run a script as a command would, but in this process, where torch is loaded.
+
+    Returns the exit code, the output and the errors.
+    """
     monkeypatch.chdir(home)
 
     def run(script, *arguments):
@@ -193,12 +185,14 @@ def run(home, monkeypatch, capsys):
 
 
 def test_the_scripts_do_what_they_say(home, run):
-    code, told, _ = run("evaluate.py", "--best_of", "1,2", "--max_words", "3", "--out", "reports/a")
-    assert code == 0 and "## Legibility" in told
+    code, output, _ = run(
+        "evaluate.py", "--best_of", "1,2", "--max_words", "3", "--out", "reports/a"
+    )
+    assert code == 0 and "## Legibility" in output
     assert sorted(path.name for path in (home / "reports").iterdir()) == ["a.json", "a.md", "a.png"]
-    code, told, _ = run("sample.py", "ovi vio", "--out", "a.svg", "--respell", "2")
-    assert code == 0 and "in its best of 2 versions" in told and "--rewrite 1" in told
-    code, told, _ = run(
+    code, output, _ = run("sample.py", "ovi vio", "--out", "a.svg", "--respell", "2")
+    assert code == 0 and "in its best of 2 versions" in output and "--rewrite 1" in output
+    code, output, _ = run(
         "train_recognizer.py",
         "--dataset_name",
         "shapes.json",
@@ -209,11 +203,8 @@ def test_the_scripts_do_what_they_say(home, run):
         "--out",
         "other",
     )
-    assert (
-        code == 0
-        and "recognizers written to other/" in told
-        and (home / "other" / "evaluation.pt").is_file()
-    )
+    assert code == 0 and "recognizers written to other/" in output
+    assert (home / "other" / "evaluation.pt").is_file()
 
 
 @pytest.mark.parametrize(
@@ -262,43 +253,29 @@ def test_the_scripts_do_what_they_say(home, run):
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(run, script, arguments, sentence):
-    code, _, complaint = run(script, *arguments)
-    assert code == 2 and sentence in complaint and complaint.count("\n") == 1, complaint
+    code, _, errors = run(script, *arguments)
+    assert code == 2 and sentence in errors and errors.count("\n") == 1, errors
 
 
 def test_training_tells_how_its_ink_is_read_and_keeps_the_best_by_it(home):
     from cursivetransformer.models.checkpoint import load_checkpoint
 
-    rows = [
-        json.loads(line)
-        for line in (home / "runs" / "a" / "metrics.jsonl").read_text().splitlines()
-    ]
+    lines = (home / "runs" / "a" / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
     errors = [row["reading_error"] for row in rows]
     assert len(errors) == 2 and all(np.isfinite(errors))
     best, last = (
         load_checkpoint(home / "runs" / "a" / f"{name}.pt").training for name in ("best", "last")
     )
-    assert last["best_error"] == min(errors) and rows[best["step"] // 4 - 1][
-        "reading_error"
-    ] == min(errors)
+    assert last["best_error"] == min(errors)
+    assert rows[best["step"] // 4 - 1]["reading_error"] == min(errors)
 
 
 def test_rules_of_respelling_are_compared_on_the_same_versions(home, monkeypatch, capsys):
     from benchmarks import respelling
 
-    monkeypatch.setattr(
-        sys,
-        "argv",
-        [
-            "respelling",
-            "--run_dir",
-            str(home / "runs"),
-            "--recognizer_dir",
-            str(home / "recognizers"),
-            "--best_of",
-            "4",
-        ],
-    )
+    folders = ["--run_dir", str(home / "runs"), "--recognizer_dir", str(home / "recognizers")]
+    monkeypatch.setattr(sys, "argv", ["respelling", *folders, "--best_of", "4"])
     respelling.main()
     rows = [
         line.split("|")[1:-1]
@@ -306,5 +283,7 @@ def test_rules_of_respelling_are_compared_on_the_same_versions(home, monkeypatch
         if line.startswith("| ") and "---" not in line
     ][1:]
     versions = [float(row[-1]) for row in rows]
-    assert rows[0][0].strip() == "never" and versions[0] == 1 and versions[-1] == versions[-2] == 4
-    assert versions[1:-2] == sorted(versions[1:-2])  # the surer a word must be, the more is drawn
+    assert rows[0][0].strip() == "never" and versions[0] == 1
+    assert versions[-1] == versions[-2] == 4
+    # The surer a word must be, the more versions are drawn.
+    assert versions[1:-2] == sorted(versions[1:-2])
