@@ -55,7 +55,7 @@ class ErrorRate:
         words: number of words.
         wrong_words: number of words with at least one edit.
         by_character: counts of each character. An inserted character counts against the one before.
-        by_position: the same of each of POSITIONS.
+        by_position: counts of each of POSITIONS.
         misread: for each character, how often it was read as which text; "" if it was not read.
     """
 
