@@ -24,7 +24,7 @@ from cursivetransformer.layout.normalize import HandStatistics
 from cursivetransformer.layout.page import PlacedWord
 from cursivetransformer.layout.typesetter import lay_out
 from cursivetransformer.render.outputs import ENDINGS, save_page
-from cursivetransformer.render.plotter import sort_words, way_length, ways_between
+from cursivetransformer.render.plotter import sort_words, route_length, travel_distances
 from cursivetransformer.utils.errors import run_script
 
 RUNS = 3
@@ -90,7 +90,7 @@ def drawing(checkpoint):
             print(f"    {name:26} {time.perf_counter() - start:6.2f} s")
     ink = sum(float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in page.strokes) / 1000
     written, plotted = (
-        way_length(ways_between(words), list(range(len(words)))) / 1000
+        route_length(travel_distances(words), list(range(len(words)))) / 1000
         for words in (page.words, sort_words(page.words))
     )
     print(

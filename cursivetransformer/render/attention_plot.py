@@ -1,6 +1,10 @@
-"""A picture of words, each piece of ink in the color of the letter that the model looked at."""
+"""A picture of words, each piece of ink in the color of the letter that the model attended to."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,73 +13,96 @@ from cursivetransformer.render.raster import save_figure
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import check_writable
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cursivetransformer.sampling.attention_weights import WordAttention
+
 ENDINGS = (".png", ".svg", ".pdf")
-LINE, PITCH, GAP = (
-    5.5,
-    0.9,
-    0.25,
-)  # canvas heights: of a line of words, from line to line, between words
+LINE_WIDTH = 5.5  # canvas heights of words in a line
+PITCH = 0.9  # canvas heights from line to line
+GAP = 0.25  # canvas heights between two words
+LETTER_WIDTH = 0.12  # canvas heights that a letter takes at least
 INCHES = 2.0  # for a canvas height
 COLORS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#b8860b", "#8c564b")  # of letters, in turn
+SLIP_COLOR = "red"
 
 
-def check_picture(path):
-    """Raise `UserError` where `draw_attention` knows no such kind of picture, or it could not be written."""
+def check_picture(path: str | Path) -> None:
+    """Raise `UserError` if `draw_attention` could not write a file of this name."""
     if Path(path).suffix.lower() not in ENDINGS:
         raise UserError(f"--attention {path}: the ending must be one of {', '.join(ENDINGS)}")
     check_writable(path)
 
 
-def draw_attention(path, looks):
-    """Draw words, each piece of ink in the colour of the letter it looked at, the letters under it, those with a slip in red."""
+def draw_attention(path: str | Path, words: Sequence[WordAttention]) -> None:
+    """Draw words, the ink colored by the letter attended to, with their letters below.
+
+    Letters with a slip are red and bold.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
 
-    places, x, line = [], 0.0, 0
-    for one in looks:
-        width = max(float(one.points[:, 0].max()), 0.12 * len(one.text))
-        if x and x + width > LINE:
-            x, line = 0.0, line + 1
-        places.append((x, PITCH * line))
-        x += width + GAP
-    width, height = LINE + 0.4, PITCH * (line + 1) + 0.1
+    places, n_lines = _arrange(words)
+    width, height = LINE_WIDTH + 0.4, PITCH * n_lines + 0.1
     figure = Figure(figsize=(INCHES * width, INCHES * height), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(-0.2, width - 0.2), ylim=(height - 0.55, -0.55))
     axes.axis("off")
-    for one, (x, y) in zip(looks, places):
-        colors = np.array(COLORS)[one.letter % len(COLORS)]
-        first = 0
-        for stroke in split_strokes(one.points):
-            pieces = np.stack([stroke[:-1], stroke[1:]], 1) + (x, y)
-            axes.add_collection(
-                LineCollection(
-                    pieces,
-                    colors=colors[first + 1 : first + len(stroke)],
-                    linewidths=1.8,
-                    capstyle="round",
-                )
-            )
-            if len(stroke) == 1:
-                axes.plot(*(stroke[0] + (x, y)), marker="o", markersize=3, color=colors[first])
-            first += len(stroke)
-        middles = [
-            float(one.points[one.letter == i, 0].mean()) if (one.letter == i).any() else None
-            for i in range(len(one.text))
-        ]
-        for i, char in enumerate(one.text):
-            near = [(abs(i - j), middle) for j, middle in enumerate(middles) if middle is not None]
-            at = middles[i] if middles[i] is not None else min(near)[1]
-            axes.text(
-                x + at,
-                y + 0.3,
-                char.replace("$", r"\$"),
-                color="red" if i in one.slips else COLORS[i % len(COLORS)],
-                ha="center",
-                va="top",
-                fontsize=11,
-                fontweight="bold" if i in one.slips else "normal",
-            )
+    for word, place in zip(words, places):
+        _draw_ink(axes, word, place)
+        _draw_letters(axes, word, place)
     save_figure(figure, path)
+
+
+def _arrange(words: Sequence[WordAttention]) -> tuple[list[tuple[float, float]], int]:
+    """Return the origin of each word, in canvas heights, and the number of lines."""
+    places, x, line = [], 0.0, 0
+    for word in words:
+        width = max(float(word.points[:, 0].max()), LETTER_WIDTH * len(word.text))
+        if x and x + width > LINE_WIDTH:
+            x, line = 0.0, line + 1
+        places.append((x, PITCH * line))
+        x += width + GAP
+    return places, line + 1
+
+
+def _draw_ink(axes: Axes, word: WordAttention, place: tuple[float, float]) -> None:
+    from matplotlib.collections import LineCollection
+
+    colors = np.array(COLORS)[word.letter % len(COLORS)]
+    first = 0
+    for stroke in split_strokes(word.points):
+        last = first + len(stroke)
+        pieces = list(np.stack([stroke[:-1], stroke[1:]], 1) + place)
+        lines = LineCollection(
+            pieces, colors=colors[first + 1 : last], linewidths=1.8, capstyle="round"
+        )
+        axes.add_collection(lines)
+        if len(stroke) == 1:
+            axes.plot(*(stroke[0] + place), marker="o", markersize=3, color=colors[first])
+        first = last
+
+
+def _draw_letters(axes: Axes, word: WordAttention, place: tuple[float, float]) -> None:
+    """Write each letter below the ink that attended to it; one without ink beside its neighbor."""
+    x, y = place
+    middles = {
+        i: float(word.points[word.letter == i, 0].mean())
+        for i in range(len(word.text))
+        if (word.letter == i).any()
+    }
+    for i, char in enumerate(word.text):
+        at = middles[i] if i in middles else min((abs(i - j), m) for j, m in middles.items())[1]
+        slipped = i in word.slips
+        axes.text(
+            x + at,
+            y + 0.3,
+            char.replace("$", r"\$"),  # matplotlib reads $ as the start of a formula
+            color=SLIP_COLOR if slipped else COLORS[i % len(COLORS)],
+            ha="center",
+            va="top",
+            fontsize=11,
+            fontweight="bold" if slipped else "normal",
+        )

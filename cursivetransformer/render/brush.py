@@ -1,29 +1,32 @@
-"""How a stroke is drawn: the smooth curve through its points, how wide the ink is along it, and when the pen is where.
+"""How ink looks along a stroke: how wide it is, which outline it fills, and when the pen is where.
 
-Pure geometry on arrays in millimetres; knows no page and no file format.
+Pure geometry on arrays in millimeters. Does not depend on pages or file formats.
 
-A hand's points are taken at even times, so two that lie far apart were written fast. From that come the width of the ink, which
-is more where the pen is slow, and the pace of an animation.
+A hand's points are recorded at even times, so two points that lie far apart were written fast. Slow
+ink is wide and fast ink is thin; an animation follows the same times.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from cursivetransformer.ink.curves import FINE, flatten
+from cursivetransformer.config.sample import SampleConfig
+from cursivetransformer.ink.curves import FINE, Path, flatten
 from cursivetransformer.ink.strokes import ragged_arange
+from cursivetransformer.layout.page import PlacedWord
 
-OUTLINE_FINE = 0.03  # the same for an outline, which has many corners
-NARROWEST, WIDEST = 0.4, 1.7  # of the pen's width, however fast or slow
-TAPER = 0.45  # of the width, that a stroke thins to at its ends with full swell
-TAPER_LENGTH = 2.0  # widths of the pen, over which it does
-DOT = 1.25  # diameter of a dot, in widths of the pen
-ROUND = np.radians(15)  # turn of an outline's corner or end that is drawn as one step
-TRAVEL = 4.0  # speed of the lifted pen, in that of the writing one
+OUTLINE_FINE = 0.03  # millimeters that an outline, which has many corners, may miss its curve by
+MIN_WIDTH, MAX_WIDTH = 0.4, 1.7  # in pen widths, at any speed
+TAPER = 0.45  # in pen widths: how thin a stroke gets at its ends with full swell
+TAPER_LENGTH = 2.0  # in pen widths: how far from an end the taper reaches
+DOT = 1.25  # in pen widths: diameter of a dot
+ROUND = np.radians(15)  # step of the arcs that round an outline's corners and ends
+TRAVEL = 4.0  # speed of the lifted pen, in that of the writing pen
 
 
-def usual_step(strokes):
-    """The median distance in millimetres between two neighbouring points of all strokes: the pace of the hand; None of dots alone."""
+def usual_step(strokes: Sequence[np.ndarray]) -> float | None:
+    """Return the median distance between neighboring points in millimeters, or None for dots."""
     steps = np.concatenate(
         [np.zeros(0), *(np.hypot(*np.diff(stroke, axis=0).T) for stroke in strokes)]
     )
@@ -31,97 +34,119 @@ def usual_step(strokes):
     return float(np.median(steps)) if len(steps) else None
 
 
-def widths(stroke, path, pen_width, swell, usual):
-    """(k,) width of the ink at each point of a `Path`: slow ink is wide, fast ink thin, and both ends of a stroke taper.
+def widths(
+    stroke: np.ndarray, path: Path, pen_width: float, swell: float, usual: float | None
+) -> np.ndarray:
+    """Return the width of the ink at each point of a path, (k,) in millimeters.
 
-    usual: as `usual_step` has it; swell: 0 gives pen_width everywhere, 1 the width a power of -1/2 of the speed.
+    Args:
+        stroke: (m, 2) points as they were recorded.
+        path: the flattened curve through them.
+        pen_width: width at the usual speed, in millimeters.
+        swell: 0 draws an even line; with 1 the width is the speed to the power of -1/2.
+        usual: distance between points at the usual speed, as `usual_step` returns it.
     """
     if path.dot or not swell or not usual:
         return np.full(len(path.xy), pen_width * (DOT if path.dot else 1.0))
     steps = np.hypot(*np.diff(stroke, axis=0).T)
-    speed = np.maximum(
-        np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]]) / usual, 1e-3
-    )
-    width = np.clip(_steadied(speed ** (-swell / 2)), NARROWEST, WIDEST)
+    means = np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]])
+    speed = np.maximum(means / usual, 1e-3)
+    width = np.clip(_smooth(speed ** (-swell / 2)), MIN_WIDTH, MAX_WIDTH)
     along = np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))
-    near_end = np.minimum(along, along[-1] - along) / (TAPER_LENGTH * pen_width)
-    taper = 1 - swell * (1 - TAPER) * np.maximum(0, 1 - near_end) ** 2
+    to_end = np.minimum(along, along[-1] - along) / (TAPER_LENGTH * pen_width)
+    taper = 1 - swell * (1 - TAPER) * np.maximum(0, 1 - to_end) ** 2
     return pen_width * np.interp(path.at, np.arange(len(stroke)), width) * taper
 
 
-def inked(stroke, look, usual, tolerance=FINE):
-    """The `Path` of a stroke and its (k,) widths as a look draws them. look: has `pen_width`, `swell`, and `strokes`, which with "line" are even."""
+def ink_path(
+    stroke: np.ndarray, style: SampleConfig, usual: float | None, tolerance: float = FINE
+) -> tuple[Path, np.ndarray]:
+    """Return the flattened curve of a stroke and its (k,) widths, in a style.
+
+    Of `style` the settings `pen_width`, `swell` and `strokes` count; "line" strokes are even.
+    """
     path = flatten(stroke, tolerance)
-    return path, widths(
-        stroke, path, look.pen_width, 0.0 if look.strokes == "line" else look.swell, usual
-    )
+    swell = 0.0 if style.strokes == "line" else style.swell
+    return path, widths(stroke, path, style.pen_width, swell, usual)
 
 
-def _steadied(values):
-    """A running mean of three, twice: a hand presses no faster than it can."""
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """Return a running mean of three, taken twice: a hand cannot change its pressure abruptly."""
     for _ in range(2):
         padded = np.pad(values, 1, mode="edge")
         values = (padded[2:] + padded[1:-1] + padded[:-2]) / 3
     return values
 
 
-def outline(path, width):
-    """A `Path` and its (k,) widths -> (j, 2) corners of a closed shape, to be filled by the nonzero rule, that the pen covers.
+def outline(path: Path, width: np.ndarray) -> np.ndarray:
+    """Return the outline of a path with (k,) widths, (j, 2) corners of a closed shape.
 
-    Both sides of the path, one forth, one back, with round corners on the outer side of every turn and round ends.
+    The shape is filled by the nonzero rule. It runs along one side of the path and back along the
+    other, with arcs on the outer side of every turn and round ends.
     """
     keep = np.append(True, np.hypot(*np.diff(path.xy, axis=0).T) > 1e-9)
     xy, half = path.xy[keep], width[keep] / 2
     if len(xy) < 2:
         angles = np.arange(0, 2 * np.pi, ROUND)
-        return xy[0] + half[0] * np.stack([np.cos(angles), np.sin(angles)], 1)
+        return xy[0] + half[0] * _directions(angles)
     heading = np.unwrap(np.arctan2(*np.diff(xy, axis=0).T[::-1]))
-    sides = []
-    for side in (-1, 1):  # left of the pen's way, then right of it, as seen on paper
-        first, last = heading[:1] + side * np.pi / 2, heading[-1:] + side * np.pi / 2
-        before, after = (
-            np.concatenate([first, heading + side * np.pi / 2]),
-            np.concatenate([heading + side * np.pi / 2, last]),
-        )
-        # On its outer side a turn is an arc; on the inner one the two directions alone.
-        turn = after - before
-        steps = (
-            np.where(turn * side < 0, np.ceil(np.abs(turn) / ROUND), np.abs(turn) > 1e-9).astype(
-                int
-            )
-            + 1
-        )
-        of = np.repeat(np.arange(len(xy)), steps)
-        angle = before[of] + turn[of] * ragged_arange(steps) / np.maximum(steps[of] - 1, 1)
-        sides.append(xy[of] + half[of, None] * np.stack([np.cos(angle), np.sin(angle)], 1))
-    end = heading[-1] - np.pi / 2 + np.arange(ROUND, np.pi, ROUND)
-    start = heading[0] + np.pi / 2 + np.arange(ROUND, np.pi, ROUND)
-    caps = [
-        xy[i] + half[i] * np.stack([np.cos(angles), np.sin(angles)], 1)
-        for i, angles in ((-1, end), (0, start))
-    ]
-    return np.concatenate([sides[0], caps[0], sides[1][::-1], caps[1]])
+    left, right = (_side(xy, half, heading, side) for side in (-1, 1))
+    end_angles = heading[-1] - np.pi / 2 + np.arange(ROUND, np.pi, ROUND)
+    start_angles = heading[0] + np.pi / 2 + np.arange(ROUND, np.pi, ROUND)
+    end = xy[-1] + half[-1] * _directions(end_angles)
+    start = xy[0] + half[0] * _directions(start_angles)
+    return np.concatenate([left, end, right[::-1], start])
+
+
+def _side(xy: np.ndarray, half: np.ndarray, heading: np.ndarray, side: int) -> np.ndarray:
+    """Return the points of one side of an outline.
+
+    side: -1 left of the pen's way, 1 right of it.
+    """
+    normal = heading + side * np.pi / 2
+    before = np.concatenate([normal[:1], normal])
+    after = np.concatenate([normal, normal[-1:]])
+    # An arc on the outer side of a turn; on the inner side the two directions alone.
+    turn = after - before
+    arc_steps = np.ceil(np.abs(turn) / ROUND)
+    steps = np.where(turn * side < 0, arc_steps, np.abs(turn) > 1e-9).astype(int) + 1
+    corner = np.repeat(np.arange(len(xy)), steps)
+    angle = before[corner] + turn[corner] * ragged_arange(steps) / np.maximum(steps[corner] - 1, 1)
+    return xy[corner] + half[corner, None] * _directions(angle)
+
+
+def _directions(angles: np.ndarray) -> np.ndarray:
+    """Return unit vectors, (n, 2)."""
+    return np.stack([np.cos(angles), np.sin(angles)], 1)
 
 
 @dataclass
 class Timing:
-    """When strokes are written: for each its (m,) seconds at its points; `end` of all."""
+    """When strokes are written.
 
-    strokes: list
+    strokes: for each stroke its (m,) seconds, one for each point; end: seconds until the last
+    stroke ends.
+    """
+
+    strokes: list[np.ndarray]
     end: float
 
 
-def timing(words, pace):
-    """`Timing` of the strokes of placed words, written at `pace` letters a second: even times from point to point, and from stroke to stroke
-    as long as the way takes a pen that is `TRAVEL` times as fast."""
+def timing(words: Sequence[PlacedWord], pace: float) -> Timing:
+    """Time the strokes of placed words, written at `pace` letters per second.
+
+    The time from point to point is even. Between two strokes the lifted pen moves `TRAVEL` times as
+    fast.
+    """
     strokes = [stroke for word in words for stroke in word.strokes]
     letters = sum(len(word.text) for word in words)
     usual = usual_step(strokes) or 1.0
-    now, last, times = 0.0, None, []
+    now, times = 0.0, []
+    last: np.ndarray | None = None
     for stroke in strokes:
         if last is not None:
             now += 1 + np.hypot(*(stroke[0] - last)) / (TRAVEL * usual)
         times.append(now + np.arange(len(stroke)))
         now, last = now + len(stroke) - 1, stroke[-1]
     unit = letters / pace / now if now else 0.0
-    return Timing([unit * when for when in times], unit * now)
+    return Timing([unit * time for time in times], unit * now)

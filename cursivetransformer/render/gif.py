@@ -1,28 +1,48 @@
-"""Pages as animated GIFs that write themselves, in the order and at the pace of a hand. Pillow draws and packs them."""
+"""Pages as animated GIFs that write themselves in a hand's order and pace.
+
+Pillow draws and packs them.
+"""
+
+from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cursivetransformer.config.sample import SampleConfig
+from cursivetransformer.layout.page import Page
 from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
-from cursivetransformer.render import brush as pen
+from cursivetransformer.render import brush
 
-FINER = 3  # an inner picture is this many times as large, and averaged
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+SUPERSAMPLING = 3  # the ink is drawn this many times as large, then averaged
 LEVELS = 16  # of ink, from none to full
 PAPER_LEVELS = 4  # of the paper's lines
-MOST_PER_MM = 16  # pixels: more shows nothing of a line of ink
-MOST_PIXELS = 8e6  # of a picture, of which there are many
+MAX_PER_MM = 16  # pixels: more shows nothing new of a line of ink
+MAX_PIXELS = 8e6  # of a frame, of which there are many
 PAUSE, HOLD = 300, 3000  # milliseconds before the first and after the last stroke
-BORDER = 2  # pixels around what was drawn last that are averaged again
+BORDER = 2  # pixels around new ink that are averaged again
+
+INK_LEVELS = [round(value * (LEVELS - 1) / 255) for value in range(256)]
+
+# A piece of ink: its two ends (2, 2) and its width at either end (2,), in millimeters.
+Piece = tuple[np.ndarray, np.ndarray]
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 
-def save_gif(page, path, config):
-    """Write a `page.Page`, `gif_width` pixels wide or less, in pictures of which only what changed is kept. config: a `sample_config.SampleConfig`."""
-    when = pen.timing(page.words, config.pace)
-    frames = _frames(page, config, when)
+def save_gif(page: Page, path: str | Path, config: SampleConfig) -> None:
+    """Write a page, at most `gif_width` pixels wide, in frames that hold only what changed."""
+    timing = brush.timing(page.words, config.pace)
+    frames = _frames(page, config, timing)
     first = next(frames)
-    # Known before the frames are: one for each tick of time and the last.
-    ticks = max(1, int(np.ceil(when.end * config.fps)))
+    # The number of frames must be known before they are drawn: one for each tick, and the last.
+    ticks = max(1, int(np.ceil(timing.end * config.fps)))
     first.save(
         path,
         format="GIF",
@@ -35,92 +55,109 @@ def save_gif(page, path, config):
     )
 
 
-def _frames(page, config, when):
-    """Pictures in palette mode, from an empty page to a full one. when: a `pen.Timing`."""
-    from PIL import Image, ImageChops, ImageDraw
+def _frames(page: Page, config: SampleConfig, timing: brush.Timing) -> Iterator[Image]:
+    """Yield images in palette mode, from an empty page to a full one."""
+    from PIL import Image, ImageDraw
 
-    per_mm = min(
-        config.gif_width / page.width, MOST_PER_MM, (MOST_PIXELS / page.width / page.height) ** 0.5
-    )
+    by_area = (MAX_PIXELS / page.width / page.height) ** 0.5
+    per_mm = min(config.gif_width / page.width, MAX_PER_MM, by_area)
     size = max(1, round(page.width * per_mm)), max(1, round(page.height * per_mm))
-    fine = per_mm * FINER
-    paper = _paper_levels(page, config, size, fine)
+    scale = per_mm * SUPERSAMPLING
+    paper = _paper_levels(page, config, size, scale)
     frame, palette = paper.copy(), _palette(config.ink_color)
-
-    def picture():
-        copy = frame.copy()
-        copy.putpalette(palette)  # makes its values numbers of colours
-        return copy
-
-    yield picture()
-    ink = Image.new("L", (size[0] * FINER, size[1] * FINER))
-    draw, levels = ImageDraw.Draw(ink), [round(value * (LEVELS - 1) / 255) for value in range(256)]
-    for batch in _ticks(page, config, when):
-        for ends, wide in batch:
-            ends, wide = (
-                [tuple(end) for end in (ends * fine).tolist()],
-                [max(1.0, width * fine) for width in wide],
-            )
-            draw.line(ends, fill=255, width=round(sum(wide) / 2))
-            for (x, y), width in zip(ends, wide):
-                draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
-        if batch:
-            xy = np.concatenate([ends for ends, _ in batch]) * per_mm
-            reach = max(max(wide) for _, wide in batch) * per_mm / 2 + BORDER
-            left, top = np.clip((xy.min(axis=0) - reach).astype(int), 0, size)
-            right, bottom = np.clip((xy.max(axis=0) + reach).astype(int) + 1, 0, size)
-            if left < right and top < bottom:
-                box = tuple(map(int, (left, top, right, bottom)))
-                part = ink.crop(tuple(FINER * side for side in box)).reduce(FINER).point(levels)
-                frame.paste(ImageChops.add(part, paper.crop(box)), box)
-        yield picture()
+    yield _with_palette(frame, palette)
+    ink = Image.new("L", (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING))
+    draw = ImageDraw.Draw(ink)
+    for pieces in _ticks(page, config, timing):
+        for ends, widths in pieces:
+            _draw_piece(draw, ends * scale, widths * scale)
+        if pieces:
+            _update(frame, ink, paper, _changed_box(pieces, per_mm, size))
+        yield _with_palette(frame, palette)
 
 
-def _ticks(page, config, when):
-    """For every tick of time the pieces of ink ((2, 2) ends, their two widths, all in millimetres) that are written in it."""
-    usual, pieces = pen.usual_step(page.strokes), []
-    for stroke, times in zip(page.strokes, when.strokes):
-        path, width = pen.inked(stroke, config, usual)
+def _with_palette(frame: Image, palette: list[int]) -> Image:
+    copy = frame.copy()
+    copy.putpalette(palette)  # makes its values indices of colors
+    return copy
+
+
+def _draw_piece(draw: ImageDraw, ends: np.ndarray, widths: np.ndarray) -> None:
+    """Draw a line between two ends (2, 2) with round caps of two widths, all in pixels."""
+    points = [tuple(end) for end in ends.tolist()]
+    wide = [max(1.0, width) for width in widths]
+    draw.line(points, fill=255, width=round(sum(wide) / 2))
+    for (x, y), width in zip(points, wide):
+        draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
+
+
+def _changed_box(pieces: list[Piece], per_mm: float, size: tuple[int, int]) -> Box | None:
+    """Return the part of the frame that new pieces change; None if they lie outside of it."""
+    xy = np.concatenate([ends for ends, _ in pieces]) * per_mm
+    reach = max(max(widths) for _, widths in pieces) * per_mm / 2 + BORDER
+    left, top = np.clip((xy.min(axis=0) - reach).astype(int), 0, size)
+    right, bottom = np.clip((xy.max(axis=0) + reach).astype(int) + 1, 0, size)
+    if left >= right or top >= bottom:
+        return None
+    return int(left), int(top), int(right), int(bottom)
+
+
+def _update(frame: Image, ink: Image, paper: Image, box: Box | None) -> None:
+    """Average the ink within a box again, and put it onto the frame."""
+    from PIL import ImageChops
+
+    if box:
+        left, top, right, bottom = (SUPERSAMPLING * side for side in box)
+        fine = ink.crop((left, top, right, bottom))
+        part = fine.reduce(SUPERSAMPLING).point(INK_LEVELS)
+        frame.paste(ImageChops.add(part, paper.crop(box)), box)
+
+
+def _ticks(page: Page, config: SampleConfig, timing: brush.Timing) -> Iterator[list[Piece]]:
+    """Yield the pieces of ink that are written in each tick of time."""
+    usual = brush.usual_step(page.strokes)
+    timed: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for stroke, times in zip(page.strokes, timing.strokes):
+        path, width = brush.ink_path(stroke, config, usual)
         at = np.interp(path.at, np.arange(len(stroke)), times)
         first = np.arange(max(1, len(path.xy) - 1))
         second = np.minimum(first + 1, len(path.xy) - 1)
-        pieces += zip(
-            at[second],
-            np.stack([path.xy[first], path.xy[second]], 1),
-            np.stack([width[first], width[second]], 1),
-        )
+        ends = np.stack([path.xy[first], path.xy[second]], 1)
+        timed += zip(at[second], ends, np.stack([width[first], width[second]], 1))
     tick = 0
-    for number, batch in itertools.groupby(
-        pieces, key=lambda piece: max(0, int(np.ceil(piece[0] * config.fps)) - 1)
-    ):
+    for number, batch in itertools.groupby(timed, lambda piece: _tick_of(piece[0], config.fps)):
         yield from ([] for _ in range(number - tick))
-        yield [(ends, wide) for _, ends, wide in batch]
+        yield [(ends, widths) for _, ends, widths in batch]
         tick = number + 1
 
 
-def _paper_levels(page, config, size, fine):
-    """The lines of the paper as a picture whose values are palette numbers."""
+def _tick_of(seconds: float, fps: int) -> int:
+    return max(0, int(np.ceil(seconds * fps)) - 1)
+
+
+def _paper_levels(page: Page, config: SampleConfig, size: tuple[int, int], scale: float) -> Image:
+    """Return the lines of the paper as an image of palette indices.
+
+    scale: pixels per millimeter.
+    """
     from PIL import Image, ImageDraw
 
-    lines = Image.new("L", (size[0] * FINER, size[1] * FINER))
+    lines = Image.new("L", (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING))
     if page.ruling and config.draw_paper:
         draw = ImageDraw.Draw(lines)
+        width = max(1, round(PAPER_WIDTH * scale))
         for line in page.ruling.lines(page.width, page.height):
-            draw.line(
-                [side * fine for side in line], fill=255, width=max(1, round(PAPER_WIDTH * fine))
-            )
+            draw.line([side * scale for side in line], fill=255, width=width)
         for x, y in page.ruling.dots(page.width, page.height):
-            draw.ellipse(
-                [(side + way * PAPER_DOT / 2) * fine for way in (-1, 1) for side in (x, y)],
-                fill=255,
-            )
-    return lines.reduce(FINER).point(
-        [LEVELS * round(value * (PAPER_LEVELS - 1) / 255) for value in range(256)]
-    )
+            half = PAPER_DOT / 2
+            corners = [(side + sign * half) * scale for sign in (-1, 1) for side in (x, y)]
+            draw.ellipse(corners, fill=255)
+    levels = [LEVELS * round(value * (PAPER_LEVELS - 1) / 255) for value in range(256)]
+    return lines.reduce(SUPERSAMPLING).point(levels)
 
 
-def _palette(color):
-    """Red, green and blue of every level of ink on every level of the paper's lines."""
+def _palette(color: str) -> list[int]:
+    """Return red, green and blue of every level of ink on every level of the paper's lines."""
     from PIL import ImageColor
 
     white, line, ink = (

@@ -1,62 +1,72 @@
-"""Pages as SVG: for machines one path a stroke, for eyes shapes that swell, or a drawing that writes itself. Millimetres throughout.
+"""Pages as SVG in millimeters: lines, outlines, or a drawing that writes itself.
 
-Layers are groups as Inkscape marks them, and numbered in their names, which is how AxiDraw and vpype tell them apart; AxiDraw leaves out a
-layer whose name begins with %, so that the lines of the paper are seen but not plotted.
+Layers are groups as Inkscape marks them, with a number in their names, by which AxiDraw and vpype
+tell them apart. AxiDraw skips a layer whose name begins with %, so it does not plot the lines of
+the paper.
 """
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.ink import curves
-from cursivetransformer.ink.curves import hundredth, path_data
+from cursivetransformer.config.sample import SampleConfig
+from cursivetransformer.ink.curves import flatten, hundredth, path_data
+from cursivetransformer.layout.page import Page, PlacedWord
 from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
-from cursivetransformer.render import brush as pen
+from cursivetransformer.render import brush
 
 PAUSE = 0.5  # seconds before an animation begins
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 
-
-def save_svg(page, path, config):
-    """Write a `page.Page` as lines, or with `strokes` "outline" as shapes. config: a `sample_config.SampleConfig`."""
-    _still(page, config).write(path, encoding="utf-8", xml_declaration=True)
+# Draws the group of a word: takes the word, the settings and the usual step of the page.
+DrawWord = Callable[[PlacedWord, SampleConfig, float | None], ET.Element]
 
 
-def save_animated_svg(page, path, config):
-    """Write a page as lines that appear as a hand would write them, in any browser, without a script."""
-    when = iter(pen.timing(page.words, config.pace).strokes)
+def save_svg(page: Page, path: str | Path, config: SampleConfig) -> None:
+    """Write a page as lines, or as outlines if `config.strokes` is "outline"."""
+    _write(_still(page, config), path)
 
-    def animated(word, config, _):
-        group = _lines(word, config, _)
+
+def save_animated_svg(page: Page, path: str | Path, config: SampleConfig) -> None:
+    """Write a page whose lines appear as a hand writes them, in any browser, without a script."""
+    times = iter(brush.timing(page.words, config.pace).strokes)
+
+    def animated(word: PlacedWord, config: SampleConfig, usual: float | None) -> ET.Element:
+        group = _lines(word, config, usual)
         for element, stroke in zip(group, word.strokes):
-            _animate(element, stroke, PAUSE + next(when))
+            _animate(element, stroke, PAUSE + next(times))
         return group
 
-    _tree(page, config, animated).write(path, encoding="utf-8", xml_declaration=True)
+    _write(_document(page, config, animated), path)
 
 
-def svg_text(page, config):
-    """A page as text, to be shown by a notebook."""
-    return ET.tostring(_still(page, config).getroot(), encoding="unicode")
+def svg_text(page: Page, config: SampleConfig) -> str:
+    """Return a page as SVG text for a notebook."""
+    return ET.tostring(_still(page, config), encoding="unicode")
 
 
-def _still(page, config):
-    return (
-        _tree(page, config, _outlines, filled=True)
-        if config.strokes == "outline"
-        else _tree(page, config, _lines)
-    )
+def _write(svg: ET.Element, path: str | Path) -> None:
+    ET.ElementTree(svg).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _tree(page, config, draw, filled=False):
-    """The document; draw(word, config, usual step) -> the group of a word, whose paths are filled, or drawn as lines."""
+def _still(page: Page, config: SampleConfig) -> ET.Element:
+    if config.strokes == "outline":
+        return _document(page, config, _outlines, filled=True)
+    return _document(page, config, _lines)
+
+
+def _document(page: Page, config: SampleConfig, draw: DrawWord, filled: bool = False) -> ET.Element:
+    """Return the document; filled: the paths are filled shapes, not lines."""
     ET.register_namespace("inkscape", INKSCAPE)
+    width, height = f"{page.width:.2f}", f"{page.height:.2f}"
     svg = ET.Element(
         "svg",
         xmlns="http://www.w3.org/2000/svg",
-        width=f"{page.width:.2f}mm",
-        height=f"{page.height:.2f}mm",
-        viewBox=f"0 0 {page.width:.2f} {page.height:.2f}",
+        width=f"{width}mm",
+        height=f"{height}mm",
+        viewBox=f"0 0 {width} {height}",
         role="img",
     )
     ET.SubElement(svg, "desc").text = " ".join(word.text for word in page.words)
@@ -70,29 +80,26 @@ def _tree(page, config, draw, filled=False):
         "stroke-linejoin": "round",
     }
     layer = _layer(svg, 1, "1 ink", **({"fill": config.ink_color} if filled else lines))
-    usual = pen.usual_step(page.strokes)
+    usual = brush.usual_step(page.strokes)
     for word in page.words:
         group = draw(word, config, usual)
         group.set("data-text", word.text)
         layer.append(group)
     ET.indent(svg, " ")
-    return ET.ElementTree(svg)
+    return svg
 
 
-def _layer(svg, number, label, **attributes):
-    return ET.SubElement(
-        svg,
-        "g",
-        {
-            f"{{{INKSCAPE}}}groupmode": "layer",
-            f"{{{INKSCAPE}}}label": label,
-            "id": f"layer{number}",
-        },
-        **attributes,
-    )
+def _layer(svg: ET.Element, number: int, label: str, **attributes: str) -> ET.Element:
+    marks = {
+        f"{{{INKSCAPE}}}groupmode": "layer",
+        f"{{{INKSCAPE}}}label": label,
+        "id": f"layer{number}",
+    }
+    return ET.SubElement(svg, "g", marks, **attributes)
 
 
-def _draw_paper(layer, page):
+def _draw_paper(layer: ET.Element, page: Page) -> None:
+    assert page.ruling is not None
     layer.set("stroke-width", f"{PAPER_WIDTH:g}")
     for x1, y1, x2, y2 in page.ruling.lines(page.width, page.height):
         ET.SubElement(layer, "path", d=f"M{x1:.2f},{y1:.2f}L{x2:.2f},{y2:.2f}")
@@ -104,41 +111,39 @@ def _draw_paper(layer, page):
             ET.SubElement(layer, "path", d=path_data(np.array([[x, y]])))
 
 
-def _lines(word, config, _):
+def _lines(word: PlacedWord, config: SampleConfig, usual: float | None) -> ET.Element:
     group = ET.Element("g")
     for stroke in word.strokes:
         ET.SubElement(group, "path", d=path_data(stroke))
     return group
 
 
-def _outlines(word, config, usual):
+def _outlines(word: PlacedWord, config: SampleConfig, usual: float | None) -> ET.Element:
     group = ET.Element("g")
     for stroke in word.strokes:
-        corners = pen.outline(*pen.inked(stroke, config, usual, pen.OUTLINE_FINE))
-        ET.SubElement(group, "path", d=_relative("l", corners) + "z")
+        corners = brush.outline(*brush.ink_path(stroke, config, usual, brush.OUTLINE_FINE))
+        ET.SubElement(group, "path", d=_polygon_data(corners))
     return group
 
 
-def _relative(command, points):
+def _polygon_data(points: np.ndarray) -> str:
+    """Return the path data of a closed polygon, (n, 2), in relative steps of hundredths."""
     rounded = np.rint(points * 100).astype(int)
     x, y = rounded[0] / 100
-    return f"M{x:.2f},{y:.2f}{command}" + " ".join(
-        f"{hundredth(x)},{hundredth(y)}" for x, y in np.diff(rounded, axis=0).tolist()
-    )
+    steps = np.diff(rounded, axis=0).tolist()
+    return f"M{x:.2f},{y:.2f}l" + " ".join(f"{hundredth(x)},{hundredth(y)}" for x, y in steps) + "z"
 
 
-def _animate(element, stroke, when):
-    """Have the path `element` hidden, and drawn along the stroke as time passes. when: (m,) seconds at its points."""
+def _animate(element: ET.Element, stroke: np.ndarray, times: np.ndarray) -> None:
+    """Hide a path, and draw it along the stroke as time passes.
+
+    times: (m,) seconds at its points.
+    """
+    begin = f"{times[0]:.2f}s"
     element.set("visibility", "hidden")
-    ET.SubElement(
-        element,
-        "set",
-        attributeName="visibility",
-        to="visible",
-        begin=f"{when[0]:.2f}s",
-        fill="freeze",
-    )
-    path = curves.flatten(stroke)
+    shown = {"attributeName": "visibility", "to": "visible", "begin": begin, "fill": "freeze"}
+    ET.SubElement(element, "set", shown)
+    path = flatten(stroke)
     if path.dot:
         return
     along = np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))
@@ -146,13 +151,12 @@ def _animate(element, stroke, when):
     element.set("pathLength", "1")
     element.set("stroke-dasharray", "1 1")
     element.set("stroke-dashoffset", "1")
-    # Values at even times, as the points were taken.
-    ET.SubElement(
-        element,
-        "animate",
-        attributeName="stroke-dashoffset",
-        begin=f"{when[0]:.2f}s",
-        dur=f"{max(when[-1] - when[0], 0.01):.2f}s",
-        values=";".join(f"{value:.3f}" for value in left),
-        fill="freeze",
-    )
+    # The values stand at even times, as the points were recorded.
+    drawn = {
+        "attributeName": "stroke-dashoffset",
+        "begin": begin,
+        "dur": f"{max(times[-1] - times[0], 0.01):.2f}s",
+        "values": ";".join(f"{value:.3f}" for value in left),
+        "fill": "freeze",
+    }
+    ET.SubElement(element, "animate", drawn)

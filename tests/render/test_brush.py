@@ -1,4 +1,4 @@
-"""Curves, widths, outlines and times: python -m pytest tests/test_pen.py"""
+"""Curves, widths, outlines and times."""
 
 import hypothesis
 import numpy as np
@@ -86,8 +86,8 @@ def test_slow_ink_is_wide_and_fast_ink_thin():
     slow, fast = (np.interp(where, path.xy[:, 0], width) for where in (2, 15))
     assert (
         slow > 1.3 * fast
-        and width.max() <= 0.5 * pen.WIDEST
-        and width.min() > 0.5 * pen.NARROWEST * pen.TAPER
+        and width.max() <= 0.5 * pen.MAX_WIDTH
+        and width.min() > 0.5 * pen.MIN_WIDTH * pen.TAPER
     )
     assert width[0] < slow and width[-1] < fast, "the ends taper"
     assert set(pen.widths(stroke, path, 0.5, 0.0, usual)) == {0.5}

@@ -1,4 +1,4 @@
-"""Animated pages: python -m pytest tests/test_gif.py"""
+"""Animated pages."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pages as ink for other programs: python -m pytest tests/test_ink_files.py"""
+"""Pages as ink for other programs."""
 
 import gzip
 import xml.etree.ElementTree as ET

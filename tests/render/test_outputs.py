@@ -1,4 +1,4 @@
-"""Which files are written, and that they are whole: python -m pytest tests/test_render.py"""
+"""Which files are written, and that they are whole."""
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(pages, tmp_path):
         with pytest.raises(UserError, match=sentence), open_outputs(str(out), settings()):
             raise AssertionError("too late")
     with (
-        pytest.raises(UserError, match="is no colour"),
+        pytest.raises(UserError, match="is not a color"),
         open_outputs(str(tmp_path / "a.svg"), settings(ink_color="inky")),
     ):
         raise AssertionError("too late")

@@ -1,4 +1,4 @@
-"""Pages for plotters: python -m pytest tests/test_plotter.py"""
+"""Pages for plotters."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 
 from cursivetransformer.ink.curves import flatten
 from cursivetransformer.render.outputs import save_page
-from cursivetransformer.render.plotter import sort_words, way_length, ways_between
+from cursivetransformer.render.plotter import sort_words, route_length, travel_distances
 from cursivetransformer.utils.errors import UserError
 from tests.made_up_page import made_up_pages, settings
 
@@ -18,7 +18,10 @@ def page():
 
 
 def gcode(page, path, **changed):
-    """Runs the file as a plotter would: (strokes in file units, travel feed and feed that were used, lines)."""
+    """Runs the file as a plotter would.
+
+    (strokes in file units, travel feed and feed that were used, lines).
+    """
     save_page(page, path, settings(**changed))
     lines = path.read_text().splitlines()
     strokes, at, down, feeds = [], None, False, set()
@@ -123,7 +126,7 @@ def test_ways_are_short_and_words_are_whole(page):
     assert sorted(map(id, order)) == sorted(map(id, page.words)) and order[0] is page.words[0]
 
     def way(words):
-        return way_length(ways_between(words), list(range(len(words))))
+        return route_length(travel_distances(words), list(range(len(words))))
 
     assert way(order) < 0.85 * way(page.words)
     shuffled = [page.words[i] for i in np.random.default_rng(0).permutation(len(page.words))]

@@ -1,4 +1,4 @@
-"""Pages as PNG and PDF: python -m pytest tests/test_raster.py"""
+"""Pages as PNG and PDF."""
 
 import re
 import zlib

@@ -1,4 +1,4 @@
-"""Sheets of hands: python -m pytest tests/test_sheet.py"""
+"""Sheets of hands."""
 
 import numpy as np
 import pytest

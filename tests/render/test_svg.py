@@ -1,4 +1,4 @@
-"""Pages as SVG: python -m pytest tests/test_svg.py"""
+"""Pages as SVG."""
 
 import re
 import xml.etree.ElementTree as ET
