@@ -26,7 +26,10 @@ def exported(recorder, path, kind="json"):
 
 
 def without_repetition(points):
-    """The strokes of a raw entry, (n, 2) arrays; the repeated end of each is checked and left out."""
+    """The strokes of a raw entry, (n, 2) arrays.
+
+    the repeated end of each is checked and left out.
+    """
     strokes, stroke = [], []
     for x, y, pen, *_ in points:
         if pen:

@@ -1,4 +1,7 @@
-"""A real Chromium with the recording page, for the tests that need one; they are skipped with a reason where there is none."""
+"""A real Chromium with the recording page, for the tests that need one.
+
+they are skipped with a reason where there is none.
+"""
 
 import pytest
 
@@ -24,7 +27,10 @@ def browser(chromium):
 
 @pytest.fixture
 def new_recorder(browser):
-    """A function that opens the page, in a browser profile of its own; what the page says of errors fails the test."""
+    """A function that opens the page, in a browser profile of its own.
+
+    what the page says of errors fails the test.
+    """
     recorders, contexts = [], []
 
     def new(url=PAGE.as_uri(), script=None, context=None, **shape):

@@ -85,7 +85,8 @@ def test_two_tabs_do_not_overwrite_each_other(new_recorder, recorder):
     assert two.strokes == [], "the ink of a living tab stays there"
     two.page.bring_to_front()
     ink_two = two.draw(loops(30, 0.5, 0.9))
-    # Another way to a second tab: the browser copies the session storage, with the name of the first tab's draft.
+    # Another way to a second tab: the browser copies the session storage, with the name of the
+    # first tab's draft.
     with one.page.expect_popup() as popup:
         one.page.evaluate("window.open(location.href)")
     three = Recorder(popup.value).ready()

@@ -1,4 +1,7 @@
-"""Tracing, and how the recording page looks and is reached: python -m pytest tests/collect/test_looks.py"""
+"""Tracing, and how the recording page looks and is reached.
+
+python -m pytest tests/collect/test_looks.py
+"""
 
 import numpy as np
 import pytest

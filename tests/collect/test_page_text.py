@@ -1,4 +1,7 @@
-"""The recording page as text, which needs no browser: python -m pytest tests/collect/test_page_text.py"""
+"""The recording page as text, which needs no browser.
+
+python -m pytest tests/collect/test_page_text.py
+"""
 
 import re
 from html.parser import HTMLParser

@@ -1,4 +1,7 @@
-"""Mouse, trackpad, pen and fingers on the recording page: python -m pytest tests/collect/test_pen.py"""
+"""Mouse, trackpad, pen and fingers on the recording page.
+
+python -m pytest tests/collect/test_pen.py
+"""
 
 import numpy as np
 import pytest

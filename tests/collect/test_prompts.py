@@ -1,4 +1,7 @@
-"""What the recording page asks for, and its hints: python -m pytest tests/collect/test_prompts.py"""
+"""What the recording page asks for, and its hints.
+
+python -m pytest tests/collect/test_prompts.py
+"""
 
 import numpy as np
 import pytest

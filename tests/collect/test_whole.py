@@ -1,4 +1,7 @@
-"""The recording page as a whole, from the first word to a trained model: python -m pytest tests/collect/test_whole.py"""
+"""The recording page as a whole, from the first word to a trained model.
+
+python -m pytest tests/collect/test_whole.py
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,7 @@
-"""Written pages as a real browser shows them: python -m pytest tests/collect/test_written_pages.py"""
+"""Written pages as a real browser shows them.
+
+python -m pytest tests/collect/test_written_pages.py
+"""
 
 import io
 
