@@ -23,8 +23,7 @@ import torch.nn.functional as F
 from benchmarks.options import take_options
 from cursivetransformer.config.train import get_all_args, replace
 from cursivetransformer.data.eval_texts import text_sets
-from cursivetransformer.models import attention, offset_block, text_encoder
-from cursivetransformer.models import offset_gpt as offset_model
+from cursivetransformer.models import attention, offset_gpt, text_encoder
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
@@ -37,7 +36,6 @@ from cursivetransformer.training import optim
 from cursivetransformer.training.trainer import Trainer
 from cursivetransformer.utils.errors import UserError, run_script
 
-MODEL, BLOCK = "cursivetransformer.models.offset_gpt.", "cursivetransformer.models.offset_block."
 SEEDS = (0, 1)  # of the words that are written to be read
 
 
@@ -48,26 +46,26 @@ def rms_norm(x):
 def block_with(reads_text):
     """Blocks whose cross-attention stands where `reads_text(layer)` says."""
 
-    class Block(offset_block.OffsetBlock):
+    class Block(offset_gpt.OffsetBlock):
         def __init__(self, config, layer):
             super().__init__(config, 1 if reads_text(layer) else 0)
             self.layer = layer
 
-    return mock.patch.object(offset_model, "OffsetBlock", Block)
+    return mock.patch.object(offset_gpt, "OffsetBlock", Block)
 
 
-def recognizer_without(recent, pen):
-    """A recognizer that is blind to the last offsets, or to the pen's place."""
+def trajectory_encoder_without(recent, pen):
+    """A trajectory encoder that is blind to the last offsets, or to the pen's place."""
 
-    class Recognizer(offset_model.TrajectoryEncoder):
+    class TrajectoryEncoder(offset_gpt.TrajectoryEncoder):
         def forward(self, pen_state):
             return super().forward(
-                offset_model.PenState(
+                offset_gpt.PenState(
                     pen_state.recent * (not recent), pen_state.pen * (not pen), pen_state.words
                 )
             )
 
-    return mock.patch.object(offset_model, "InkReader", Recognizer)
+    return mock.patch.object(offset_gpt, "TrajectoryEncoder", TrajectoryEncoder)
 
 
 def no_rotation(cos_sin):
@@ -75,29 +73,29 @@ def no_rotation(cos_sin):
     return torch.tensor([1.0, 0.0]).expand_as(cos_sin).contiguous()
 
 
-class StillBlock(offset_block.OffsetBlock):
+class StillBlock(offset_gpt.OffsetBlock):
     """No rotary positions: what came when, a head must learn from the ink alone."""
 
-    def forward(self, x, context, cos_sin, text_cos_sin):
-        return super().forward(x, context, no_rotation(cos_sin), text_cos_sin)
+    def forward(self, x, attention, cos_sin, text_cos_sin):
+        return super().forward(x, attention, no_rotation(cos_sin), text_cos_sin)
 
 
-class UncountedBlock(offset_block.OffsetBlock):
+class UncountedBlock(offset_gpt.OffsetBlock):
     """Cross-attention that is not turned by where pen and character stand."""
 
     def text_keys_and_values(self, text, cos_sin):
         return super().text_keys_and_values(text, no_rotation(cos_sin))
 
-    def forward(self, x, context, cos_sin, text_cos_sin):
-        return super().forward(x, context, cos_sin, no_rotation(text_cos_sin))
+    def forward(self, x, attention, cos_sin, text_cos_sin):
+        return super().forward(x, attention, cos_sin, no_rotation(text_cos_sin))
 
 
-class GeluMLP(offset_block.MLP):
+class GeluMLP(offset_gpt.MLP):
     def forward(self, x):
         return self.down(F.gelu(self.up(x)))
 
 
-class StartedMLP(offset_block.MLP):
+class StartedMLP(offset_gpt.MLP):
     """Its output projection does not start at zero."""
 
     def __init__(self, width):
@@ -105,15 +103,15 @@ class StartedMLP(offset_block.MLP):
         torch.nn.init.normal_(self.down.weight, std=0.02)
 
 
-class IndependentSlot(offset_block.SlotHead):
+class IndependentSlot(offset_gpt.SlotHead):
     """A radius that does not know its theta."""
 
     def forward(self, hidden, before):
         return super().forward(hidden, before * 0)
 
 
-def patch(name, value, module=MODEL):
-    return mock.patch(module + name, value)
+def patch(name, value):
+    return mock.patch.object(offset_gpt, name, value)
 
 
 # Name: (what is changed, settings of train.py, patches made anew for each run).
@@ -165,21 +163,20 @@ VARIANTS = {
         {},
         lambda: [
             patch("norm", rms_norm),
-            patch("norm", rms_norm, BLOCK),
             mock.patch.object(attention, "norm", rms_norm),
         ],
     ),
-    "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP, BLOCK)]),
-    "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_WIDTH", 4, BLOCK)]),
+    "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP)]),
+    "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_EXPANSION", 4)]),
     "not-from-zero": (
         "MLPs that do not start at zero",
         {},
-        lambda: [patch("MLP", StartedMLP, BLOCK)],
+        lambda: [patch("MLP", StartedMLP)],
     ),
     "embeddings-0.5": (
         "embeddings drawn with deviation 0.5",
         {},
-        lambda: [patch("EMBEDDING_DEVIATION", 0.5)],
+        lambda: [patch("EMBEDDING_INIT_STD", 0.5)],
     ),
     "no-rotary": (
         "no rotary positions in self-attention",
@@ -204,12 +201,12 @@ VARIANTS = {
     "no-recent": (
         "positions do not see the last offsets as numbers",
         {},
-        lambda: [recognizer_without(True, False)],
+        lambda: [trajectory_encoder_without(True, False)],
     ),
     "no-pen": (
         "positions do not see where the pen is",
         {},
-        lambda: [recognizer_without(False, True)],
+        lambda: [trajectory_encoder_without(False, True)],
     ),
     "no-convolution": (
         "no convolution over the text",
@@ -219,7 +216,7 @@ VARIANTS = {
     "independent": (
         "radius predicted without knowing theta",
         {},
-        lambda: [patch("LaterSlot", IndependentSlot)],
+        lambda: [patch("SlotHead", IndependentSlot)],
     ),
     "wide-2": (
         "2 blocks of width 192, 6 heads",

@@ -1,87 +1,212 @@
-"""Attention, and the cache that decoding keeps its keys and values in. Shapes as in `model.py`.
+"""Attention, and the cache that holds its keys and values while decoding.
 
-Knows no tokens and no characters, only vectors and their positions.
+Does not depend on tokens or characters, only on vectors and their positions.
+Shapes: B examples, T tokens, P positions of a row, N positions of all rows, S characters of text,
+C width, H heads, D = C / H.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from cursivetransformer.data.packing import PackedBatch
+from cursivetransformer.models.model_config import ModelConfig
+
+# Keys and values, (B, H, S, D) each.
+KeysAndValues: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+
 
 class KVCache:
-    """Keys and values of the tokens seen so far and of the text, owned by whoever decodes.
+    """Keys and values of the tokens seen so far, and of the text.
 
-    Rows may have seen different numbers of tokens: `length` (B,) says how many, and what lies behind is never read.
-    There is room for `max_length` tokens at first; a cache that is full doubles.
+    Rows may have seen different numbers of tokens. What lies beyond a row's length is never read.
+    The cache doubles when it is full.
+
+    Args:
+        config: the model's shape.
+        batch_size: B.
+        capacity: tokens that the cache has room for at first.
+        device: device of the tensors.
+        dtype: type of keys and values.
+
+    Attributes:
+        keys, values: (n_layer, B, H, capacity, D).
+        length: (B,) tokens that each row has seen.
+        longest: the largest of `length`, known without waiting for a GPU.
+        even: whether all rows have that length. Writing and masking are simpler then.
+        text: by layer, the text's keys and values; empty until a model fills it.
+        text_mask: (B, 1, 1, S) which characters may be attended to.
     """
 
-    def __init__(self, config, batch_size, max_length, device="cpu", dtype=torch.float32):
-        head = config.n_embd // config.n_head
-        self.keys, self.values = (
-            torch.zeros(
-                config.n_layer,
-                batch_size,
-                config.n_head,
-                max_length,
-                head,
-                device=device,
-                dtype=dtype,
-            )
-            for _ in range(2)
-        )
+    def __init__(
+        self,
+        config: ModelConfig,
+        batch_size: int,
+        capacity: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        head_width = config.n_embd // config.n_head
+        shape = (config.n_layer, batch_size, config.n_head, capacity, head_width)
+        self.keys = torch.zeros(shape, device=device, dtype=dtype)
+        self.values = torch.zeros(shape, device=device, dtype=dtype)
         self.length = torch.zeros(batch_size, dtype=torch.long, device=device)
-        self.longest = 0  # of `length`, kept apart so that a GPU need not be asked
-        self.even = True  # all rows are of that length, and writing and masking are simpler
-        self.text = None  # per block, keys and values (B, H, S, D) of the text
-        self.text_mask = None  # (B, 1, 1, S)
+        self.longest = 0
+        self.even = True
+        self.text: dict[int, KeysAndValues] = {}
+        self.text_mask = torch.zeros(batch_size, 1, 1, 0, dtype=torch.bool, device=device)
 
-    def mask(self, positions):
-        """(B, 1, T, seen) booleans: which keys the tokens at `positions` (B, T) may attend to; None for all that are seen."""
+    def mask(self, positions: torch.Tensor) -> torch.Tensor | None:
+        """Return which keys the tokens at `positions` (B, T) may attend to.
+
+        Returns:
+            (B, 1, T, n_keys) booleans, or None if all keys may be attended to.
+        """
         n_tokens = positions.shape[1]
         if self.even and n_tokens == 1:
             return None
-        seen = torch.arange(self.longest + n_tokens, device=positions.device)
-        return (seen <= positions[..., None])[:, None]
+        keys = torch.arange(self.longest + n_tokens, device=positions.device)
+        return (keys <= positions[..., None])[:, None]
 
-    def update(self, layer, k, v, positions):
-        """Store (B, H, T, D) keys and values at `positions` (B, T); return all up to the longest row."""
+    def update(
+        self, layer: int, k: torch.Tensor, v: torch.Tensor, positions: torch.Tensor
+    ) -> KeysAndValues:
+        """Store (B, H, T, D) keys and values at `positions` (B, T) of a layer.
+
+        Returns:
+            All keys and values of the layer, (B, H, n_keys, D), up to the longest row's end.
+        """
         end = self.longest + positions.shape[1]
-        if end > self.keys.shape[3]:
-            more = (0, 0, 0, max(self.keys.shape[3], end))
-            self.keys, self.values = F.pad(self.keys, more), F.pad(self.values, more)
-        for store, new in ((self.keys[layer], k), (self.values[layer], v)):
-            if self.even:
-                store[:, :, self.longest : end] = new
-            else:
-                rows = torch.arange(len(positions), device=new.device)[:, None]
-                store[rows, :, positions] = new.transpose(1, 2).to(store.dtype)
+        capacity = self.keys.shape[3]
+        if end > capacity:
+            added = (0, 0, 0, max(capacity, end))
+            self.keys, self.values = F.pad(self.keys, added), F.pad(self.values, added)
+        self._store(self.keys[layer], k, positions)
+        self._store(self.values[layer], v, positions)
         return self.keys[layer][:, :, :end].to(k.dtype), self.values[layer][:, :, :end].to(v.dtype)
 
-    def advance(self, n_tokens, lengths=None):
-        """Count the tokens just written: `n_tokens` in each row, of which the first `lengths` (B,) were real (default: all)."""
+    def _store(self, stored: torch.Tensor, new: torch.Tensor, positions: torch.Tensor) -> None:
+        """Write `new` (B, H, T, D) at `positions` (B, T) of `stored` (B, H, capacity, D)."""
+        n_rows, n_tokens = positions.shape
+        if self.even:
+            stored[:, :, self.longest : self.longest + n_tokens] = new
+        else:
+            rows = torch.arange(n_rows, device=new.device)[:, None]
+            stored[rows, :, positions] = new.transpose(1, 2).to(stored.dtype)
+
+    def advance(self, n_tokens: int, lengths: torch.Tensor | None = None) -> None:
+        """Count the tokens just written, once they are written in all layers.
+
+        Args:
+            n_tokens: tokens written in each row.
+            lengths: (B,) how many of them are real, the first ones of the row; None if all are.
+        """
         self.even = self.even and lengths is None
         self.length = self.length + (n_tokens if lengths is None else lengths)
         self.longest += n_tokens
 
-    def select_rows(self, rows):
-        """Forget all rows but those of the index tensor `rows`."""
-        capacity = self.keys.shape[3] - self.longest
-        self.keys, self.values = (
-            F.pad(kept[:, rows, :, : self.longest], (0, 0, 0, capacity))
-            for kept in (self.keys, self.values)
-        )
-        self.length, self.text_mask = self.length[rows], self.text_mask[rows]
-        self.text = [kv and (kv[0][rows], kv[1][rows]) for kv in self.text]
+    def select_rows(self, rows: torch.Tensor) -> None:
+        """Keep only the rows of the index tensor `rows`."""
+        n_free = self.keys.shape[3] - self.longest
+        self.keys = F.pad(self.keys[:, rows, :, : self.longest], (0, 0, 0, n_free))
+        self.values = F.pad(self.values[:, rows, :, : self.longest], (0, 0, 0, n_free))
+        self.length = self.length[rows]
+        self.text = {layer: (k[rows], v[rows]) for layer, (k, v) in self.text.items()}
+        self.text_mask = self.text_mask[rows]
+
+
+def split_heads(x: torch.Tensor, n_head: int) -> torch.Tensor:
+    """Rearrange (B, T, C) as (B, H, T, D)."""
+    B, T, C = x.shape
+    return x.view(B, T, n_head, C // n_head).transpose(1, 2)
+
+
+def merge_heads(x: torch.Tensor) -> torch.Tensor:
+    """Rearrange (B, H, T, D) as (B, T, C)."""
+    B, H, T, D = x.shape
+    return x.transpose(1, 2).reshape(B, T, H * D)
+
+
+def norm(x: torch.Tensor) -> torch.Tensor:
+    """Normalize the last dimension to mean 0 and mean square 1, without a learned gain.
+
+    On a CPU this is twice as fast as torch's RMSNorm.
+    """
+    return F.layer_norm(x, x.shape[-1:])
+
+
+def rope_cos_sin(positions: torch.Tensor, frequencies: torch.Tensor) -> torch.Tensor:
+    """Compute the rotations of rotary position embedding (Su et al. 2021, arXiv:2104.09864).
+
+    Args:
+        positions: (...) whole numbers or lengths.
+        frequencies: (F,) radians per unit of position, one for each pair of features.
+
+    Returns:
+        (..., F, 2) cosine and sine of positions * frequencies.
+    """
+    angles = positions[..., None] * frequencies
+    return torch.stack([angles.cos(), angles.sin()], -1)
+
+
+def apply_rope(x: torch.Tensor, cos_sin: torch.Tensor) -> torch.Tensor:
+    """Rotate each pair of adjacent features (Su et al. 2021, arXiv:2104.09864, equation 34).
+
+    With the pair (a, b) and the angle t of its position,
+
+        (a, b) -> (a cos t - b sin t, a sin t + b cos t)
+
+    so a product of a rotated query and a rotated key depends only on the difference of their
+    positions.
+
+    Args:
+        x: (..., D) queries or keys.
+        cos_sin: (..., D / 2, 2) from `rope_cos_sin`; it is broadcast along x.
+    """
+    x = x.float().unflatten(-1, (-1, 2))
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        # A product of complex numbers takes one pass over memory instead of five. The compiler
+        # has no code for complex numbers, and fuses the five passes anyway.
+        rotated = torch.view_as_complex(x) * torch.view_as_complex(cos_sin)
+        return torch.view_as_real(rotated).flatten(-2)
+    a, b = x.unbind(-1)
+    cos, sin = cos_sin.unbind(-1)
+    return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
+
+
+def attention_weights(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Compute the weights that `scaled_dot_product_attention` gives to values.
+
+    weights = softmax(q k^T / sqrt(D)), where only keys of `mask` count.
+
+    Args:
+        q: (B, H, P, D) queries.
+        k: (B, H, S, D) keys.
+        mask: (B, 1, 1, S) booleans.
+
+    Returns:
+        (B, H, P, S)
+    """
+    scores = q @ k.to(q.dtype).transpose(2, 3) / q.shape[-1] ** 0.5
+    return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+
+
+# Attention of `TokenGPT`, whose examples are rows of a tensor.
 
 
 @dataclass
 class AttentionContext:
-    """Where the tokens of a pass stand, the same for every block.
+    """What the self-attention of all blocks of one pass shares.
 
-    positions: (T,), or with a cache (B, T); mask: which keys may be attended to, see `KVCache.mask`; without a cache the
-    pass is causal from its first token.
+    Attributes:
+        positions: (T,) positions of the tokens, or (B, T) with a cache.
+        cache: keys and values of the tokens before, or None for a pass from the first token on,
+            which is causal.
+        mask: which keys may be attended to, see `KVCache.mask`.
     """
 
     positions: torch.Tensor
@@ -89,62 +214,31 @@ class AttentionContext:
     mask: torch.Tensor | None = None
 
 
-def split_heads(x, n_head):
-    """(B, T, C) -> (B, H, T, D)."""
-    B, T, C = x.shape
-    return x.view(B, T, n_head, C // n_head).transpose(1, 2)
-
-
-def merge_heads(x):
-    """(B, H, T, D) -> (B, T, C)."""
-    B, H, T, D = x.shape
-    return x.transpose(1, 2).reshape(B, T, H * D)
-
-
-def rope_cos_sin(places, rope_frequencies):
-    """Turns (..., F, 2) by the angles `places` (...) * `rope_frequencies` (F,), as their cosines and sines."""
-    angles = places[..., None] * rope_frequencies
-    return torch.stack([angles.cos(), angles.sin()], -1)
-
-
-def apply_rope(x, cos_sin):
-    """Turn each pair of features of (..., D) by `cos_sin` (..., D/2, 2), where dimensions of x may be 1.
-
-    Scores of turned queries and keys depend on the difference between their turns alone.
-    """
-    x = x.float().unflatten(-1, (-1, 2))
-    if x.device.type == "cpu" and not torch.compiler.is_compiling():
-        # A product of complex numbers: one pass over memory instead of five. The compiler has no code for them, nor needs it.
-        return torch.view_as_real(
-            torch.view_as_complex(x) * torch.view_as_complex(cos_sin)
-        ).flatten(-2)
-    (a, b), (cos, sin) = x.unbind(-1), cos_sin.unbind(-1)
-    return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
-
-
-def norm(x):
-    """The last dimension with mean 0 and mean square 1; no learnt gain. On a CPU twice as fast as torch's RMSNorm."""
-    return F.layer_norm(x, x.shape[-1:])
-
-
 class SelfAttention(nn.Module):
-    """Causal attention of every token to those before it and itself."""
+    """Causal attention of every token to itself and to those before it."""
 
-    def __init__(self, config):
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         C = config.n_embd
         self.n_head = config.n_head
         self.qkv = nn.Linear(C, 3 * C, bias=False)
         self.out = nn.Linear(C, C, bias=False)
 
-    def forward(self, x, context, layer):
-        q, k, v = (
-            split_heads(part, self.n_head) for part in self.qkv(x).chunk(3, dim=-1)
-        )  # (B, H, T, D)
+    def forward(self, x: torch.Tensor, context: AttentionContext, layer: int) -> torch.Tensor:
+        """Attend from x (B, T, C).
+
+        Args:
+            x: (B, T, C)
+            context: the positions of the tokens, and the cache.
+            layer: index of the block, under which the cache stores keys and values.
+        """
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.n_head) for part in (q, k, v))  # (B, H, T, D)
         if context.cache is not None:
             k, v = context.cache.update(layer, k, v, context.positions)
+        is_causal = context.cache is None
         y = F.scaled_dot_product_attention(
-            q, k, v.to(q.dtype), attn_mask=context.mask, is_causal=context.cache is None
+            q, k, v.to(q.dtype), attn_mask=context.mask, is_causal=is_causal
         )
         return self.out(merge_heads(y))
 
@@ -152,7 +246,7 @@ class SelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Attention of every token to the characters of the text."""
 
-    def __init__(self, config):
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         C = config.n_embd
         self.n_head = config.n_ctx_head
@@ -160,127 +254,180 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(config.n_embd_context, 2 * C, bias=False)
         self.out = nn.Linear(C, C, bias=False)
 
-    def keys_and_values(self, text):
-        """(B, S, Cc) encoded text -> keys and values (B, H, S, D): once per text, however many tokens are drawn."""
-        return tuple(split_heads(part, self.n_head) for part in self.kv(text).chunk(2, dim=-1))
+    def keys_and_values(self, text: torch.Tensor) -> KeysAndValues:
+        """Compute keys and values (B, H, S, D) of encoded text (B, S, Cc).
 
-    def forward(self, x, keys_and_values, text_mask):
+        They are computed once for a text, however many tokens are decoded.
+        """
+        k, v = self.kv(text).chunk(2, dim=-1)
+        return split_heads(k, self.n_head), split_heads(v, self.n_head)
+
+    def forward(
+        self, x: torch.Tensor, keys_and_values: KeysAndValues, text_mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Attend from x (B, T, C) to the characters of `text_mask` (B, 1, 1, S)."""
         k, v = keys_and_values
         q = split_heads(self.q(x), self.n_head)
         y = F.scaled_dot_product_attention(q, k.to(q.dtype), v.to(q.dtype), attn_mask=text_mask)
         return self.out(merge_heads(y))
 
 
-class PackedAttention:
-    """Attention of positions that lie end to end (`packing.PackedBatch`) to their own example's past and text.
+# Attention of `OffsetGPT`, whose positions lie end to end.
 
-    The examples are attended to one by one, each a slice that needs no padding and no copy, which suits a CPU. With a given
-    `width` they are laid out as rows of that many positions and attended to at once: shapes that are known beforehand, and one
-    call, which suits a GPU. text: per layer keys and values (B, H, S, D), or None; text_mask: (B, 1, 1, S).
+
+class Attention(Protocol):
+    """How N positions that lie end to end attend to their past and to their text."""
+
+    def self_attend(self, layer: int, qk: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend causally with queries and keys `qk` (N, 2H, D) and values `v` (N, C) -> (N, C)."""
+
+    def cross_attend(self, layer: int, q: torch.Tensor) -> torch.Tensor:
+        """Attend to the text with queries `q` (N, H, D) -> (N, C)."""
+
+
+class PackedAttention:
+    """Attention of the examples of a `PackedBatch`, each to its own past and its own text.
+
+    Without a width each example is attended to alone, as a slice. That needs no padding and no
+    copy, which suits a CPU. With a width the examples are copied into rows of that many positions
+    and attended to together. That is one call, of a shape that is known beforehand, which suits a
+    GPU.
+
+    Args:
+        packed: the batch.
+        text: by layer, the text's keys and values.
+        text_mask: (B, 1, 1, S) which characters may be attended to.
+        width: positions of a row, at least those of the longest example; None for slices.
     """
 
-    def __init__(self, packed, text, text_mask, width=None):
+    def __init__(
+        self,
+        packed: PackedBatch,
+        text: dict[int, KeysAndValues],
+        text_mask: torch.Tensor,
+        width: int | None = None,
+    ) -> None:
         self.text, self.text_mask, self.width = text, text_mask, width
         self.n_rows = len(packed.lengths)
         if width is None:
-            self.lengths, self.text_lengths = (
-                packed.lengths.tolist(),
-                text_mask.flatten(1).sum(1).tolist(),
-            )
-        else:  # where each position stands in the rows laid end to end; behind them all if it is of no example
-            self.index = torch.where(
-                packed.example < self.n_rows,
-                packed.example * width + packed.position,
-                self.n_rows * width,
-            )
+            self.lengths: list[int] = packed.lengths.tolist()
+            self.text_lengths: list[int] = text_mask.flatten(1).sum(1).tolist()
+        else:
+            self.index = row_index(packed, width)
 
-    def self_attend(self, layer, qk, v):
-        """qk: (N, 2H, D) queries and keys; v: (N, C) values. Returns (N, C)."""
+    def self_attend(self, layer: int, qk: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend causally with queries and keys `qk` (N, 2H, D) and values `v` (N, C) -> (N, C)."""
         D = qk.shape[2]
         qkv = torch.cat([qk.flatten(1), v], 1)
-        parts = []
+        outputs = []
         for rows in self._to_rows(qkv):
-            q, k, v = rows.unflatten(-1, (-1, D)).transpose(1, 2).chunk(3, dim=1)  # (b, H, T, D)
-            parts.append(merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=True)))
-        return self._from_rows(parts)
+            heads = rows.unflatten(-1, (-1, D)).transpose(1, 2)
+            q, k, v = heads.chunk(3, dim=1)  # (b, H, T, D)
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            outputs.append(merge_heads(y))
+        return self._from_rows(outputs)
 
-    def cross_attend(self, layer, q):
-        """q: (N, H, D) queries. Returns (N, C)."""
+    def cross_attend(self, layer: int, q: torch.Tensor) -> torch.Tensor:
+        """Attend to the text with queries `q` (N, H, D) -> (N, C)."""
+        heads = q.shape[1:]
+        outputs = []
+        for rows, (k, v, mask) in zip(self._to_rows(q.flatten(1)), self._texts(layer)):
+            q = rows.unflatten(-1, heads).transpose(1, 2)  # (b, H, T, D)
+            y = F.scaled_dot_product_attention(q, k, v.to(k.dtype), attn_mask=mask)
+            outputs.append(merge_heads(y))
+        return self._from_rows(outputs)
+
+    def _texts(
+        self, layer: int
+    ) -> Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
+        """Return the keys, values and mask of the text for each tensor of `_to_rows`."""
         k, v = self.text[layer]
-        if self.width is None:
-            texts = [
-                (k[..., :n, :], v[..., :n, :], None)
-                for k, v, n in zip(k.split(1), v.split(1), self.text_lengths)
-            ]
-        else:
-            texts = [(k, v, self.text_mask)]
-        parts = []
-        for rows, (k, v, mask) in zip(self._to_rows(q.flatten(1)), texts):
-            rows = rows.unflatten(-1, q.shape[1:]).transpose(1, 2)
-            parts.append(
-                merge_heads(F.scaled_dot_product_attention(rows, k, v.to(k.dtype), attn_mask=mask))
-            )
-        return self._from_rows(parts)
+        if self.width is not None:
+            return [(k, v, self.text_mask)]
+        return [
+            (k[..., :n, :], v[..., :n, :], None)
+            for k, v, n in zip(k.split(1), v.split(1), self.text_lengths)
+        ]
 
-    def _to_rows(self, x):
-        """(N, c) -> a list of (b, T, c): all rows at once, or each example by itself."""
+    def _to_rows(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Lay out x (N, c) as tensors (b, T, c): all rows in one, or one for each example."""
         if self.width is None:
             return [part[None] for part in x.split(self.lengths)]
         rows = x.new_zeros(self.n_rows * self.width + 1, x.shape[1]).index_copy(0, self.index, x)
         return [rows[:-1].view(self.n_rows, self.width, -1)]
 
-    def _from_rows(self, parts):
-        """The opposite of `_to_rows`."""
+    def _from_rows(self, outputs: list[torch.Tensor]) -> torch.Tensor:
+        """Invert `_to_rows`."""
         if self.width is None:
-            return torch.cat(parts, dim=1)[0]
-        rows = parts[0].flatten(0, 1)
+            return torch.cat(outputs, dim=1)[0]
+        rows = outputs[0].flatten(0, 1)
+        # Positions of no example take anything: nothing scores them.
         return torch.cat([rows, rows[:1]])[self.index]
 
 
-class CachedAttention:
-    """Attention of new positions, P in each of B rows, to all that a `KVCache` holds and to the text. N = B P."""
+def row_index(packed: PackedBatch, width: int) -> torch.Tensor:
+    """Return where each position (N,) stands among rows of `width` positions laid end to end.
 
-    def __init__(self, cache, n_positions):
-        self.cache, self.rows = cache, len(cache.length)
-        self.positions = cache.length[:, None] + torch.arange(
-            n_positions, device=cache.length.device
-        )
+    Positions of no example stand in one place after the last row.
+    """
+    n_rows = len(packed.lengths)
+    return torch.where(
+        packed.example < n_rows, packed.example * width + packed.position, n_rows * width
+    )
+
+
+class CachedAttention:
+    """Attention of the next P positions of each of B rows to a `KVCache` and its text; N = B P.
+
+    Args:
+        cache: what the rows have seen so far.
+        n_positions: P.
+    """
+
+    def __init__(self, cache: KVCache, n_positions: int) -> None:
+        self.cache = cache
+        self.n_rows = len(cache.length)
+        new = torch.arange(n_positions, device=cache.length.device)
+        self.positions = cache.length[:, None] + new  # (B, P)
         self.mask = cache.mask(self.positions)
 
-    def self_attend(self, layer, qk, v):
+    def self_attend(self, layer: int, qk: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend causally with queries and keys `qk` (N, 2H, D) and values `v` (N, C) -> (N, C)."""
         D = qk.shape[2]
-        q, k = qk.view(self.rows, -1, *qk.shape[1:]).transpose(1, 2).chunk(2, dim=1)
-        k, v = self.cache.update(
-            layer, k, v.view(self.rows, -1, v.shape[1] // D, D).transpose(1, 2), self.positions
-        )
-        return merge_heads(
-            F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=self.mask)
-        ).flatten(0, 1)
+        q, k = self._to_rows(qk).chunk(2, dim=1)
+        v = self._to_rows(v.unflatten(-1, (-1, D)))
+        k, v = self.cache.update(layer, k, v, self.positions)
+        y = F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=self.mask)
+        return merge_heads(y).flatten(0, 1)
 
-    def cross_attend(self, layer, q):
+    def cross_attend(self, layer: int, q: torch.Tensor) -> torch.Tensor:
+        """Attend to the text with queries `q` (N, H, D) -> (N, C)."""
         k, v = self.cache.text[layer]
-        q = q.view(self.rows, -1, *q.shape[1:]).transpose(1, 2)
-        return merge_heads(
-            F.scaled_dot_product_attention(q, k, v, attn_mask=self.cache.text_mask)
-        ).flatten(0, 1)
+        q = self._to_rows(q)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=self.cache.text_mask)
+        return merge_heads(y).flatten(0, 1)
+
+    def _to_rows(self, x: torch.Tensor) -> torch.Tensor:
+        """Rearrange (N, H, D) as (B, H, P, D)."""
+        return x.view(self.n_rows, -1, *x.shape[1:]).transpose(1, 2)
 
 
 class RecordingAttention(CachedAttention):
-    """The same, which keeps how much every position looked at every character: `cross_attention_weights`, a (B, H, P, S) for each layer that reads the text."""
+    """`CachedAttention` that records its weights.
 
-    def __init__(self, cache, n_positions):
+    Attributes:
+        cross_attention_weights: how much every position attends to every character, (B, H, P, S)
+            for each layer that reads the text.
+    """
+
+    def __init__(self, cache: KVCache, n_positions: int) -> None:
         super().__init__(cache, n_positions)
-        self.cross_attention_weights = []
+        self.cross_attention_weights: list[torch.Tensor] = []
 
-    def cross_attend(self, layer, q):
-        heads = q.view(self.rows, -1, *q.shape[1:]).transpose(1, 2)
+    def cross_attend(self, layer: int, q: torch.Tensor) -> torch.Tensor:
+        """Attend to the text with queries `q` (N, H, D) -> (N, C), and record the weights."""
+        k, _ = self.cache.text[layer]
         self.cross_attention_weights.append(
-            attention_weights(heads, self.cache.text[layer][0], self.cache.text_mask)
+            attention_weights(self._to_rows(q), k, self.cache.text_mask)
         )
         return super().cross_attend(layer, q)
-
-
-def attention_weights(q, k, mask):
-    """(B, H, P, D) queries and (B, H, S, D) keys -> (B, H, P, S), what `scaled_dot_product_attention` weighs values by."""
-    scores = q @ k.to(q.dtype).transpose(2, 3) / q.shape[-1] ** 0.5
-    return scores.masked_fill(~mask, -torch.inf).softmax(-1)

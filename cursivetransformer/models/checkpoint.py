@@ -1,17 +1,22 @@
-"""One file that is all that sampling or resuming needs. The only module that knows what is in it."""
+"""Checkpoints: one file that holds all that sampling or resuming needs.
+
+No other module depends on the layout of the file.
+"""
 
 import dataclasses
-import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from cursivetransformer import __version__
 from cursivetransformer.config.args import present_names, public_values
 from cursivetransformer.config.train import Config
-from cursivetransformer.data.tokenizer import tokenizer_from_state
-from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.data.tokenizer import Tokenizer, tokenizer_from_state
+from cursivetransformer.models.factory import Model, make_model
+from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import shipped
 from cursivetransformer.utils.serialization import read_content, write_content
@@ -19,50 +24,76 @@ from cursivetransformer.utils.serialization import read_content, write_content
 KIND = "checkpoint"
 SHIPPED = shipped("base.pt")  # the model that comes with the project
 FORMAT = 5  # counts up when older versions can no longer read what is written
+# Names that modules of a model had in format 4 -> their present names.
+PRESENT_MODULES = {"reader": "trajectory_encoder", "later": "slot_heads"}
 
 
 @dataclass
 class Checkpoint:
-    """What a file holds, as objects. training: what only resuming needs (optimizers, step, losses, random states, ids); of a model that was
-    adapted to a hand also recognizer: the state of the hand's recognizer, and origin: see `adapt.Hand`."""
+    """The content of a file, as objects.
 
-    model: object
-    tokenizer: object
+    Attributes:
+        model: the model.
+        tokenizer: its tokenizer.
+        config: the settings of its run.
+        training: what only resuming needs: optimizers, step, losses, random states, ids.
+        bank_digest: the bank that it was trained on.
+        version: the version that wrote the file.
+        recognizer: state of the hand's recognizer, if the model was adapted to a hand.
+        origin: what the model was adapted from and how, see `finetune.NewHand`.
+    """
+
+    model: Model
+    tokenizer: Tokenizer
     config: Config
-    training: dict
+    training: dict[str, Any]
     bank_digest: str
     version: str = __version__
-    recognizer: dict | None = None
-    origin: dict = field(default_factory=dict)
+    recognizer: dict[str, Any] | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
 
 
-def save_checkpoint(path, checkpoint, half=False):
-    """Write a checkpoint: whole or not at all. Secrets among the settings are left out. half: weights in half precision, which is
-    enough to write with."""
-    c = checkpoint
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Secrets among the settings are left out.
+
+    Args:
+        path: the file.
+        checkpoint: its content.
+        half: store the weights in half precision, which is enough to write with.
+    """
     write_content(
         path,
         {
             "kind": KIND,
             "format": FORMAT,
-            "version": c.version,
-            "model_config": c.model.config.as_dict(),
-            "weights": {
-                name: weight.detach().cpu().to(torch.float16 if half else weight.dtype)
-                for name, weight in c.model.state_dict().items()
-            },
-            "tokenizer": c.tokenizer.state(),
-            "config": public_values(c.config),
-            "bank_digest": c.bank_digest,
-            "training": c.training,
-            "recognizer": c.recognizer,
-            "origin": c.origin,
+            "version": checkpoint.version,
+            "model_config": checkpoint.model.config.as_dict(),
+            "weights": _stored_weights(checkpoint.model, half),
+            "tokenizer": checkpoint.tokenizer.state(),
+            "config": public_values(checkpoint.config),
+            "bank_digest": checkpoint.bank_digest,
+            "training": checkpoint.training,
+            "recognizer": checkpoint.recognizer,
+            "origin": checkpoint.origin,
         },
     )
 
 
-def load_checkpoint(path, device="cpu"):
-    """Read a checkpoint without running code from it. Raises `UserError` in one sentence where it cannot be used."""
+def _stored_weights(model: Model, half: bool) -> dict[str, torch.Tensor]:
+    weights = {}
+    for name, weight in model.state_dict().items():
+        weights[name] = weight.detach().cpu().to(torch.float16 if half else weight.dtype)
+    return weights
+
+
+def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Read a checkpoint without running code from it.
+
+    Raises:
+        UserError: in one sentence, if it cannot be used.
+    """
     return read_content(
         path,
         KIND,
@@ -74,14 +105,14 @@ def load_checkpoint(path, device="cpu"):
     )
 
 
-def upgrade(content):
-    """The content of a file of format 4, which had other names for settings, weights and the recognizer, in the present format."""
+def upgrade(content: dict[str, Any]) -> dict[str, Any]:
+    """Convert the content of a file of format 4 to the present format.
+
+    Settings, weights and the recognizer had other names in it.
+    """
     if content["format"] != 4 or content.get("kind", KIND) != KIND:
         return content
-    weights = {
-        re.sub("^reader[.]", "trajectory_encoder.", name): weight
-        for name, weight in content["weights"].items()
-    }
+    weights = {present_weight_name(name): weight for name, weight in content["weights"].items()}
     return {
         **content,
         "format": FORMAT,
@@ -91,17 +122,21 @@ def upgrade(content):
     }
 
 
-def _build(content, device):
+def present_weight_name(name: str) -> str:
+    """Return the present name of a weight of format 4."""
+    module, dot, rest = name.partition(".")
+    return PRESENT_MODULES.get(module, module) + dot + rest
+
+
+def _build(content: dict[str, Any], device: torch.device | str) -> Checkpoint:
+    """Build the objects of a file in the present format."""
     tokenizer = tokenizer_from_state(content["tokenizer"])
     model = make_model(ModelConfig(**content["model_config"]), tokenizer)
     model.load_state_dict(content["weights"])
-    known = {field.name for field in dataclasses.fields(Config)}
-    config = Config(**{name: value for name, value in content["config"].items() if name in known})
-    config.explicit = frozenset()
     return Checkpoint(
         model.to(device),
         tokenizer,
-        config,
+        _config(content["config"]),
         content["training"],
         content["bank_digest"],
         content["version"],
@@ -110,8 +145,23 @@ def _build(content, device):
     )
 
 
-def export(source, out):
-    """Write the model of the checkpoint `source` to `out` without what only resuming needs, in half precision: small enough to pass on."""
+def _config(values: dict[str, Any]) -> Config:
+    """Build the settings of a run; a setting that no longer exists is left out."""
+    known = {setting.name for setting in dataclasses.fields(Config)}
+    config = Config(**{name: value for name, value in values.items() if name in known})
+    config.explicit = frozenset()
+    return config
+
+
+def export(source: str | Path, out: str | Path) -> None:
+    """Write the model of a checkpoint to a file that is small enough to pass on.
+
+    It has half precision, and lacks what only resuming needs.
+
+    Args:
+        source: the checkpoint.
+        out: the file to write.
+    """
     checkpoint = load_checkpoint(source)
     checkpoint.training = {
         name: checkpoint.training[name]
@@ -121,25 +171,38 @@ def export(source, out):
     save_checkpoint(out, checkpoint, half=True)
 
 
-def find_checkpoint(name, run_dir, say=print):
-    """The path of the checkpoint `name`; of "" the newest one in the runs under `run_dir`, or where there is none the shipped one, with a
-    note to `say`. Raises `UserError` where there is none at all."""
+def find_checkpoint(
+    name: str | Path, run_dir: str | Path, say: Callable[[str], object] = print
+) -> Path:
+    """Find the checkpoint to write with.
+
+    Args:
+        name: a path, or "" for the newest checkpoint in `run_dir`. If that has none, the shipped
+            one is taken.
+        run_dir: folder of the runs.
+        say: takes a note if the shipped one is taken.
+
+    Raises:
+        UserError: if there is none at all.
+    """
     if name:
         return Path(name)
-    if SHIPPED.is_file() and not any(Path(run_dir).glob("*/last.pt")):
+    if SHIPPED.is_file() and not _resumable(run_dir):
         say(
-            f"note: there is no model of your own in {run_dir}/ yet, so this is the one that comes with the project"
+            f"note: there is no model of your own in {run_dir}/ yet, "
+            f"so this is the one that comes with the project"
         )
         return SHIPPED
     return newest_checkpoint(run_dir)
 
 
-def newest_checkpoint(run_dir):
-    """The path of the checkpoint written last in the runs under `run_dir`; of one run the best, not the last.
+def newest_checkpoint(run_dir: str | Path) -> Path:
+    """Find the run under `run_dir` that was written to last; return its best checkpoint.
 
-    Raises `UserError` where there is none.
+    Raises:
+        UserError: if there is none.
     """
-    runs = sorted(Path(run_dir).glob("*/last.pt"), key=lambda path: path.stat().st_mtime)
+    runs = sorted(_resumable(run_dir), key=_modified)
     if not runs:
         raise UserError(
             f"there is no trained model in {run_dir}/ yet; train one with `python train.py`, "
@@ -149,29 +212,41 @@ def newest_checkpoint(run_dir):
     return best if best.is_file() else runs[-1]
 
 
-def find_run(name, run_dir):
-    """The `last.pt` to resume: of the run `name` in `run_dir`, of a folder, a checkpoint file itself, or for "last" the newest."""
+def find_run(name: str, run_dir: str | Path) -> Path:
+    """Find the checkpoint to resume.
+
+    Args:
+        name: a run in `run_dir`, a run's folder, a checkpoint file, or "last" for the newest run.
+        run_dir: folder of the runs.
+
+    Raises:
+        UserError: if there is none.
+    """
     if name == "last":
         return newest_checkpoint(run_dir).with_name("last.pt")
     for path in (Path(run_dir) / name / "last.pt", Path(name) / "last.pt", Path(name)):
         if path.is_file():
             return path
-    there = sorted(path.parent.name for path in Path(run_dir).glob("*/last.pt"))
-    raise UserError(
-        f"there is no run or checkpoint {name!r}; "
-        + (f"{run_dir}/ has {', '.join(there[-5:])}" if there else f"{run_dir}/ has none")
-    )
+    runs = sorted(path.parent.name for path in _resumable(run_dir))
+    present = ", ".join(runs[-5:]) if runs else "none"
+    raise UserError(f"there is no run or checkpoint {name!r}; {run_dir}/ has {present}")
 
 
-def find_run_by_id(run_id, run_dir):
-    """The newest local `last.pt` whose W&B id is `run_id`, or None."""
-    paths = sorted(
-        Path(run_dir).glob("*/last.pt"), key=lambda path: path.stat().st_mtime, reverse=True
-    )
-    for path in paths:
+def find_run_by_id(run_id: str, run_dir: str | Path) -> Path | None:
+    """Find the newest local `last.pt` whose W&B id is `run_id`."""
+    for path in sorted(_resumable(run_dir), key=_modified, reverse=True):
         try:
             if load_checkpoint(path).training.get("wandb_id") == run_id:
                 return path
         except UserError:
             continue
     return None
+
+
+def _resumable(run_dir: str | Path) -> list[Path]:
+    """Return the `last.pt` of every run under `run_dir`."""
+    return list(Path(run_dir).glob("*/last.pt"))
+
+
+def _modified(path: Path) -> float:
+    return path.stat().st_mtime

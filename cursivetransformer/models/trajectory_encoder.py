@@ -1,91 +1,120 @@
-"""What the pen has done, as a model reads it: the last offsets as numbers, and where in its word the pen stands.
+"""Encode the state of the pen: its last offsets as numbers, and its place in the word.
 
-Tokens alone would leave a model to add up hundreds of offsets in its head. Shapes: N positions, G slots, C width.
+With tokens alone, a model would have to add up hundreds of offsets itself.
+Shapes: N positions, G slots (the tokens of an offset), C width, V vocabulary.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
-RECENT = 4  # offsets that a position sees as numbers
-OFFSET_SCALE = 30.0  # makes an offset of a thirtieth of the canvas height 1
-LONGEST_PERIOD, PERIODS = (
-    8.0,
-    8,
-)  # canvas heights: the pen's place is read as sines of this period, its half, ...
+from cursivetransformer.models.model_config import ModelConfig
+
+N_RECENT = 4  # offsets that a position sees as numbers
+OFFSET_SCALE = 30.0  # scales an offset of a thirtieth of the canvas height to 1
+# The pen's place is encoded as sines of this period, in canvas heights, and of its half, ...
+MAX_PERIOD = 8.0
+N_PERIODS = 8
 
 
 @dataclass
 class PenState:
-    """How the pen came to each of N positions. recent: (N, RECENT, 3) offsets, the position's own first, zeros before its
-    example; pen: (N, 2) place in the word, in canvas heights; words: (N,) how many words of its example lie before its own."""
+    """The state of the pen at each of N positions.
+
+    Attributes:
+        recent: (N, N_RECENT, 3) last offsets (dx, dy, pen), the position's own first; zeros before
+            the start of its example. dx and dy are in canvas heights, pen is 1 while it stays down.
+        pen: (N, 2) place of the pen in its word, in canvas heights.
+        words: (N,) number of words of its example before its own.
+    """
 
     recent: torch.Tensor
     pen: torch.Tensor
     words: torch.Tensor
 
-    def map(self, change):
-        """The track whose tensors are `change` of this one's."""
-        return PenState(*(change(tensor) for tensor in vars(self).values()))
-
-
-def repeat(x, n):
-    """(N, ...) -> (n N, ...), the whole n times over."""
-    return x.repeat(n, *(1,) * (x.ndim - 1))
+    def map(self, function: Callable[[torch.Tensor], torch.Tensor]) -> "PenState":
+        """Apply `function` to each tensor."""
+        return PenState(function(self.recent), function(self.pen), function(self.words))
 
 
 class TrajectoryEncoder(nn.Module):
-    """Tracks -> (N, C). ink: (V, 4), see `Tokenizer.ink_table`."""
+    """Turn a `PenState` into vectors.
 
-    def __init__(self, config, ink, init_std):
+    Args:
+        config: the model's shape.
+        ink: (V, 4), see `Tokenizer.ink_table`.
+        init_std: standard deviation of the weights at the start.
+    """
+
+    ink: torch.Tensor
+    frequencies: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, config: ModelConfig, ink: np.ndarray, init_std: float) -> None:
         super().__init__()
         self.word_id = config.word_id
-        self.features = nn.Linear(3 * RECENT + 4 * PERIODS, config.n_embd, bias=False)
+        self.features = nn.Linear(3 * N_RECENT + 4 * N_PERIODS, config.n_embd, bias=False)
         nn.init.normal_(self.features.weight, std=init_std)
+        frequencies = 2 * math.pi / MAX_PERIOD * 2.0 ** torch.arange(N_PERIODS)
+        scale = torch.tensor([OFFSET_SCALE, OFFSET_SCALE, 1.0])
         self.register_buffer("ink", torch.as_tensor(ink), persistent=False)
-        self.register_buffer(
-            "frequencies",
-            2 * math.pi / LONGEST_PERIOD * 2.0 ** torch.arange(PERIODS),
-            persistent=False,
-        )
-        self.register_buffer(
-            "scale", torch.tensor([OFFSET_SCALE, OFFSET_SCALE, 1.0]), persistent=False
-        )
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
 
-    def forward(self, pen_state):
+    def forward(self, pen_state: PenState) -> torch.Tensor:
+        """Encode the state of the pen at N positions as (N, C)."""
+        recent = (pen_state.recent * self.scale).flatten(1)
         angles = (pen_state.pen[..., None] * self.frequencies).flatten(1)
-        return self.features(
-            torch.cat(
-                [(pen_state.recent * self.scale).flatten(1), angles.sin(), angles.cos()], dim=1
-            )
-        )
+        return self.features(torch.cat([recent, angles.sin(), angles.cos()], dim=1))
 
-    def pen_states(self, tokens, at, word_start):
-        """The `PenState` of whole examples that lie end to end. tokens: (N, G); at: (N,) positions in their example; word_start:
-        (N,) index of the WORD of each position's word."""
-        offsets = self._offsets(tokens)
-        recent = [offsets] + [
-            offsets.roll(back, 0) * (at >= back)[:, None] for back in range(1, RECENT)
-        ]
+    def compute_pen_states(
+        self, tokens: torch.Tensor, position: torch.Tensor, word_start: torch.Tensor
+    ) -> PenState:
+        """Compute the state of the pen at all positions of examples that lie end to end.
+
+        Args:
+            tokens: (N, G) token ids.
+            position: (N,) position in the example.
+            word_start: (N,) index of the WORD of the position's word.
+        """
+        offsets = decode_offsets(self.ink, tokens)
+        recent = [offsets]
+        for n_back in range(1, N_RECENT):
+            recent.append(offsets.roll(n_back, 0) * (position >= n_back)[:, None])
         path = offsets[:, :2].cumsum(0)
         words = (tokens[:, 0] == self.word_id).cumsum(0)
-        first = torch.arange(len(at), device=at.device) - at
-        return PenState(torch.stack(recent, 1), path - path[word_start], words - words[first])
+        example_start = torch.arange(len(position), device=position.device) - position
+        return PenState(
+            torch.stack(recent, 1), path - path[word_start], words - words[example_start]
+        )
 
-    def step(self, pen_state, tokens):
-        """The track after one more group (N, G) at each of its positions."""
+    def advance_pen_state(self, pen_state: PenState, tokens: torch.Tensor) -> PenState:
+        """Compute the state of the pen after one more group of tokens (N, G)."""
         is_word = tokens[:, 0] == self.word_id
-        offsets = self._offsets(tokens)
+        offsets = decode_offsets(self.ink, tokens)
         return PenState(
             torch.cat([offsets[:, None], pen_state.recent[:, :-1]], 1),
             (pen_state.pen + offsets[:, :2]).masked_fill(is_word[:, None], 0),
             pen_state.words + is_word,
         )
 
-    def _offsets(self, tokens):
-        """(N, G) tokens -> (N, 3) offsets as they are decoded; zeros for WORD."""
-        unit_x, unit_y, r, pen = self.ink[tokens].sum(1).unbind(1)
-        scale = r / (unit_x * unit_x + unit_y * unit_y).clamp(min=1e-12).sqrt()
-        return torch.stack([unit_x * scale, unit_y * scale, pen], 1)
+
+def decode_offsets(ink: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Decode groups of tokens as offsets.
+
+    The rows of `ink` add up to a direction u, a radius r and the pen; the offset is r u / |u|.
+
+    Args:
+        ink: (V, 4), see `Tokenizer.ink_table`.
+        tokens: (N, G) token ids.
+
+    Returns:
+        (N, 3) offsets (dx, dy, pen), in canvas heights; zeros for a WORD.
+    """
+    unit_x, unit_y, r, pen = ink[tokens].sum(1).unbind(1)
+    scale = r / (unit_x * unit_x + unit_y * unit_y).clamp(min=1e-12).sqrt()
+    return torch.stack([unit_x * scale, unit_y * scale, pen], 1)

@@ -18,7 +18,7 @@ from cursivetransformer.models.checkpoint import (
     load_checkpoint,
 )
 from cursivetransformer.models.factory import ModelConfig, make_model
-from cursivetransformer.models.text_encoder import character_rows
+from cursivetransformer.models.text_encoder import remap_character_rows
 from cursivetransformer.training.finetune import known_hands
 from cursivetransformer.training.tracking import fetch_checkpoint
 from cursivetransformer.utils.errors import UserError
@@ -106,7 +106,7 @@ def start_from(config, words):
         torch.tensor([0] + [known.get(name, 0) for name in authors])
     ]
     for name in CHARACTER_WEIGHTS & weights.keys():
-        weights[name] = character_rows(weights[name], before.alphabet, tokenizer.alphabet)
+        weights[name] = remap_character_rows(weights[name], before.alphabet, tokenizer.alphabet)
     positions = weights["text.positions.weight"]
     weights["text.positions.weight"] = F.pad(positions, (0, 0, 0, shape.max_text - len(positions)))
     model = make_model(shape, tokenizer)

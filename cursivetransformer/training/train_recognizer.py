@@ -15,7 +15,7 @@ from cursivetransformer.data.dataloader import mix
 from cursivetransformer.data.dataset import split_words
 from cursivetransformer.ink.distort import PAIR_SHARE, distort, side_by_side
 from cursivetransformer.ink.strokes import resized
-from cursivetransformer.models.text_encoder import character_rows
+from cursivetransformer.models.text_encoder import remap_character_rows
 from cursivetransformer.recognition.error_rate import read_back
 from cursivetransformer.recognition.features import FeatureGrid, count_columns
 from cursivetransformer.recognition.recognizer import (
@@ -144,7 +144,7 @@ def train_recognizer(wanted, words, beside, config, number, before=None, show_pr
     if before:
         weights = before.net.state_dict()
         for name in ("head.weight", "head.bias"):
-            weights[name] = character_rows(weights[name], before.config.alphabet, wanted.alphabet)
+            weights[name] = remap_character_rows(weights[name], before.config.alphabet, wanted.alphabet)
         recognizer.net.load_state_dict(weights)
     words = words + beside
     ids = mix(

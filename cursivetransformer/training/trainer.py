@@ -20,7 +20,7 @@ from cursivetransformer.models.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from cursivetransformer.models.loss import BatchLoss, estimate_loss, is_compiled
+from cursivetransformer.models.loss import BatchLoss, estimate_loss, should_compile
 from cursivetransformer.recognition.recognizer import (
     find_selection_recognizer,
     recognizer_from_state,
@@ -89,7 +89,7 @@ class Trainer:
             warn,
             group.rank,
             group.size,
-            fixed=is_compiled(config),
+            fixed=should_compile(config),
             authors=model.config.authors,
         )
         self.replay, self.spliced = replayed(config, words, warn), []
@@ -273,7 +273,7 @@ class Trainer:
         """One optimizer step; returns its loss and how many tokens it is of, as tensors, so that nobody waits for them."""
         packed = self.loader.train_batch(self.step)
         self.model.train()
-        nll = self.nll.training(packed, self.loader.width)
+        nll = self.nll.training_nll(packed, self.loader.width)
         nll.backward()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         nll, n_tokens = nll.detach(), packed.n_tokens.float()

@@ -20,7 +20,8 @@ from cursivetransformer.models.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
-from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.models.factory import make_model
+from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.utils.errors import UserError
 
 

@@ -11,8 +11,9 @@ from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
 from cursivetransformer.data.tokenizer import TOKENIZERS, make_tokenizer
 from cursivetransformer.ink.strokes import offsets_to_points
 from cursivetransformer.models.attention import apply_rope, rope_cos_sin
-from cursivetransformer.models.factory import ModelConfig, make_model
-from cursivetransformer.models.offset_block import SquaredReLU
+from cursivetransformer.models.factory import make_model
+from cursivetransformer.models.model_config import ModelConfig
+from cursivetransformer.models.offset_gpt import SquaredReLU
 
 every_tokenizer = pytest.mark.parametrize("name", list(TOKENIZERS))
 
@@ -154,7 +155,7 @@ def test_the_model_knows_where_its_pen_is(made_up_words, name):
         model_for(tokenizer),
         packed_examples(made_up_words, tokenizer, ((0, 1), (2, 3))),
     )
-    pen_state = model.trajectory_encoder.pen_states(
+    pen_state = model.trajectory_encoder.compute_pen_states(
         packed.tokens, packed.position, packed.word_start
     )
     recent, pen, words = pen_state.recent, pen_state.pen, pen_state.words
@@ -172,7 +173,7 @@ def test_the_model_knows_where_its_pen_is(made_up_words, name):
 def test_characters_stand_where_their_word_reaches(made_up_words):
     tokenizer = tokenizer_for(made_up_words)
     model = model_for(tokenizer, perturbed=False)
-    places = model._char_places(torch.as_tensor(tokenizer.encode_text("abc de "))[None])[0]
+    places = model._character_centers(torch.as_tensor(tokenizer.encode_text("abc de "))[None])[0]
     torch.testing.assert_close(places, torch.tensor([0.1, 0.3, 0.5, 0.7, 4.1, 4.3, 4.5]))
 
 

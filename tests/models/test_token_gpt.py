@@ -8,7 +8,8 @@ from cursivetransformer.data.dataset import Ink
 from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
 from cursivetransformer.data.tokenizer import make_tokenizer
 from cursivetransformer.models.attention import KVCache
-from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.models.factory import make_model
+from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.models.token_gpt import TokenGPT, token_loss
 
 V, CHARS = 40, 12
@@ -42,7 +43,7 @@ def test_cached_logits_are_the_uncached_ones_with_ragged_rows():
         prompt[row, n:] = V - 1  # padding that must not matter
     with torch.no_grad():
         expected = model(tokens, text)
-        cache = KVCache(model.config, 4, max_length=8)  # too small on purpose: it must grow
+        cache = KVCache(model.config, 4, capacity=8)  # too small on purpose: it must grow
         first = model(prompt, text, cache, torch.tensor(lengths))
         for row, n in enumerate(lengths):
             torch.testing.assert_close(first[row, :n], expected[row, :n], atol=1e-5, rtol=0)
