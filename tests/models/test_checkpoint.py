@@ -1,4 +1,4 @@
-"""Checkpoints: python -m pytest tests/test_checkpoint.py"""
+"""Checkpoints are written whole, read safely, and found by name, folder and age."""
 
 import dataclasses
 import errno
@@ -25,7 +25,8 @@ from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.utils.errors import UserError
 
 
-def small_checkpoint(**changes):
+def small_checkpoint(**changes) -> Checkpoint:
+    """A checkpoint of a tiny model with random weights."""
     tokenizer = make_tokenizer("polar", "abc")
     config = get_all_args(
         use_argparse=False,
@@ -50,18 +51,13 @@ def test_all_comes_back_from_one_file(tmp_path, kind):
     before = small_checkpoint(max_steps=77, model=kind)
     save_checkpoint(tmp_path / "a.pt", before)
     after = load_checkpoint(tmp_path / "a.pt")
-    prompt, text = (
-        torch.tensor([[before.tokenizer.word_id, before.tokenizer.pad_id], [5, 300]]),
-        torch.tensor([[2, 3]]),
-    )
+    prompt = torch.tensor([[before.tokenizer.word_id, before.tokenizer.pad_id], [5, 300]])
+    text = torch.tensor([[2, 3]])
     assert torch.equal(before.model.prefill(prompt, text)[1], after.model.prefill(prompt, text)[1])
     assert after.tokenizer.state() == before.tokenizer.state()
     assert after.config == dataclasses.replace(before.config, wandb_api_key="")
-    assert (after.training, after.bank_digest, after.version) == (
-        {"step": 5},
-        "digest",
-        before.version,
-    )
+    assert after.training == {"step": 5}
+    assert (after.bank_digest, after.version) == ("digest", before.version)
 
 
 def test_secrets_are_not_in_the_file(tmp_path):
@@ -70,7 +66,9 @@ def test_secrets_are_not_in_the_file(tmp_path):
 
 
 class Bomb:
-    def __reduce__(self):
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self) -> tuple:
         return os.mkdir, ("exploded",)
 
 
@@ -145,11 +143,8 @@ def test_runs_are_found_by_name_folder_file_and_age(tmp_path):
             os.utime(tmp_path / name / file, (1000 + age, 1000 + age))
     assert newest_checkpoint(tmp_path) == tmp_path / "new" / "best.pt"
     assert find_run("last", tmp_path) == tmp_path / "new" / "last.pt"
-    assert (
-        find_run("old", tmp_path)
-        == find_run(str(tmp_path / "old"), "elsewhere")
-        == tmp_path / "old" / "last.pt"
-    )
+    old = tmp_path / "old" / "last.pt"
+    assert find_run("old", tmp_path) == find_run(str(old.parent), "elsewhere") == old
     assert find_run(str(tmp_path / "old" / "best.pt"), "elsewhere") == tmp_path / "old" / "best.pt"
     with pytest.raises(UserError, match="has new, old"):
         find_run("middle", tmp_path)
@@ -163,30 +158,24 @@ def test_an_exported_model_writes_the_same_and_is_small(tmp_path):
     save_checkpoint(tmp_path / "a.pt", before)
     export(tmp_path / "a.pt", tmp_path / "b.pt")
     after = load_checkpoint(tmp_path / "b.pt")
-    assert (
-        after.training == {"step": 5, "best_loss": 1.5}
-        and (tmp_path / "b.pt").stat().st_size < (tmp_path / "a.pt").stat().st_size / 4
-    )
-    for (name, one), other in zip(
-        before.model.state_dict().items(), after.model.state_dict().values()
-    ):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3, msg=name)
-        assert other.dtype == one.dtype
+    assert after.training == {"step": 5, "best_loss": 1.5}
+    assert (tmp_path / "b.pt").stat().st_size < (tmp_path / "a.pt").stat().st_size / 4
+    exported = after.model.state_dict().values()
+    for (name, weight), half in zip(before.model.state_dict().items(), exported):
+        torch.testing.assert_close(weight, half, rtol=1e-3, atol=1e-3, msg=name)
+        assert half.dtype == weight.dtype
 
 
 def test_without_a_run_the_shipped_model_is_taken_and_told(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path / "base.pt")
-    told = []
+    messages = []
+    runs = tmp_path / "runs"
     with pytest.raises(UserError, match="no trained model"):
-        find_checkpoint("", tmp_path / "runs", told.append)
+        find_checkpoint("", runs, messages.append)
     save_checkpoint(tmp_path / "base.pt", small_checkpoint())
-    assert (
-        find_checkpoint("", tmp_path / "runs", told.append) == tmp_path / "base.pt"
-        and "comes with the project" in told[0]
-    )
-    save_checkpoint(tmp_path / "runs" / "own" / "last.pt", small_checkpoint())
-    assert (
-        find_checkpoint("", tmp_path / "runs", told.append) == tmp_path / "runs" / "own" / "last.pt"
-        and len(told) == 1
-    )
-    assert str(find_checkpoint("x.pt", tmp_path / "runs", told.append)) == "x.pt"
+    assert find_checkpoint("", runs, messages.append) == tmp_path / "base.pt"
+    assert "comes with the project" in messages[0]
+    save_checkpoint(runs / "own" / "last.pt", small_checkpoint())
+    assert find_checkpoint("", runs, messages.append) == runs / "own" / "last.pt"
+    assert len(messages) == 1
+    assert str(find_checkpoint("x.pt", runs, messages.append)) == "x.pt"

@@ -1,4 +1,4 @@
-"""The fast learner: python -m pytest tests/test_offset_model.py"""
+"""`OffsetGPT`: its loss, its decoding, and what each position may see."""
 
 import math
 
@@ -7,37 +7,37 @@ import pytest
 import torch
 
 from cursivetransformer.data.dataset import Ink
-from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
-from cursivetransformer.data.tokenizer import TOKENIZERS, make_tokenizer
+from cursivetransformer.data.packing import InkTensors, PackedBatch, SampleBatch, pack
+from cursivetransformer.data.tokenizer import TOKENIZERS, Tokenizer, make_tokenizer
 from cursivetransformer.ink.strokes import offsets_to_points
-from cursivetransformer.models.attention import apply_rope, rope_cos_sin
 from cursivetransformer.models.factory import make_model
 from cursivetransformer.models.model_config import ModelConfig
-from cursivetransformer.models.offset_gpt import SquaredReLU
+from cursivetransformer.models.offset_gpt import OffsetGPT, SquaredReLU
+
+WORD_IDS = ((0, 1), (2, -1), (3, 4), (5, 6))  # of the examples, in rows; -1 is no word
 
 every_tokenizer = pytest.mark.parametrize("name", list(TOKENIZERS))
 
 
-def model_for(tokenizer, seed=0, perturbed=True):
+def model_for(tokenizer, seed=0, perturbed=True) -> OffsetGPT:
+    """A small model; `perturbed` moves its weights off their start."""
     torch.manual_seed(seed)
-    model = make_model(
-        ModelConfig(
-            "offset",
-            3,
-            32,
-            2,
-            4,
-            24,
-            tokenizer.slot_sizes.tolist(),
-            tokenizer.n_chars,
-            1,
-            0.2,
-            900,
-            64,
-            ["Ada", "Ben"],
-        ),
-        tokenizer,
-    ).eval()
+    config = ModelConfig(
+        model="offset",
+        n_layer=3,
+        n_embd=32,
+        n_head=2,
+        n_ctx_head=4,
+        n_embd_context=24,
+        slot_sizes=tokenizer.slot_sizes.tolist(),
+        n_chars=tokenizer.n_chars,
+        space_id=1,
+        mean_width=0.2,
+        max_length=900,
+        max_text=64,
+        authors=["Ada", "Ben"],
+    )
+    model = make_model(config, tokenizer).eval()
     if perturbed:
         with torch.no_grad():  # zeros would hide mistakes
             for p in model.parameters():
@@ -45,7 +45,7 @@ def model_for(tokenizer, seed=0, perturbed=True):
     return model
 
 
-def packed_examples(words, tokenizer, word_ids=((0, 1), (2, -1), (3, 4), (5, 6)), capacity=None):
+def packed_examples(words, tokenizer, word_ids=WORD_IDS, capacity=None) -> PackedBatch:
     ids = torch.tensor(word_ids)
     return pack(
         InkTensors(Ink(words, tokenizer), tokenizer),
@@ -56,7 +56,7 @@ def packed_examples(words, tokenizer, word_ids=((0, 1), (2, -1), (3, 4), (5, 6))
     )
 
 
-def tokenizer_for(words, name="polar"):
+def tokenizer_for(words, name="polar") -> Tokenizer:
     return make_tokenizer(name, "".join(word.text for word in words))
 
 
@@ -76,7 +76,7 @@ def test_the_first_loss_is_that_of_guessing(made_up_words, name):
 
 @every_tokenizer
 def test_the_loss_is_what_writing_the_same_tokens_costs(made_up_words, name):
-    """Packed in one pass, or drawn one token after the other with a cache: the same probabilities."""
+    """Tokens have the same probabilities packed in one pass and decoded one by one with a cache."""
     tokenizer = tokenizer_for(made_up_words, name)
     model, packed = model_for(tokenizer), packed_examples(made_up_words, tokenizer)
     nll, start = 0.0, 0
@@ -88,9 +88,8 @@ def test_the_loss_is_what_writing_the_same_tokens_costs(made_up_words, name):
             for target in targets:
                 for token in target.tolist():
                     if token >= 0:
-                        logits[
-                            :, tokenizer.pad_id
-                        ] = -torch.inf  # the filling of a WORD, which is never drawn elsewhere
+                        # PAD only fills the group of a WORD; it is never sampled elsewhere.
+                        logits[:, tokenizer.pad_id] = -torch.inf
                         nll -= torch.log_softmax(logits[0], -1)[token].item()
                     logits = model.decode_one_token(
                         state, torch.tensor([token if token >= 0 else tokenizer.pad_id])
@@ -101,7 +100,7 @@ def test_the_loss_is_what_writing_the_same_tokens_costs(made_up_words, name):
 
 def test_an_example_costs_the_same_alone_in_company_and_in_a_fixed_room(words):
     tokenizer = tokenizer_for(words)
-    model, ids = model_for(tokenizer), ((0, 1), (2, -1), (3, 4), (5, 6), (7, 8), (9, -1))
+    model, ids = model_for(tokenizer), (*WORD_IDS, (7, 8), (9, -1))
     with torch.no_grad():
         together = packed_examples(words, tokenizer, ids)
         apart = sum(model.nll(packed_examples(words, tokenizer, (row,))).item() for row in ids)
@@ -140,9 +139,8 @@ def test_a_position_reads_its_past_and_its_text_and_nothing_later(made_up_words)
     plain, changed, other = hidden
     n = int(packed.lengths[0])
     torch.testing.assert_close(changed[:middle], plain[:middle])
-    torch.testing.assert_close(
-        changed[n:], plain[n:], atol=2e-4, rtol=0
-    )  # its path is a difference of sums
+    # The path of a later example is a difference of sums, hence the tolerance.
+    torch.testing.assert_close(changed[n:], plain[n:], atol=2e-4, rtol=0)
     torch.testing.assert_close(other[n:], plain[n:])
     assert (changed[middle:n] - plain[middle:n]).abs().amax(1).min() > 1e-4
     assert (other[:n] - plain[:n]).abs().amax(1).min() > 1e-6
@@ -151,23 +149,20 @@ def test_a_position_reads_its_past_and_its_text_and_nothing_later(made_up_words)
 @every_tokenizer
 def test_the_model_knows_where_its_pen_is(made_up_words, name):
     tokenizer = tokenizer_for(made_up_words, name)
-    model, packed = (
-        model_for(tokenizer),
-        packed_examples(made_up_words, tokenizer, ((0, 1), (2, 3))),
-    )
+    model = model_for(tokenizer)
+    packed = packed_examples(made_up_words, tokenizer, ((0, 1), (2, 3)))
     pen_state = model.trajectory_encoder.compute_pen_states(
         packed.tokens, packed.position, packed.word_start
     )
     recent, pen, words = pen_state.recent, pen_state.pen, pen_state.words
     starts = (packed.tokens[:, 0] == tokenizer.word_id).nonzero()[:, 0].tolist()
     for i, (start, stop) in enumerate(zip(starts, starts[1:] + [len(pen)])):
-        points = offsets_to_points(
-            tokenizer.decode_offsets(packed.tokens[start + 1 : stop].numpy())
-        )
+        offsets = tokenizer.decode_offsets(packed.tokens[start + 1 : stop].numpy())
+        points = offsets_to_points(offsets)
         np.testing.assert_allclose(pen[start + 1 : stop], points[:, :2], atol=2e-5)
         np.testing.assert_array_equal(recent[start + 1 : stop, 0, 2], points[:, 2])
         assert (pen[start] == 0).all() and (words[start:stop] == i % 2).all()
-    assert (recent[starts[2], 1:] == 0).all(), "what was before an example is not seen"
+    assert (recent[starts[2], 1:] == 0).all(), "a position must not see the example before"
 
 
 def test_characters_stand_where_their_word_reaches(made_up_words):
@@ -177,25 +172,6 @@ def test_characters_stand_where_their_word_reaches(made_up_words):
     torch.testing.assert_close(places, torch.tensor([0.1, 0.3, 0.5, 0.7, 4.1, 4.3, 4.5]))
 
 
-def test_scores_of_turned_vectors_depend_on_distance_alone():
-    generator = torch.Generator().manual_seed(0)
-    q, k = torch.randn(2, 16, generator=generator)
-    rope_frequencies = torch.rand(8, generator=generator)
-
-    def turned(x, place):
-        return apply_rope(x, rope_cos_sin(torch.tensor(place), rope_frequencies))
-
-    scores = [(turned(q, a) * turned(k, b)).sum() for a, b in ((3.0, 1.5), (103.0, 101.5))]
-    torch.testing.assert_close(*scores, atol=1e-4, rtol=0)
-    torch.testing.assert_close(turned(q, 7.0).norm(), q.norm())
-
-
-def test_the_compiled_turn_is_the_plain_one():
-    x, cos_sin = torch.randn(5, 2, 8), rope_cos_sin(torch.arange(5.0), torch.rand(4))[:, None]
-    compiled = torch.compile(apply_rope, fullgraph=True, backend="eager")
-    torch.testing.assert_close(compiled(x, cos_sin), apply_rope(x, cos_sin))
-
-
 def test_squared_relu_and_its_gradient():
     x = torch.randn(20, dtype=torch.float64, requires_grad=True)
     torch.testing.assert_close(SquaredReLU.apply(x), x.clamp(min=0) ** 2)
@@ -203,7 +179,7 @@ def test_squared_relu_and_its_gradient():
 
 
 def test_a_training_step_is_one_graph_of_fixed_shape(made_up_words):
-    """What torch.compile needs to run it as one, and a CUDA graph to replay it: no break, and no second compilation."""
+    """There is no graph break and no second compilation, as a CUDA graph needs it."""
     tokenizer = tokenizer_for(made_up_words)
     model = model_for(tokenizer)
     torch._dynamo.reset()

@@ -1,4 +1,4 @@
-"""The published model and its cache: python -m pytest tests/test_token_model.py"""
+"""`TokenGPT` and the cache: logits, loss, and what each token may see."""
 
 import math
 
@@ -15,10 +15,25 @@ from cursivetransformer.models.token_gpt import TokenGPT, token_loss
 V, CHARS = 40, 12
 
 
-def small_model(seed=0):
+def model_config(slot_sizes, **shape) -> ModelConfig:
+    return ModelConfig(
+        model="token",
+        n_embd=32,
+        n_head=2,
+        n_ctx_head=4,
+        n_embd_context=24,
+        slot_sizes=slot_sizes,
+        space_id=1,
+        mean_width=0.2,
+        authors=["Ada", "Ben"],
+        **shape,
+    )
+
+
+def small_model(seed=0) -> TokenGPT:
     torch.manual_seed(seed)
     model = TokenGPT(
-        ModelConfig("token", 3, 32, 2, 4, 24, [17, 20], CHARS, 1, 0.2, 60, 16, ["Ada", "Ben"])
+        model_config([17, 20], n_chars=CHARS, n_layer=3, max_length=60, max_text=16)
     ).eval()
     with torch.no_grad():  # zeros would hide mistakes
         for p in model.parameters():
@@ -26,7 +41,8 @@ def small_model(seed=0):
     return model
 
 
-def ragged(lengths, text_lengths, seed=1):
+def ragged(lengths, text_lengths, seed=1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random tokens (B, T) and texts (B, S); the texts are padded beyond `text_lengths`."""
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randint(0, V, (len(lengths), max(lengths)), generator=generator)
     text = torch.randint(1, CHARS, (len(lengths), max(text_lengths)), generator=generator)
@@ -106,31 +122,20 @@ def test_the_loss_is_the_same_in_rows_of_any_width_and_traced_as_one_graph(made_
     tokenizer = make_tokenizer("polar", "".join(word.text for word in made_up_words))
     ink = InkTensors(Ink(made_up_words, tokenizer), tokenizer)
     torch.manual_seed(0)
-    model = make_model(
-        ModelConfig(
-            "token",
-            2,
-            32,
-            2,
-            4,
-            24,
-            tokenizer.slot_sizes.tolist(),
-            tokenizer.n_chars,
-            1,
-            0.2,
-            900,
-            64,
-            ["Ada", "Ben"],
-        ),
-        tokenizer,
+    config = model_config(
+        tokenizer.slot_sizes.tolist(),
+        n_chars=tokenizer.n_chars,
+        n_layer=2,
+        max_length=900,
+        max_text=64,
     )
+    model = make_model(config, tokenizer)
     examples = SampleBatch(torch.tensor([[0, 1], [2, -1], [3, 4]]), torch.full((3,), 0.65))
     snug, roomy = (pack(ink, tokenizer, examples, 900, capacity) for capacity in (None, 500))
     with torch.no_grad():
         expected = model.nll(snug)
-        assert abs(float(expected) / float(snug.n_tokens) - math.log(tokenizer.vocab_size)) < 0.1, (
-            "an untrained model guesses"
-        )
+        per_token = float(expected) / float(snug.n_tokens)
+        assert abs(per_token - math.log(tokenizer.vocab_size)) < 0.1, "an untrained model guesses"
         torch.testing.assert_close(model.nll(roomy, 250), expected)
         torch._dynamo.reset()
         traced = torch.compile(model.nll, fullgraph=True, backend="aot_eager")
