@@ -1,10 +1,16 @@
 """Learn a handwriting, and write any text in it: `from cursivetransformer import Writer`."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cursivetransformer.pipeline import Writer
+
+__all__ = ["Writer"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name):
-    # Late, so that what needs no model, like reading settings or laying out a page, does without torch's slow import.
+def __getattr__(name: str) -> Any:
+    # Import torch only where it is needed: reading settings or laying out a page starts fast.
     if name == "Writer":
         from cursivetransformer.pipeline import Writer
 

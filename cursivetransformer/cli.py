@@ -1,12 +1,13 @@
 """The command `cursive`: each subcommand reads its settings, calls one function and prints.
 
-The scripts at the root of the repository are the subcommands of the same purpose.
+The scripts at the root of the repository run the same functions.
 """
 
 import sys
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cursivetransformer import __version__
 from cursivetransformer.config.args import CommandParser
@@ -16,10 +17,15 @@ from cursivetransformer.config.train import get_all_args, get_recognizer_args
 from cursivetransformer.utils.errors import UserError, run_script
 from cursivetransformer.utils.io import shipped
 
-MAX_NOTES = 20  # of words that may be misspelt
-MAX_FILES = 12  # that are named
+if TYPE_CHECKING:
+    from cursivetransformer.pipeline import Summary
 
-# Heavy modules are imported where they are used, so that `cursive --help` answers at once.
+MAX_NOTES = 20  # doubtful words that get a line of their own
+MAX_FILES = 12  # files listed by name
+
+Command = Callable[[Sequence[str] | None], None]
+
+# Commands import heavy modules themselves, so that `cursive --help` is fast.
 
 
 def train(argv: Sequence[str] | None = None) -> None:
@@ -41,7 +47,7 @@ def train_recognizer(argv: Sequence[str] | None = None) -> None:
 
 
 def write(argv: Sequence[str] | None = None) -> None:
-    """Write a text in a hand that a model has learnt."""
+    """Write a text in a hand that a model has learned."""
     config = get_sample_args(argv=argv)
     from cursivetransformer.pipeline import draw_authors, write_page
 
@@ -52,8 +58,11 @@ def write(argv: Sequence[str] | None = None) -> None:
             f"drew {len(names)} hands to {config.out}; "
             f"write in one of them with --author {names[0]}"
         )
-        return
-    summary = write_page(config, show_progress=True)
+    else:
+        _print_summary(write_page(config, show_progress=True))
+
+
+def _print_summary(summary: "Summary") -> None:
     for sentence in summary.slips:
         print(sentence)
     if summary.borrowed:
@@ -62,23 +71,23 @@ def write(argv: Sequence[str] | None = None) -> None:
             f"{' '.join(sorted(summary.borrowed))}"
         )
     doubtful = list(summary.doubtful.items())
-    for number, spelt in doubtful[:MAX_NOTES]:
-        if not spelt.finished:
-            what = "did not come to its end"
+    for number, word in doubtful[:MAX_NOTES]:
+        if not word.finished:
+            problem = "did not come to its end"
         else:
-            what = f"reads like {spelt.reading!r} in its best of {spelt.versions} versions"
-        print(f"note: word {number}, {spelt.text!r}, {what}; --rewrite {number} writes it anew")
+            problem = f"reads like {word.reading!r} in its best of {word.versions} versions"
+        print(f"note: word {number}, {word.text!r}, {problem}; --rewrite {number} writes it anew")
     if len(doubtful) > MAX_NOTES:
         others = ",".join(str(number) for number, _ in doubtful[MAX_NOTES:])
         print(f"note: {len(doubtful) - MAX_NOTES} other words are doubtful too: {others}")
-    files = list(map(str, summary.files))
+    files = [str(path) for path in summary.files]
     if len(files) > MAX_FILES:
         files = [files[0], "...", *files[-MAX_FILES // 2 :]]
     print(f"wrote {summary.n_words} words to {', '.join(files)}")
 
 
 def evaluate(argv: Sequence[str] | None = None) -> None:
-    """Measure a model: its loss, its legibility, its likeness and its speed."""
+    """Measure a model: its loss, legibility, likeness and speed."""
     config = get_evaluation_args(argv=argv)
     from cursivetransformer.evaluation import evaluator
     from cursivetransformer.evaluation.report import check_out, markdown, save_report
@@ -99,8 +108,8 @@ def record(argv: Sequence[str] | None = None) -> None:
 
 
 def bank_check(argv: Sequence[str] | None = None) -> None:
-    """Tell what a bank holds, and every fault of it."""
-    parser = _parser("bank check", "Tell what a bank holds, and every fault of it.")
+    """List what a bank holds and every fault in it."""
+    parser = _parser("bank check", "List what a bank holds and every fault in it.")
     parser.add_argument("bank", help=".json or .json.zip file")
     options = parser.parse_args(argv)
     from cursivetransformer.bank.file import check
@@ -109,8 +118,8 @@ def bank_check(argv: Sequence[str] | None = None) -> None:
 
 
 def bank_merge(argv: Sequence[str] | None = None) -> None:
-    """Join banks; an entry that comes twice is kept once."""
-    parser = _parser("bank merge", "Join banks; an entry that comes twice is kept once.")
+    """Join banks; a repeated entry is kept once."""
+    parser = _parser("bank merge", "Join banks; a repeated entry is kept once.")
     parser.add_argument("out", help=".json or .json.zip file to write")
     parser.add_argument("banks", nargs="+", help="files to read")
     options = parser.parse_args(argv)
@@ -120,8 +129,9 @@ def bank_merge(argv: Sequence[str] | None = None) -> None:
 
 
 def bank_advise(argv: Sequence[str] | None = None) -> None:
-    """Tell what a bank lacks, and write a list of what to record next."""
-    parser = _parser("bank advise", "Tell what a bank lacks, and list what to record next.")
+    """List what a bank lacks, and write a list of words to record next."""
+    description = "List what a bank lacks, and write a list of words to record next."
+    parser = _parser("bank advise", description)
     parser.add_argument("bank", help="path or name of a bank, or several joined by commas")
     parser.add_argument("list", nargs="?", help="text file to write; by default BANK-next.txt")
     options = parser.parse_args(argv)
@@ -129,8 +139,8 @@ def bank_advise(argv: Sequence[str] | None = None) -> None:
     from cursivetransformer.bank.registry import bank_name, load_banks
 
     words, _ = load_banks(options.bank)
-    told, prompts = advise(words)
-    print("\n".join(told) or f"{len(words)} words, and nothing lacks")
+    messages, prompts = advise(words)
+    print("\n".join(messages) or f"{len(words)} words, and nothing lacks")
     if prompts:
         out = Path(options.list or f"{bank_name(options.bank)}-next.txt")
         write_list(out, prompts)
@@ -138,7 +148,7 @@ def bank_advise(argv: Sequence[str] | None = None) -> None:
 
 
 def bank_prompts(argv: Sequence[str] | None = None) -> None:
-    """Make prompts to record, and tell how well they cover letters and pairs."""
+    """Make prompts to record, and show how well they cover letters and pairs."""
     config = get_wordbank_args(argv=argv)
     from cursivetransformer.bank.prompts import save_prompts
 
@@ -154,8 +164,8 @@ def synth(argv: Sequence[str] | None = None) -> None:
 
 
 def export(argv: Sequence[str] | None = None) -> None:
-    """Write a model without what only training needs, small enough to pass on."""
-    parser = _parser("export", "Write a model without what only training needs.")
+    """Write a model without its training state, small enough to share."""
+    parser = _parser("export", "Write a model without its training state.")
     parser.add_argument("checkpoint", help="checkpoint to read")
     parser.add_argument("out", help="checkpoint to write")
     options = parser.parse_args(argv)
@@ -165,7 +175,7 @@ def export(argv: Sequence[str] | None = None) -> None:
     print(f"{options.out}: {Path(options.out).stat().st_size:,} bytes")
 
 
-BANK_COMMANDS = {
+BANK_COMMANDS: dict[str, Command] = {
     "check": bank_check,
     "merge": bank_merge,
     "advise": bank_advise,
@@ -175,10 +185,10 @@ BANK_COMMANDS = {
 
 def bank(argv: Sequence[str] | None = None) -> None:
     """Check, join and plan banks: check, merge, advise, prompts."""
-    _run("cursive bank", BANK_COMMANDS, sys.argv[1:] if argv is None else argv)
+    _run_command("cursive bank", BANK_COMMANDS, sys.argv[1:] if argv is None else argv)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Command] = {
     "write": write,
     "record": record,
     "train": train,
@@ -194,8 +204,8 @@ def _parser(name: str, description: str) -> CommandParser:
     return CommandParser(prog=f"cursive {name}", description=description)
 
 
-def _run(name: str, commands: dict[str, Callable], argv: Sequence[str]) -> None:
-    """Call the command that the first word of `argv` names with the rest of it."""
+def _run_command(name: str, commands: Mapping[str, Command], argv: Sequence[str]) -> None:
+    """Run the command named by the first word of `argv` with the rest of `argv`."""
     if not argv or argv[0] in ("-h", "--help"):
         width = max(map(len, commands))
         print(f"usage: {name} COMMAND ...\n")
@@ -213,9 +223,9 @@ def _main() -> None:
     if argv == ["--version"]:
         print(f"cursive {__version__}")
     else:
-        _run("cursive", COMMANDS, argv)
+        _run_command("cursive", COMMANDS, argv)
 
 
 def main() -> None:
-    """The console command: exits with 2 after a user's mistake."""
+    """Run the console command; exit with 2 after a user's mistake."""
     run_script(_main)

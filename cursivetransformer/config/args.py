@@ -1,6 +1,7 @@
-"""From a dataclass of settings to a command line, and back.
+"""Read a dataclass of settings from a command line or from keyword arguments.
 
-Does not know which settings there are: `config.py` says that.
+Does not depend on which settings there are: `config.train`, `config.sample` and `config.synthesis`
+declare them.
 """
 
 import argparse
@@ -9,158 +10,365 @@ import difflib
 import sys
 import types
 import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
 
 from cursivetransformer.utils.errors import UserError
 
+COUNTS = tuple[int, ...]  # the type of a setting that takes several whole numbers
+TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
-def setting(default, help, group, choices=None, secret=False, was=""):
-    """A dataclass field that is a setting: its default, its help, the group it is listed under.
+Rule = tuple[bool, str]  # whether a setting is valid, and what it must be
 
-    was: its name in earlier versions, which command lines, notebooks and checkpoints may still use.
+
+@dataclass
+class Settings:
+    """The base of every dataclass of settings, whose fields are made by `setting`.
+
+    explicit: names of the settings that the user gave. It is not itself a setting.
     """
-    return dataclasses.field(
-        default=default,
-        metadata={"help": help, "group": group, "choices": choices, "secret": secret, "was": was},
+
+    explicit: frozenset[str] = dataclasses.field(
+        default=frozenset(), repr=False, compare=False, kw_only=True
     )
 
 
-def present_names(cls, values):
-    """The dictionary `values` with names of earlier versions replaced by the present ones."""
-    renamed = {field.metadata["was"]: field.name for field in dataclasses.fields(cls)}
-    return {renamed.get(name, name): value for name, value in values.items()}
+S = TypeVar("S", bound=Settings)
 
 
-def same_setting(cls, name, group=None):
-    """A field that is the setting `name` of another dataclass: its default and help are written there, once."""
+# Declaring settings
+
+
+def setting(
+    default: Any,
+    help: str,
+    group: str,
+    *,
+    choices: Sequence[str] = (),
+    aliases: Mapping[str, str] | None = None,
+    secret: bool = False,
+    was: str = "",
+) -> Any:
+    """Declare a dataclass field that is a setting.
+
+    Args:
+        default: Value where none is given.
+        help: Description in `--help`.
+        group: Heading in `--help` that lists the setting.
+        choices: Accepted values; empty accepts all.
+        aliases: Other spellings of choices, accepted but not listed: {spelling: choice}.
+        secret: Keep the value out of files and logs.
+        was: Name in earlier versions, still accepted from command lines, notebooks and checkpoints.
+    """
+    metadata = {
+        "help": help,
+        "group": group,
+        "choices": tuple(choices),
+        "aliases": aliases or {},
+        "secret": secret,
+        "was": was,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def same_setting(cls: type[Settings], name: str, group: str = "") -> Any:
+    """Declare the setting `name` of another dataclass again, with its default and help."""
     field = cls.__dataclass_fields__[name]
     metadata = {**field.metadata, "group": group or field.metadata["group"]}
     return dataclasses.field(default=field.default, metadata=metadata)
 
 
-def value_type(field):
-    """The plain type of a setting, without the `| None` of an optional one."""
-    if isinstance(field.type, types.UnionType):
+def setting_fields(settings: Settings | type[Settings]) -> list[dataclasses.Field[Any]]:
+    """Return the fields that are settings."""
+    return [field for field in dataclasses.fields(settings) if "help" in field.metadata]
+
+
+def present_names(cls: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with names of earlier versions replaced by the present ones."""
+    renamed = {field.metadata["was"]: field.name for field in setting_fields(cls)}
+    return {renamed.get(name, name): value for name, value in values.items()}
+
+
+def public_values(settings: Settings) -> dict[str, Any]:
+    """Return the settings that may be written to files or shown: all but the secret ones."""
+    return {
+        field.name: getattr(settings, field.name)
+        for field in setting_fields(settings)
+        if not field.metadata["secret"]
+    }
+
+
+# Checking values
+
+
+def value_type(field: dataclasses.Field[Any]) -> Any:
+    """Return the type of a setting, without the `| None` of an optional one."""
+    if _is_optional(field):
         return next(t for t in typing.get_args(field.type) if t is not type(None))
     return field.type
 
 
-def check_value(field, value):
-    """Return `value` as the type of `field`, or raise `UserError` naming the setting and what it takes."""
-    kind = value_type(field)
-    optional = isinstance(field.type, types.UnionType)
-    if value is None and optional:
+def check_value(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return `value` as the type of `field`.
+
+    Raises:
+        UserError: The value does not fit; the message names the setting and what it takes.
+    """
+    if value is None and _is_optional(field):
         return None
+    if isinstance(value, str):
+        value = field.metadata["aliases"].get(value, value)
     choices = field.metadata["choices"]
     if choices and value not in choices:
         raise UserError(f"--{field.name} takes one of {', '.join(choices)}, not {value!r}")
-    if kind is bool and isinstance(value, bool):
-        return value
-    if kind is str and isinstance(value, str):
+    kind = value_type(field)
+    if kind == COUNTS:
+        return _check_counts(field.name, value)
+    if kind in (bool, str) and isinstance(value, kind):
         return value
     if kind in (int, float) and not isinstance(value, bool):
-        try:
-            number = kind(value)
-        except (TypeError, ValueError, OverflowError):
-            number = None
-        # int(2.5) would drop the half in silence.
-        if number is not None and (kind is float or number == float(value)):
+        number = _to_number(kind, value)
+        if number is not None:
             return number
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-    raise UserError(f"--{field.name} takes {names[kind]}, not {value!r}")
+    raise UserError(f"--{field.name} takes {TYPE_NAMES[kind]}, not {value!r}")
 
 
-def check_values(cls, values):
-    """Return the dictionary `values` with every value checked; unknown names are refused with the nearest known."""
-    fields = {field.name: field for field in dataclasses.fields(cls)}
+def _is_optional(field: dataclasses.Field[Any]) -> bool:
+    return isinstance(field.type, types.UnionType)
+
+
+def _to_number(kind: type[int] | type[float], value: Any) -> int | float | None:
+    """Return `value` as a number, or None where it is not one of this kind."""
+    try:
+        number = kind(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    # int(2.5) would silently drop the half.
+    if kind is int and number != float(value):
+        return None
+    return number
+
+
+def _check_counts(name: str, value: Any) -> tuple[int, ...]:
+    """Return numbers that are joined by commas in ascending order, each once."""
+    numbers = [number.strip() for number in str(value).split(",")]
+    if not all(number.isdecimal() and int(number) for number in numbers):
+        raise UserError(
+            f"--{name} must be whole numbers of 1 or more, joined by commas, not {value}"
+        )
+    return tuple(sorted({int(number) for number in numbers}))
+
+
+def check_values(cls: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with present names and every value checked.
+
+    Raises:
+        UserError: A value does not fit, or a name is unknown; the message suggests the nearest one.
+    """
+    fields = {field.name: field for field in setting_fields(cls)}
     values = present_names(cls, values)
     for name in values:
         if name not in fields:
-            raise UserError(f"there is no setting --{name}{_nearest(name, fields)}")
+            raise UserError(f"there is no setting --{name}{_suggestion(name, fields)}")
     return {name: check_value(fields[name], value) for name, value in values.items()}
 
 
-def parse_command_line(cls, argv=None, description=None, positional=None, prog=None):
-    """Read the settings of dataclass `cls` from `argv` (default: the process's own arguments).
+def between(value: float | None, low: float, high: float, unit: str = "") -> Rule:
+    """Return the rule that `value` lies from `low` to `high`; None is valid too."""
+    valid = value is None or low <= value <= high
+    return valid, f"between {low} and {high}" + (f" ({unit})" if unit else "")
 
-    `positional` names one setting that is also taken without its flag. Hyphens in flags stand for underscores.
-    Returns a dictionary of only those settings that were given, checked. Raises `UserError`.
+
+def at_least(value: float | None, low: int) -> Rule:
+    """Return the rule that `value` is `low` or more; None is valid too."""
+    return value is None or value >= low, f"{low} or more"
+
+
+def require(settings: Settings, rules: Mapping[str, Rule]) -> None:
+    """Check rules of settings, {name: (whether it is valid, what it must be)}.
+
+    Raises:
+        UserError: For the first setting that is not valid.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    parser = CommandParser(prog=prog, description=description, allow_abbrev=False)
-    groups = {}
-    for field in dataclasses.fields(cls):
-        meta = field.metadata
-        if meta["group"] not in groups:
-            groups[meta["group"]] = parser.add_argument_group(meta["group"])
-        group = groups[meta["group"]]
-        default = "" if field.default in (None, "") else f" (default: {field.default})"
-        off = f"; --no_{field.name} switches it off" if field.default is True else ""
-        text = (meta["help"] + off + default).replace("%", "%%")
+    for name, (valid, requirement) in rules.items():
+        if not valid:
+            raise UserError(f"--{name} must be {requirement}, not {getattr(settings, name)}")
+
+
+def resolve_device(name: str) -> str:
+    """Return the torch device `name`; "auto" is the first available one of cuda, mps and cpu.
+
+    Raises:
+        UserError: The device is unknown or not available.
+    """
+    import torch  # slow, and not every command needs it
+
+    kind, _, index = name.partition(":")
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if available[device])
+    if kind not in available or (index and not index.isdigit()):
+        raise UserError(f"--device takes auto, cuda, mps or cpu, not {name!r}")
+    beyond_last = kind == "cuda" and index != "" and int(index) >= torch.cuda.device_count()
+    if not available[kind] or beyond_last:
+        raise UserError(
+            f"this machine has no {name} that torch {torch.__version__} can use; leave --device out"
+        )
+    return name
+
+
+# Reading settings
+
+
+def read_settings(
+    cls: type[S],
+    description: str,
+    use_argparse: bool,
+    argv: Sequence[str] | None,
+    overrides: Mapping[str, Any],
+    positional: str = "",
+) -> S:
+    """Return settings with each value checked alone and the device resolved.
+
+    The arguments are those of `read_values`. Raises `UserError`.
+    """
+    given = read_values(cls, description, use_argparse, argv, overrides, positional)
+    values = dict(given)
+    for field in setting_fields(cls):
+        if field.name == "device":
+            values["device"] = resolve_device(given.get("device", field.default))
+    return cls(**values, explicit=frozenset(given))
+
+
+def read_values(
+    cls: type[Settings],
+    description: str,
+    use_argparse: bool,
+    argv: Sequence[str] | None,
+    overrides: Mapping[str, Any],
+    positional: str = "",
+) -> dict[str, Any]:
+    """Return the values that were given, each checked alone.
+
+    Args:
+        cls: Dataclass that declares the settings.
+        description: First line of `--help`.
+        use_argparse: Read a command line; otherwise take only `overrides`.
+        argv: Words of the command line; None takes those of the process.
+        overrides: Values by name, which win over the command line.
+        positional: Name of a setting that is also accepted without its flag.
+
+    Raises:
+        UserError: A value does not fit or a name is unknown.
+    """
+    given = parse_command_line(cls, argv, description, positional) if use_argparse else {}
+    return {**given, **check_values(cls, overrides)}
+
+
+def parse_command_line(
+    cls: type[Settings],
+    argv: Sequence[str] | None = None,
+    description: str = "",
+    positional: str = "",
+) -> dict[str, Any]:
+    """Return the values that a command line gives, checked; the arguments are as in `read_values`.
+
+    Hyphens in flags stand for underscores. Raises `UserError`.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    parser = CommandParser(description=description, allow_abbrev=False)
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for field in setting_fields(cls):
+        title = field.metadata["group"]
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
         if field.name == positional:
-            group.add_argument(field.name, nargs="?", default=argparse.SUPPRESS, help=text)
-        else:
-            _add_flag(group, field, field.name, text)
-            if meta["was"]:
-                _add_flag(group, field, meta["was"], argparse.SUPPRESS)
-    given = vars(parser.parse_args([_underscored(word) for word in argv]))
+            groups[title].add_argument(
+                field.name, nargs="?", default=argparse.SUPPRESS, help=_help_text(field)
+            )
+            continue
+        _add_flag(groups[title], field, field.name, _help_text(field))
+        if field.metadata["was"]:
+            _add_flag(groups[title], field, field.metadata["was"], argparse.SUPPRESS)
+    given = vars(parser.parse_args([_with_underscores(word) for word in argv]))
     return check_values(cls, given)
 
 
-def _add_flag(group, field, name, text):
-    """Add the flag `--name` of a setting, and for one that is on or off `--no_name` too."""
-    kind, choices = value_type(field), field.metadata["choices"]
-    if kind is bool:
-        for flag, value in ((f"--{name}", True), (f"--no_{name}", False)):
-            group.add_argument(
-                flag,
-                dest=field.name,
-                action="store_const",
-                const=value,
-                default=argparse.SUPPRESS,
-                help=text if value else argparse.SUPPRESS,
-            )
-    else:
-        metavar = "{" + ",".join(choices) + "}" if choices else kind.__name__.upper()
+def _help_text(field: dataclasses.Field[Any]) -> str:
+    text = field.metadata["help"]
+    if field.default is True:
+        text += f"; --no_{field.name} switches it off"
+    default: Any = field.default
+    if value_type(field) == COUNTS:
+        default = ",".join(map(str, default))
+    if default not in (None, ""):
+        text += f" (default: {default})"
+    return text.replace("%", "%%")
+
+
+def _metavar(field: dataclasses.Field[Any]) -> str:
+    choices, kind = field.metadata["choices"], value_type(field)
+    if choices:
+        return "{" + ",".join(choices) + "}"
+    return "INT,..." if kind == COUNTS else kind.__name__.upper()
+
+
+def _add_flag(
+    group: argparse._ArgumentGroup, field: dataclasses.Field[Any], name: str, text: str
+) -> None:
+    """Add the flag `--name` of a setting, and `--no_name` too if the setting is a boolean."""
+    common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS}
+    if value_type(field) is bool:
+        group.add_argument(f"--{name}", action="store_const", const=True, help=text, **common)
         group.add_argument(
-            f"--{name}", dest=field.name, default=argparse.SUPPRESS, help=text, metavar=metavar
+            f"--no_{name}", action="store_const", const=False, help=argparse.SUPPRESS, **common
         )
+    else:
+        group.add_argument(f"--{name}", help=text, metavar=_metavar(field), **common)
 
 
-def public_values(settings):
-    """The settings as a plain dictionary, without secrets: what may be written to files or shown."""
-    return {
-        f.name: getattr(settings, f.name)
-        for f in dataclasses.fields(settings)
-        if not f.metadata["secret"]
-    }
+def _with_underscores(word: str) -> str:
+    """Return a flag with underscores in place of hyphens, and any other word as it is."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
 
 
 class CommandParser(argparse.ArgumentParser):
-    """argparse with the house's manner of refusing: one sentence, and the nearest known name."""
+    """A parser that refuses in one sentence and suggests the nearest name."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         prefix = "unrecognized arguments: "
         if message.startswith(prefix):
             word = message[len(prefix) :].split()[0]
             if not word.startswith("--"):
                 raise UserError(
-                    f"{word!r} is not expected here; put a text of several words in quotes, see --help"
+                    f"{word!r} is not expected here; put a text of several words in quotes, "
+                    "see --help"
                 )
             name = word.lstrip("-").split("=")[0]
-            message = f"there is no setting --{name}{_nearest(name, self._known())}"
-        raise UserError(message + "; see --help" if "see --help" not in message else message)
+            message = f"there is no setting --{name}{_suggestion(name, self._listed_names())}"
+        if "see --help" not in message:
+            message += "; see --help"
+        raise UserError(message)
 
-    def _known(self):
-        return [flag[2:] for flag in self._option_string_actions if flag.startswith("--")]
+    def _listed_names(self) -> list[str]:
+        """Return the names of all flags but those of earlier versions."""
+        names = []
+        for flag, action in self._option_string_actions.items():
+            name = flag.removeprefix("--")
+            # A flag of an earlier version sets a setting of another name.
+            if flag.startswith("--") and name.removeprefix("no_") == action.dest:
+                names.append(name)
+        return names
 
 
-def _nearest(name, known):
+def _suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean --{close[0]}?" if close else "; see --help"
-
-
-def _underscored(word):
-    if not word.startswith("--"):
-        return word
-    name, equals, value = word.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value

@@ -1,114 +1,131 @@
-"""The settings of what a trained model is used for: writing pages, and being measured. As in `config.py`, each once."""
+"""The settings of using a trained model, to write pages and to measure it, and their rules."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, TypedDict
 
-from cursivetransformer.config.args import check_values, same_setting, setting
-from cursivetransformer.config.rules import (
-    page_rules,
-    plotter_rules,
+from cursivetransformer.config.args import (
+    Rule,
+    Settings,
+    at_least,
+    between,
+    check_values,
+    read_settings,
     require,
-    sampling_rules,
+    same_setting,
+    setting,
 )
-from cursivetransformer.config.train import Config, settings_of
+from cursivetransformer.config.train import Config
 
 PAPERS = ("plain", "ruled", "squared", "dotted")
-ALIGNMENTS = ("left", "justified", "centre", "right")
+ALIGNMENTS = ("left", "justified", "center", "right")
 
 
 @dataclass
-class SampleConfig:
-    """The settings of sampling. Lengths are in millimetres."""
+class SampleConfig(Settings):
+    """The settings of writing pages. Lengths are in millimeters."""
 
+    # Text
     text: str = setting("", "text to write; - reads it from standard input", "text")
     file: str = setting("", "text file to write, in UTF-8; - reads standard input", "text")
     missing: str = setting(
         "fail",
-        "what to do about a character that the model has not learnt: refuse it, leave it out, or write what is like it (é as e)",
+        "how to treat a character that the model has not learned: refuse it, skip it, "
+        "or replace it by a similar one (é by e)",
         "text",
-        ("fail", "skip", "replace"),
+        choices=("fail", "skip", "replace"),
     )
     reflow: bool = setting(
         False,
-        "take single line breaks for spaces, as in a text wrapped at some column; empty lines and indents still begin paragraphs",
+        "treat single line breaks as spaces, as in a text wrapped at a fixed column; "
+        "empty lines and indents still begin paragraphs",
         "text",
     )
     long_words: str = setting(
         "break",
-        "what to do about a word that is longer than a line: break it with hyphens, or write it smaller",
+        "how to treat a word that is longer than a line: break it with hyphens, or shrink it",
         "text",
-        ("break", "shrink"),
+        choices=("break", "shrink"),
     )
 
+    # Output
     out: str = setting(
         "",
-        "files to write, joined by commas; the endings say what: .svg, .animated.svg, .png, .pdf, .gif, .gcode, .hpgl, .json, .inkml, .xopp; "
+        "files to write, joined by commas, of the formats that their endings name: .svg, "
+        ".animated.svg, .png, .pdf, .gif, .gcode, .hpgl, .json, .inkml, .xopp; "
         "empty takes sample.svg, with --list_authors authors.png",
         "output",
     )
     strokes: str = setting(
         "auto",
-        "'line' draws each stroke as one even line, for machines; 'outline' as a shape that swells and thins, for eyes; "
-        "'auto' by the ending: lines in .svg, outlines in .png, .pdf and .gif",
+        "'line' draws strokes of constant width, for machines; 'outline' draws shapes that swell "
+        "and thin, for reading; 'auto' takes lines in .svg and outlines in .png, .pdf and .gif",
         "output",
-        ("auto", "line", "outline"),
+        choices=("auto", "line", "outline"),
     )
-    pen_width: float = setting(0.45, "width of the ink in millimetres", "output")
+    pen_width: float = setting(0.45, "width of the ink in millimeters", "output")
     swell: float = setting(
-        0.5,
-        "how much the ink of an outline swells where the pen is slow: 0 not at all, 1 much",
-        "output",
+        0.5, "how much outlines swell where the pen is slow: 0 not at all, 1 much", "output"
     )
-    ink_color: str = setting("#1a2a5e", "colour of the ink, by its name or as #rrggbb", "output")
+    ink_color: str = setting("#1a2a5e", "color of the ink, by its name or as #rrggbb", "output")
     dpi: int = setting(200, "dots per inch of .png", "output")
     attention: str = setting(
-        "", "picture (.png) that shows which letter each stroke looked at", "output"
+        "", "image (.png) to write that shows which letter each stroke attends to", "output"
     )
 
+    # Page
     page: str = setting(
         "auto",
-        "A3, A4, A5, A6, letter, legal, or width x height in millimetres, like 148x105; 'auto' is as small as the text, and A4 pages where it needs more",
+        "A3, A4, A5, A6, letter, legal, or width x height in millimeters, like 148x105; "
+        "'auto' is as small as the text, and A4 pages where it needs more",
         "page",
     )
-    landscape: bool = setting(False, "turn the page to its side", "page")
+    landscape: bool = setting(False, "use the page in landscape orientation", "page")
     margin: str = setting(
         "",
-        "millimetres around the text: one number, or top,right,bottom,left; empty takes 20, on a page as small as its text two x-heights",
+        "millimeters around the text: one number, or top,right,bottom,left; "
+        "empty takes 20, on an 'auto' page as small as its text two x-heights",
         "page",
     )
-    paper: str = setting("plain", "what is printed on the paper", "page", PAPERS)
+    paper: str = setting("plain", "ruling of the paper", "page", choices=PAPERS)
     grid: float = setting(
-        5.0, "millimetres between the lines or dots of squared and dotted paper", "page"
+        5.0, "millimeters between the lines or dots of squared and dotted paper", "page"
     )
     draw_paper: bool = setting(
-        True, "draw the lines of the paper; without, the text stands where they would be", "page"
+        True, "draw the ruling; without it, the text stays where the lines would be", "page"
     )
 
+    # Layout
     x_height: float | None = setting(
-        None,
-        "height of a letter like x in millimetres; empty takes 2.5, or what suits line_height",
-        "layout",
+        None, "x-height in millimeters; empty takes 2.5, or what suits line_height", "layout"
     )
     line_height: float | None = setting(
-        None, "millimetres from line to line; empty takes 3.2 x-heights", "layout"
+        None, "millimeters from line to line; empty takes 3.2 x-heights", "layout"
     )
     fit: bool = setting(
-        False, "take the largest letters with which all the text is on one page", "layout"
+        False, "use the largest x-height at which the whole text fits on one page", "layout"
     )
     line_width: float | None = setting(
-        None, "longest line in millimetres; empty takes what the margins leave", "layout"
+        None, "maximum line width in millimeters; empty takes what the margins leave", "layout"
     )
-    align: str = setting("left", "where the lines stand between the margins", "layout", ALIGNMENTS)
+    align: str = setting(
+        "left",
+        "alignment of the lines between the margins",
+        "layout",
+        choices=ALIGNMENTS,
+        aliases={"centre": "center"},
+    )
     indent: float = setting(
         0.0,
-        "millimetres by which the first line of each paragraph is moved in, beside the spaces before it",
+        "millimeters to indent the first line of each paragraph, besides the spaces before it",
         "layout",
     )
     paragraph_space: float = setting(1.0, "height of an empty line of the text, in lines", "layout")
-    word_space: float = setting(1.2, "between the ink of two words, in x-heights", "layout")
+    word_space: float = setting(1.2, "space between the ink of two words, in x-heights", "layout")
     word_space_jitter: float = setting(
         0.12,
-        "standard deviation of the space between words, as a share of it; 0 for none",
+        "standard deviation of the space between words, as a fraction of it; 0 for none",
         "layout",
     )
     slope_jitter: float = setting(
@@ -116,80 +133,92 @@ class SampleConfig:
     )
     normalize_slant: float = setting(
         0.5,
-        "share of a word's deviation from the slant of its hand that is taken out",
+        "fraction to remove of each word's deviation from the mean slant of its hand",
         "layout",
         was="even_slant",
     )
     normalize_size: float = setting(
         0.5,
-        "share of a word's deviation from the height of its hand that is taken out",
+        "fraction to remove of each word's deviation from the mean height of its hand",
         "layout",
         was="even_size",
     )
     smooth: float = setting(
         1.0,
-        "how far points that waver are moved onto the curve of their neighbours; 0 draws every point where the model put it",
+        "how far to move jittery points onto the curve of their neighbors; "
+        "0 draws every point where the model put it",
         "layout",
     )
 
+    # Hand
     author: str = setting(
         "",
-        "whose hand, of those that the model knows; empty takes the one it has seen most of, 'unknown' nobody's in particular",
+        "author whose hand to write in; empty takes the one with the most training words, "
+        "'unknown' no particular one",
         "hand",
     )
     style_from: str = setting(
         "",
-        "word whose style to follow: BANK.json#17 for the entry 17 of a bank, BANK.json#NAME for a word by that author; or an author that the model knows",
+        "word whose style to follow: BANK.json#17 for entry 17 of a bank, BANK.json#NAME for "
+        "a word by that author; or the name of an author of the model",
         "hand",
         was="like",
     )
     list_authors: bool = setting(
         False,
-        "tell whose hands the model knows, and draw them to --out, each writing the text",
+        "list the authors of the model, and draw the text in the hand of each to --out",
         "hand",
     )
 
+    # Spelling
     respell: int | None = setting(
         None,
-        "versions, at most, of a word that the recognizer of the hand misreads; empty takes 8 where there is a recognizer",
+        "maximum number of versions of a word that the recognizer misreads; "
+        "empty takes 8 if there is a recognizer",
         "spelling",
     )
     rewrite: str = setting(
         "",
-        "numbers of words to write anew, like 2,4; 2:3 for the third new version; the others stay",
+        "numbers of words to write again, like 2,4; 2:3 for the third new version; "
+        "the other words stay the same",
         "spelling",
     )
     recognizer_dir: str = same_setting(Config, "recognizer_dir", group="spelling")
 
-    checkpoint: str = setting("", "model to write with; empty takes the newest one here", "model")
-    run_dir: str = setting("runs", "folder that the newest checkpoint is looked for in", "model")
-    device: str = setting(
-        "cpu", "cuda, mps or cpu; 'auto' takes the first of them that is there", "model"
-    )
+    # Model
+    checkpoint: str = setting("", "model to write with; empty takes the newest in run_dir", "model")
+    run_dir: str = setting("runs", "folder to search for the newest checkpoint", "model")
+    device: str = setting("cpu", "cuda, mps or cpu; 'auto' takes the first available one", "model")
 
+    # Sampling
     temperature: float = setting(
         0.6,
         "below 1 writes more regularly, above 1 more freely; 0 takes the likeliest token",
         "sampling",
     )
-    top_k: int = setting(0, "draw only from the k likeliest tokens; 0 for all", "sampling")
+    top_k: int = setting(0, "sample only from the k likeliest tokens; 0 for all", "sampling")
     top_p: float = setting(
-        0.95, "draw only from the likeliest tokens that together have this probability", "sampling"
+        0.95,
+        "sample only from the likeliest tokens that together have this probability",
+        "sampling",
     )
     bias: float = setting(
         0.0,
         "neatness: 0 writes as the hand does, 1 and more ever closer to its likeliest form",
         "sampling",
     )
-    seed: int = setting(0, "seed: the same one writes the same ink again", "sampling")
+    seed: int = setting(0, "random seed; the same seed writes the same ink again", "sampling")
 
-    pace: float = setting(4.0, "letters that .gif and .animated.svg write in a second", "animation")
-    gif_width: int = setting(1000, "pixels across a .gif, at most", "animation")
-    fps: int = setting(20, "pictures a second of a .gif", "animation")
+    # Animation
+    pace: float = setting(4.0, "letters per second of .gif and .animated.svg", "animation")
+    gif_width: int = setting(1000, "maximum width of a .gif in pixels", "animation")
+    fps: int = setting(20, "frames per second of a .gif", "animation")
 
+    # Plotter
     pen_down: str = setting(
         "",
-        "G-code that lowers the pen, several commands joined by |; empty takes G1 Z0 F1000, in inches G1 Z0 F40",
+        "G-code that lowers the pen, several commands joined by |; "
+        "empty takes G1 Z0 F1000, in inches G1 Z0 F40",
         "plotter",
     )
     pen_up: str = setting(
@@ -199,37 +228,39 @@ class SampleConfig:
         "", "G-code commands after the units are set and before the pen moves", "plotter"
     )
     gcode_end: str = setting("", "G-code commands at the end", "plotter")
-    feed: float = setting(1500.0, "millimetres a minute with the pen down", "plotter")
-    travel_feed: float = setting(3000.0, "millimetres a minute with the pen up", "plotter")
-    gcode_units: str = setting("mm", "units of the G-code", "plotter", ("mm", "inch"))
+    feed: float = setting(1500.0, "millimeters per minute with the pen down", "plotter")
+    travel_feed: float = setting(3000.0, "millimeters per minute with the pen up", "plotter")
+    gcode_units: str = setting("mm", "units of the G-code", "plotter", choices=("mm", "inch"))
     origin: str = setting(
         "bottom-left",
-        "corner of the page that is 0, 0 in .gcode; y grows upward from the bottom, downward from the top",
+        "corner of the page at 0, 0 in .gcode; y grows upward from the bottom, "
+        "downward from the top",
         "plotter",
-        ("bottom-left", "top-left"),
+        choices=("bottom-left", "top-left"),
     )
     plot_order: str = setting(
         "short",
-        "order of the words: for 'short' ways of the lifted pen, or as 'written'",
+        "order of the words: 'short' minimizes travel with the pen up, 'written' follows the text",
         "plotter",
-        ("short", "written"),
+        choices=("short", "written"),
     )
     bounds: str = setting(
         "",
-        "largest width x height in millimetres that the plotter reaches from the origin, like 300x218; ink beyond is refused",
+        "reach of the plotter from the origin, as width x height in millimeters, like 300x218; "
+        "ink beyond it is refused",
         "plotter",
     )
 
 
 @dataclass
-class EvaluationSettings:
-    """The settings of evaluating a model."""
+class EvaluationSettings(Settings):
+    """The settings of measuring a model."""
 
     checkpoint: str = same_setting(SampleConfig, "checkpoint")
     run_dir: str = same_setting(SampleConfig, "run_dir")
     device: str = same_setting(SampleConfig, "device")
     dataset_name: str = setting(
-        "", "bank to compare with; empty takes the one that the model learnt", "data"
+        "", "bank to compare with; empty takes the bank of the model", "data"
     )
     recognizers: str = setting(
         "",
@@ -238,12 +269,14 @@ class EvaluationSettings:
         was="readers",
     )
     recognizer_dir: str = same_setting(Config, "recognizer_dir", group="data")
-    max_words: int = setting(0, "words of each text, at most; 0 for all", "data", was="most_words")
-    author: str = setting(
-        "", "who writes the texts, as in sampling; empty has the authors take turns", "sampling"
+    max_words: int = setting(
+        0, "maximum number of words of each text; 0 for all", "data", was="most_words"
     )
-    best_of: str = setting(
-        "1,4,8,16", "numbers of versions of a misread word to report", "sampling"
+    author: str = setting(
+        "", "author who writes the texts, as in sampling; empty alternates all authors", "sampling"
+    )
+    best_of: tuple[int, ...] = setting(
+        (1, 4, 8, 16), "numbers of versions of a misread word to report", "sampling"
     )
     temperature: float = same_setting(SampleConfig, "temperature")
     top_k: int = same_setting(SampleConfig, "top_k")
@@ -251,73 +284,124 @@ class EvaluationSettings:
     bias: float = same_setting(SampleConfig, "bias")
     seed: int = same_setting(SampleConfig, "seed")
     out: str = setting(
-        "evaluation", "where the report goes: OUT.json, OUT.md and OUT.png", "output"
+        "evaluation",
+        "path of the report without its ending: OUT.json, OUT.md and OUT.png",
+        "output",
     )
 
 
-def get_sample_args(use_argparse=True, argv=None, **overrides):
-    """The settings of sampling, checked, as a `SampleConfig`; called like `config.get_all_args`."""
-    config = settings_of(
-        SampleConfig,
-        "Write a text in a learnt hand.",
-        use_argparse,
-        argv,
-        overrides,
-        positional="text",
-    )
+class SamplingSettings(Protocol):
+    """The settings of sampling tokens, which several commands share."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    bias: float
+    seed: int
+
+
+class SamplingOptions(TypedDict):
+    """Keyword arguments of the sampler."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int
+
+
+def get_sample_args(
+    use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
+) -> SampleConfig:
+    """Return the checked settings of writing pages; see `config.train.get_all_args`."""
+    description = "Write a text in a learned hand."
+    config = read_settings(SampleConfig, description, use_argparse, argv, overrides, "text")
     config.out = config.out or ("authors.png" if config.list_authors else "sample.svg")
     check_sample_config(config)
     return config
 
 
-def changed(config, **changes):
-    """A copy of a `SampleConfig` with `changes`, checked. Raises `UserError`."""
-    config = dataclasses.replace(config, **check_values(SampleConfig, changes))
-    check_sample_config(config)
+def get_evaluation_args(
+    use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
+) -> EvaluationSettings:
+    """Return the checked settings of measuring a model; see `config.train.get_all_args`."""
+    description = "Measure a model of a handwriting."
+    config = read_settings(EvaluationSettings, description, use_argparse, argv, overrides)
+    require(config, {**_sampling_rules(config), "max_words": at_least(config.max_words, 0)})
     return config
 
 
-def check_sample_config(config):
-    """Refuse, before any work, settings that cannot work; raises `UserError`."""
+def changed(config: SampleConfig, **changes: Any) -> SampleConfig:
+    """Return a checked copy of `config` with `changes`. Raises `UserError`."""
+    copy = dataclasses.replace(config, **check_values(SampleConfig, changes))
+    check_sample_config(copy)
+    return copy
+
+
+def sampling_options(settings: SamplingSettings) -> SamplingOptions:
+    """Return the settings of sampling as arguments of the sampler.
+
+    `bias` raises every probability to the power 1 + bias, as a lower temperature does. Idea and
+    name are from A. Graves, "Generating sequences with recurrent neural networks"
+    (arXiv:1308.0850), section 5.4.
+    """
+    return {
+        "temperature": settings.temperature / (1 + settings.bias),
+        "top_k": settings.top_k,
+        "top_p": settings.top_p,
+        "seed": settings.seed,
+    }
+
+
+def check_sample_config(config: SampleConfig) -> None:
+    """Check that the settings of writing pages can work together. Raises `UserError`."""
     require(
         config,
         {
-            **sampling_rules(config),
-            **page_rules(config),
-            **plotter_rules(config),
-            "respell": (config.respell is None or config.respell >= 1, "1 or more"),
+            **_sampling_rules(config),
+            **_page_rules(config),
+            **_plotter_rules(config),
+            "respell": at_least(config.respell, 1),
             "file": (not (config.file and config.text), "left out where a text is given"),
         },
     )
 
 
-def sampling_options(config):
-    """The settings of sampling that `generate.generate_rows` takes. bias raises every probability to the power 1 + bias, as a lower
-    temperature does; A. Graves, "Generating sequences with recurrent neural networks" (arXiv:1308.0850), section 5.4, has the idea and
-    the name."""
+def _sampling_rules(settings: SamplingSettings) -> dict[str, Rule]:
     return {
-        "temperature": config.temperature / (1 + config.bias),
-        "top_k": config.top_k,
-        "top_p": config.top_p,
-        "seed": config.seed,
+        "bias": between(settings.bias, 0, 100),
+        "temperature": at_least(settings.temperature, 0),
+        "top_k": at_least(settings.top_k, 0),
+        "top_p": (0 < settings.top_p <= 1, "above 0 and at most 1"),
+        "seed": (0 <= settings.seed < 2**63, "0 or more"),
     }
 
 
-def get_evaluation_args(use_argparse=True, argv=None, **overrides):
-    """The settings of evaluating, checked, as `EvaluationSettings`, best_of as a list; called like `config.get_all_args`."""
-    config = settings_of(
-        EvaluationSettings, "Measure a model of a handwriting.", use_argparse, argv, overrides
-    )
-    require(config, {**sampling_rules(config), "max_words": (config.max_words >= 0, "0 or more")})
-    counts = config.best_of.split(",")
-    require(
-        config,
-        {
-            "best_of": (
-                all(n.strip().isdecimal() and int(n) for n in counts),
-                "whole numbers of 1 or more, joined by commas",
-            )
-        },
-    )
-    config.best_of = sorted({int(n) for n in counts})
-    return config
+def _page_rules(config: SampleConfig) -> dict[str, Rule]:
+    return {
+        "x_height": between(config.x_height, 0.5, 100, "millimeters"),
+        "line_height": between(config.line_height, 1, 500, "millimeters"),
+        "line_width": between(config.line_width, 10, 10_000, "millimeters"),
+        "grid": between(config.grid, 1, 100, "millimeters"),
+        "indent": between(config.indent, 0, 1000, "millimeters"),
+        "paragraph_space": between(config.paragraph_space, 0, 100, "lines"),
+        "word_space": between(config.word_space, 0, 100, "x-heights"),
+        "word_space_jitter": between(config.word_space_jitter, 0, 1),
+        "slope_jitter": between(config.slope_jitter, 0, 10, "degrees"),
+        "normalize_slant": between(config.normalize_slant, 0, 1),
+        "smooth": between(config.smooth, 0, 1),
+        "normalize_size": between(config.normalize_size, 0, 1),
+        "pen_width": between(config.pen_width, 0.01, 20, "millimeters"),
+        "swell": between(config.swell, 0, 1),
+        "dpi": between(config.dpi, 20, 2400),
+    }
+
+
+def _plotter_rules(config: SampleConfig) -> dict[str, Rule]:
+    return {
+        "pace": between(config.pace, 0.1, 1000, "letters per second"),
+        "gif_width": between(config.gif_width, 16, 4000, "pixels"),
+        # Viewers slow down a faster GIF.
+        "fps": between(config.fps, 1, 50, "frames per second"),
+        "feed": (0 < config.feed <= 1e6, "above 0 (millimeters per minute)"),
+        "travel_feed": (0 < config.travel_feed <= 1e6, "above 0 (millimeters per minute)"),
+    }

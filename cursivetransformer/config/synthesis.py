@@ -1,119 +1,139 @@
-"""The settings of what is made rather than learnt: prompts to write, and banks of synthetic ink. As in `config.py`, each once."""
+"""The settings of making prompts to record and banks of synthetic ink, and their rules."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from cursivetransformer.config.args import setting
-from cursivetransformer.config.rules import require
-from cursivetransformer.config.train import settings_of
+from cursivetransformer.config.args import (
+    Settings,
+    at_least,
+    between,
+    read_settings,
+    require,
+    setting,
+)
 
-SHARES = ("short", "random", "numbers")  # the rest of the prompts are English words
+# Settings that divide up the prompts; the rest are English words.
+KIND_FRACTIONS = ("short", "random", "numbers")
+# Settings that are fractions of the prompts of some kinds.
+FEATURE_FRACTIONS = ("capitals", "all_capitals", "punctuation", "quotes", "parentheses", "joined")
 
 
 @dataclass
-class WordbankSettings:
+class WordbankSettings(Settings):
     """The settings of making prompts."""
 
-    size: int = setting(2500, "prompts to make", "prompts")
-    short: float = setting(0.12, "share of English words of one to three letters", "prompts")
+    size: int = setting(2500, "number of prompts to make", "prompts")
+    short: float = setting(0.12, "fraction of English words of one to three letters", "prompts")
     random: float = setting(
-        0.3, "share of random strings, in which all characters are about as frequent", "prompts"
+        0.3, "fraction of random strings, with all characters about equally frequent", "prompts"
     )
     numbers: float = setting(
-        0.1, "share of numbers: whole ones, decimals, thousands, years, times, dates", "prompts"
+        0.1,
+        "fraction of numbers: integers, decimals, thousands, years, times, dates",
+        "prompts",
     )
     capitals: float = setting(
-        0.25, "share of the words and strings that start with a capital", "prompts"
+        0.25, "fraction of words and strings that start with a capital", "prompts"
     )
-    all_capitals: float = setting(
-        0.02, "share of the words and strings that are all capitals", "prompts"
-    )
+    all_capitals: float = setting(0.02, "fraction of words and strings in all capitals", "prompts")
     punctuation: float = setting(
-        0.2, "share of prompts that end with a mark of a sentence", "prompts"
+        0.2, "fraction of prompts that end with a punctuation mark", "prompts"
     )
-    quotes: float = setting(0.05, "share of prompts in quotes", "prompts")
-    parentheses: float = setting(0.04, "share of prompts in parentheses", "prompts")
+    quotes: float = setting(0.05, "fraction of prompts in quotes", "prompts")
+    parentheses: float = setting(0.04, "fraction of prompts in parentheses", "prompts")
     joined: float = setting(
-        0.05, "share of words that hold an apostrophe, a hyphen, a slash or an ampersand", "prompts"
+        0.05,
+        "fraction of words that contain an apostrophe, a hyphen, a slash or an ampersand",
+        "prompts",
     )
-    marks: str = setting("%+=@#*$", "further characters that prompts should hold", "prompts")
-    least: int = setting(20, "times, at least, that every character comes", "coverage")
-    pairs: int = setting(400, "commonest pairs of letters that each come at least once", "coverage")
-    seed: int = setting(0, "seed: the same one makes the same prompts again", "run")
+    marks: str = setting("%+=@#*$", "other characters to use in prompts", "prompts")
+    least: int = setting(20, "minimum number of occurrences of every character", "coverage")
+    pairs: int = setting(
+        400, "number of the most common letter pairs that must each occur once", "coverage"
+    )
+    seed: int = setting(0, "random seed; the same seed makes the same prompts again", "run")
     out: str = setting(
-        "", "text file to write, one prompt a line; empty prints the table of coverage only", "run"
+        "", "text file to write, one prompt per line; empty prints only the coverage table", "run"
     )
     page: str = setting("", "recording page (collect.html) to put the prompts into", "run")
 
 
 @dataclass
-class SynthSettings:
+class SynthSettings(Settings):
     """The settings of a bank of synthetic ink."""
 
     prompts: str = setting(
-        "", "text file of prompts, one a line; empty takes data/wordbank.txt", "text"
+        "", "text file of prompts, one per line; empty takes data/wordbank.txt", "text"
     )
-    words: int = setting(0, "words to write; 0 writes every prompt once", "text")
-    writers: int = setting(12, "writers, among whom the prompts are dealt out", "hands")
+    words: int = setting(0, "number of words to write; 0 writes every prompt once", "text")
+    writers: int = setting(12, "number of writers to divide the prompts among", "hands")
     fonts: str = setting(
         "own,hershey",
-        "letter skeletons, joined by commas: own, hershey (package Hershey-Fonts), paths of single-stroke .svg fonts",
+        "single-stroke fonts, joined by commas: own, hershey (package Hershey-Fonts), "
+        "or paths of single-stroke .svg fonts",
         "hands",
         was="faces",
     )
     marks: str = setting(
         "auto",
-        "when dots and crosses are written: after the 'letter', after the 'word', or as each hand would",
+        "when to write dots and crosses: after the 'letter', after the 'word', "
+        "or 'auto', as each hand does",
         "hands",
-        ("auto", "letter", "word"),
+        choices=("auto", "letter", "word"),
     )
-    first_writer: int = setting(1, "seed of the first writer; the next one has the next", "hands")
+    first_writer: int = setting(
+        1, "seed of the first writer; each other writer takes the next seed", "hands"
+    )
     seed: int = setting(
-        0, "seed of the writing: another one is the same hands at another time", "run"
+        0, "seed of the writing; another seed keeps the hands and varies the ink", "run"
     )
     out: str = setting("", "bank to write, .json or .json.zip", "run")
-    sheet: str = setting("", "picture to write of every writer's hand, .png or .svg", "run")
+    sheet: str = setting("", "image to write of every writer's hand, .png or .svg", "run")
     text: str = setting(
         "The quick brown fox jumps over 13 lazy dogs.",
-        "what each writer writes on the sheet",
+        "text that each writer writes on the sheet",
         "run",
     )
 
 
-def get_wordbank_args(use_argparse=True, argv=None, **overrides):
-    """The settings of making prompts, checked, as `WordbankSettings`; called like `config.get_all_args`."""
-    config = settings_of(WordbankSettings, "Make prompts to write.", use_argparse, argv, overrides)
-    shares = [*SHARES, "capitals", "all_capitals", "punctuation", "quotes", "parentheses", "joined"]
+def get_wordbank_args(
+    use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
+) -> WordbankSettings:
+    """Return the checked settings of making prompts; see `config.train.get_all_args`."""
+    description = "Make prompts to write."
+    config = read_settings(WordbankSettings, description, use_argparse, argv, overrides)
+    fractions = [*KIND_FRACTIONS, *FEATURE_FRACTIONS]
     require(
         config,
         {
-            "size": (1 <= config.size <= 1_000_000, "between 1 and 1000000"),
-            **{name: (0 <= getattr(config, name) <= 1, "between 0 and 1") for name in shares},
-            **{name: (getattr(config, name) >= 0, "0 or more") for name in ("least", "pairs")},
+            "size": between(config.size, 1, 1_000_000),
+            **{name: between(getattr(config, name), 0, 1) for name in fractions},
+            "least": at_least(config.least, 0),
+            "pairs": at_least(config.pairs, 0),
             "marks": (all("!" <= char <= "~" for char in config.marks), "printable ASCII"),
         },
     )
-    require(
-        config,
-        {
-            "random": (
-                sum(getattr(config, name) for name in SHARES) <= 1,
-                "so small that --short, --random and --numbers are at most 1 together",
-            )
-        },
+    total = sum(getattr(config, name) for name in KIND_FRACTIONS)
+    total_rule = (
+        total <= 1,
+        "so small that --short, --random and --numbers are at most 1 together",
     )
+    require(config, {"random": total_rule})
     return config
 
 
-def get_synth_args(use_argparse=True, argv=None, **overrides):
-    """The settings of a bank of synthetic ink, checked, as `SynthSettings`; called like `config.get_all_args`."""
-    config = settings_of(
-        SynthSettings, "Write words with a synthetic pen.", use_argparse, argv, overrides
-    )
+def get_synth_args(
+    use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
+) -> SynthSettings:
+    """Return the checked settings of a synthetic bank; see `config.train.get_all_args`."""
+    description = "Write words with a synthetic pen."
+    config = read_settings(SynthSettings, description, use_argparse, argv, overrides)
     require(
         config,
         {
-            "words": (config.words >= 0, "0 or more"),
-            "writers": (1 <= config.writers <= 10_000, "between 1 and 10000"),
+            "words": at_least(config.words, 0),
+            "writers": between(config.writers, 1, 10_000),
             "out": (
                 not config.out or config.out.endswith((".json", ".json.zip")),
                 "a .json or .json.zip file",

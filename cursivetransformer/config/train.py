@@ -1,133 +1,136 @@
-"""Every setting of training, once: name, type, default, help, group; and the presets that bundle them.
+"""The settings of training: name, type, default, help and group of each; their rules and presets.
 
-Knows nothing of how a setting is used. Import `get_all_args` for training, `get_recognizer_args` for training recognizers; the settings of
-sampling and of evaluating are in `sample_config.py`, those of what is made rather than learnt in `maker_config.py`.
+Does not depend on how a setting is used. `get_all_args` reads the settings of training a model,
+`get_recognizer_args` those of training recognizers.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cursivetransformer.config.args import (
-    check_values,
-    parse_command_line,
+    Rule,
+    Settings,
+    at_least,
+    between,
+    read_settings,
+    read_values,
+    require,
+    resolve_device,
     same_setting,
     setting,
 )
-from cursivetransformer.config.rules import (
-    check_config,
-    require,
-    resolve_device,
-    synthetic_rules,
-)
+from cursivetransformer.utils.errors import UserError
 
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
 
 
 @dataclass
-class Config:
-    """The settings of a training run. The defaults are those of `--preset auto` on a CPU, unless noted below."""
+class Config(Settings):
+    """The settings of training a model. The defaults are those of `--preset cpu`."""
 
     # Data
     dataset_name: str = setting(
         "starter",
-        "bank to learn: a path, a name under data/, a published bank's name, or several joined by commas",
+        "bank to learn: a path, a name under data/, a published bank's name, "
+        "or several joined by commas",
         "data",
     )
     strict: bool = setting(
         False, "stop at the first faulty entry of a bank instead of skipping it", "data"
     )
     alphabet: str = setting(
-        "", "characters to learn; empty takes all that the bank contains", "data"
+        "", "characters to learn; empty takes all characters of the bank", "data"
     )
-    train_size: int = setting(
-        497_000, "different training examples drawn before they repeat", "data"
-    )
+    train_size: int = setting(497_000, "distinct training examples before they repeat", "data")
     test_size: int = setting(
         512,
-        "words, at most, that the loss is measured on, of the held-out and of the training words each",
+        "maximum number of held-out words, and of training words, to measure the loss on",
         "data",
     )
     test_fraction: float = setting(
-        0.1, "share of the bank's words held out for testing", "data", was="test_share"
+        0.1, "fraction of the bank's words held out for testing", "data", was="test_share"
     )
-    num_words: int = setting(2, "words in an example, at most", "data")
-    min_words: int = setting(1, "words in an example, at least", "data")
+    num_words: int = setting(2, "maximum number of words in an example", "data")
+    min_words: int = setting(1, "minimum number of words in an example", "data")
     max_seq_length: int = setting(
-        800, "context of the model in tokens; an example that is longer is cut at a word", "data"
+        800, "context length in tokens; a longer example is cut at a word", "data"
     )
 
     # Ink
     augment: bool = setting(True, "vary slant, size and rotation of each training example", "ink")
-    downsample_mean: float = setting(
-        0.65, "share of the recorded points that is dropped, on average", "ink"
-    )
-    downsample_width: float = setting(
-        0.1, "full width of the range that the dropped share is drawn from", "ink"
-    )
+    downsample_mean: float = setting(0.65, "mean fraction of recorded points to drop", "ink")
+    downsample_width: float = setting(0.1, "full width of the range of the dropped fraction", "ink")
     shear_width: float = setting(0.4, "full width of the range of added slant (dx per dy)", "ink")
     scale_width: float = setting(0.2, "full width of the range of x and y scale around 1", "ink")
     rotation_width: float = setting(0.04, "full width of the range of rotation, in radians", "ink")
     ink_scale: float = setting(
-        1.0,
-        "factor by which the bank's ink is made larger before it is learnt; a model writes in its own size",
-        "ink",
+        1.0, "factor that enlarges the bank's ink; a model writes at its own size", "ink"
     )
-    tokenizer: str = setting("polar", "how an offset becomes tokens", "ink", TOKENIZERS)
+    tokenizer: str = setting(
+        "polar", "how offsets are turned into tokens", "ink", choices=TOKENIZERS
+    )
 
     # Hands
     finetune: str = setting(
         "",
-        "adapt a model to the bank's hand: 'base', the one that ships, or a checkpoint; what else is not given is chosen from the bank",
+        "adapt a model to the bank's hand: 'base', the model that ships, or a checkpoint; "
+        "settings that are not given are chosen from the bank",
         "hands",
         was="init",
     )
     start_from: str = setting(
         "",
-        "checkpoint whose weights a new run begins with, like data/base.pt; its shape, hands and characters are taken too",
+        "checkpoint to initialize the weights from, like data/base.pt; "
+        "its shape, authors and characters are used too",
         "hands",
     )
     replay: str = setting(
         "",
-        "bank that is trained on beside, so that a model keeps what it knew; its words are not held out",
+        "second bank to train on, so that a model forgets less; none of its words are held out",
         "hands",
     )
     own_fraction: float = setting(
         0.0,
-        "share of examples that are of the bank's own words, where others are trained on beside; 0 draws all alike",
+        "fraction of examples from the bank's own words when training on other words too; "
+        "0 samples all words alike",
         "hands",
         was="own_share",
     )
     splice_words: int = setting(
         0,
-        "new words that are cut and joined from the bank's own, where a run adapts a model; 0 for none",
+        "number of new words to splice from the bank's own when adapting a model; 0 for none",
         "hands",
     )
     splice_fraction: float = setting(
-        0.0, "share of examples that are of spliced words", "hands", was="splice_share"
+        0.0, "fraction of examples from spliced words", "hands", was="splice_share"
     )
     author_dropout: float = setting(
         0.1,
-        "share of training examples that are given as by nobody known, for hands that are not in the bank",
+        "fraction of training examples without an author, so that the model also writes "
+        "in hands outside the bank",
         "hands",
     )
     synthetic_words: int = setting(
         0,
-        "words that the synthetic pen writes afresh, every synthetic_interval steps, to train on beside the bank; 0 for none",
+        "number of new synthetic words to train on in each synthetic_interval; 0 for none",
         "hands",
         was="pen_words",
     )
     synthetic_interval: int = setting(
-        500, "steps between two batches of fresh words", "hands", was="pen_every"
+        500, "steps between two sets of new synthetic words", "hands", was="pen_every"
     )
     synthetic_named_fraction: float = setting(
         0.5,
-        "share of the fresh words that the bank's synthetic writers write; the rest is by new writers",
+        "fraction of new synthetic words by the bank's synthetic writers; "
+        "new writers write the rest",
         "hands",
         was="pen_named",
     )
     synthetic_fonts: str = setting(
         "own,hershey",
-        "letter skeletons of the synthetic pen, see `cursive synth --help`",
+        "single-stroke fonts of synthetic words, see `cursive synth --help`",
         "hands",
         was="pen_faces",
     )
@@ -135,14 +138,15 @@ class Config:
     # Model
     model: str = setting(
         "offset",
-        "'token' as published, one position for each token; 'offset', one for each offset, learns far faster",
+        "'token', one position per token, as published; "
+        "or 'offset', one position per offset, which learns far faster",
         "model",
-        ("token", "offset"),
+        choices=("token", "offset"),
     )
-    n_layer: int = setting(4, "blocks", "model")
+    n_layer: int = setting(4, "number of transformer blocks", "model")
     n_embd: int = setting(96, "width of the model", "model")
-    n_head: int = setting(3, "heads of the self-attention", "model")
-    n_ctx_head: int = setting(3, "heads of the cross-attention to the text", "model")
+    n_head: int = setting(3, "number of heads of the self-attention", "model")
+    n_ctx_head: int = setting(3, "number of heads of the cross-attention to the text", "model")
     n_embd_context: int = setting(96, "width of the text embedding", "model")
 
     # Training
@@ -150,59 +154,63 @@ class Config:
         "auto",
         "recipe: 'paper' as published, 'cpu', 'gpu', or 'auto', which chooses by device",
         "training",
-        ("auto", "cpu", "gpu", "paper"),
+        choices=("auto", "cpu", "gpu", "paper"),
     )
-    max_steps: int = setting(7000, "optimizer steps", "training")
+    max_steps: int = setting(7000, "number of optimizer steps", "training")
     patience: int = setting(
         0,
-        "evaluations without a lower loss on held-out words after which a run ends; 0 goes on to max_steps",
+        "stop after this many evaluations without a lower loss on held-out words; "
+        "0 continues to max_steps",
         "training",
     )
-    batch_size: int = setting(16, "examples in a step", "training")
+    batch_size: int = setting(16, "examples per step", "training")
     optimizer: str = setting(
         "muon",
-        "'adamw' for all weights, or 'muon' for matrices beside it",
+        "'adamw' for all weights, or 'muon' for the hidden matrices and AdamW for the rest",
         "training",
-        ("adamw", "muon"),
+        choices=("adamw", "muon"),
     )
-    learning_rate: float = setting(8e-3, "AdamW's learning rate", "training")
-    muon_learning_rate: float = setting(0.02, "Muon's learning rate", "training")
+    learning_rate: float = setting(8e-3, "learning rate of AdamW", "training")
+    muon_learning_rate: float = setting(0.02, "learning rate of Muon", "training")
     weight_decay: float = setting(1e-4, "decoupled weight decay of matrices", "training")
     schedule: str = setting(
         "linear",
-        "'step' multiplies the rates by lr_decay every step_lr_every steps, 'linear' cools down to zero",
+        "'step' multiplies the learning rates by lr_decay every step_lr_every steps, "
+        "'linear' cools down to zero",
         "training",
-        ("step", "linear"),
+        choices=("step", "linear"),
     )
-    warmup_steps: int = setting(40, "steps in which the rates rise from zero", "training")
+    warmup_steps: int = setting(
+        40, "number of steps in which the learning rates rise from zero", "training"
+    )
     cooldown_fraction: float = setting(
         0.5,
-        "last share of the steps in which a 'linear' schedule falls",
+        "last fraction of the steps, in which a 'linear' schedule falls",
         "training",
         was="cooldown_share",
     )
-    lr_decay: float = setting(0.5, "factor of a 'step' schedule", "training")
-    step_lr_every: int = setting(20_000, "steps between two falls of a 'step' schedule", "training")
-    grad_clip: float = setting(1.0, "largest norm of the gradient; 0 leaves it alone", "training")
+    lr_decay: float = setting(0.5, "decay factor of a 'step' schedule", "training")
+    step_lr_every: int = setting(
+        20_000, "steps between two decays of a 'step' schedule", "training"
+    )
+    grad_clip: float = setting(1.0, "maximum gradient norm; 0 for no clipping", "training")
     compile: str = setting(
         "auto",
         "compile the model with torch.compile: 'on', 'off', or 'auto', on CUDA only",
         "training",
-        ("auto", "on", "off"),
+        choices=("auto", "on", "off"),
     )
     precision: str = setting(
         "auto",
         "'bfloat16' or 'float32' arithmetic; 'auto' is bfloat16 on CUDA only",
         "training",
-        ("auto", "float32", "bfloat16"),
+        choices=("auto", "float32", "bfloat16"),
     )
 
     # Run
-    device: str = setting(
-        "auto", "cuda, mps or cpu; 'auto' takes the first of them that is there", "run"
-    )
+    device: str = setting("auto", "cuda, mps or cpu; 'auto' takes the first available one", "run")
     seed: int = setting(1337, "seed of the split, the examples and the weights", "run")
-    run_dir: str = setting("runs", "folder that runs are written to", "run")
+    run_dir: str = setting("runs", "folder to write runs to", "run")
     resume: str = setting(
         "", "continue a run: its name, its folder, a checkpoint file, or 'last'", "run"
     )
@@ -216,26 +224,25 @@ class Config:
 
     # Reading
     recognizer_dir: str = setting(
-        "recognizers",
-        "folder that the recognizers of a bank are in, one folder for each bank",
-        "reading",
-        was="reader_dir",
+        "recognizers", "folder of recognizers, one subfolder per bank", "reading", was="reader_dir"
     )
     read_words: int = setting(
         48,
-        "held-out words that are written, and read by the bank's choosing recognizer, every log_every steps; 0 for none",
+        "number of held-out words to write, and to read with the bank's selection recognizer, "
+        "every log_every steps; 0 for none",
         "reading",
     )
     monitor: str = setting(
         "loss",
-        "what makes best.pt: the lowest 'loss' on held-out words, or the fewest errors in 'reading'",
+        "what best.pt minimizes: the 'loss' on held-out words, or the errors in 'reading'",
         "reading",
-        ("loss", "reading"),
+        choices=("loss", "reading"),
         was="best_by",
     )
     monitor_start: float = setting(
         0.0,
-        "share of the steps before which no model competes for best.pt, which is the newest one until then",
+        "fraction of the steps after which best.pt is chosen; "
+        "until then best.pt is the newest model",
         "reading",
         was="best_from",
     )
@@ -243,9 +250,9 @@ class Config:
     # Tracking
     wandb: str = setting(
         "auto",
-        "Weights & Biases: 'auto' is online when a key or login is there and else off",
+        "Weights & Biases: 'auto' is online if there is a key or login, and otherwise off",
         "tracking",
-        ("auto", "online", "offline", "off"),
+        choices=("auto", "online", "offline", "off"),
     )
     wandb_entity: str = setting("", "W&B user or team", "tracking")
     wandb_project: str = setting("cursivetransformer", "W&B project", "tracking")
@@ -259,7 +266,7 @@ class Config:
 
 
 @dataclass
-class RecognizerTrainingConfig:
+class RecognizerTrainingConfig(Settings):
     """The settings of training the two recognizers of a bank."""
 
     dataset_name: str = same_setting(Config, "dataset_name")
@@ -268,28 +275,30 @@ class RecognizerTrainingConfig:
     ink_scale: float = same_setting(Config, "ink_scale")
     finetune: str = setting(
         "",
-        "adapt recognizers to the bank's hand: 'base', the ones that ship, or a folder of two; what else is not given is chosen from the bank",
+        "adapt recognizers to the bank's hand: 'base', those that ship, or a folder of two; "
+        "settings that are not given are chosen from the bank",
         "training",
         was="init",
     )
     start_from: str = setting(
         "",
-        "folder of two recognizers whose weights these begin with, like data/recognizers/starter; their characters are taken too",
+        "folder of two recognizers to initialize the weights from, like data/recognizers/starter; "
+        "their characters are used too",
         "training",
     )
     replay: str = same_setting(Config, "replay")
     own_fraction: float = same_setting(Config, "own_fraction")
     synthetic_words: int = setting(
         0,
-        "words that the synthetic pen writes beside those of the bank; 0 for none",
+        "number of synthetic words to train on besides the bank's; 0 for none",
         "hands",
         was="pen_words",
     )
     synthetic_named_fraction: float = same_setting(Config, "synthetic_named_fraction")
     synthetic_fonts: str = same_setting(Config, "synthetic_fonts")
-    max_steps: int = setting(700, "optimizer steps of each recognizer", "training")
-    batch_size: int = setting(32, "examples in a step", "training")
-    learning_rate: float = setting(4e-3, "AdamW's learning rate", "training")
+    max_steps: int = setting(700, "number of optimizer steps of each recognizer", "training")
+    batch_size: int = setting(32, "examples per step", "training")
+    learning_rate: float = setting(4e-3, "learning rate of AdamW", "training")
     device: str = same_setting(Config, "device", group="training")
     seed: int = same_setting(Config, "seed", group="training")
     recognizer_dir: str = same_setting(Config, "recognizer_dir", group="output")
@@ -300,8 +309,8 @@ class RecognizerTrainingConfig:
     )
 
 
-# What a preset changes against the defaults above, which are those of "cpu".
-PRESETS = {
+# What each preset changes of the defaults above.
+PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {},
     "gpu": dict(batch_size=64, max_steps=5000),
     "paper": dict(
@@ -331,71 +340,215 @@ PRESETS = {
 }
 
 
-def get_all_args(use_argparse=True, argv=None, **overrides):
-    """The settings of a training run, checked, as a `Config`.
+def get_all_args(
+    use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
+) -> Config:
+    """Return the checked settings of training a model.
 
-    With `use_argparse` they are read from `argv` (default: the process's command line); in a notebook call
-    `get_all_args(use_argparse=False, max_steps=100)`. Overrides win over the command line, both over the preset,
-    the preset over the defaults. `config.explicit` names the settings that were given. Raises `UserError`.
+    In a notebook call `get_all_args(use_argparse=False, max_steps=100)`.
+
+    Args:
+        use_argparse: Read a command line; otherwise take only `overrides`.
+        argv: Words of the command line; None takes those of the process.
+        overrides: Settings by name. They win over the command line, the command line over the
+            preset, and the preset over the defaults.
+
+    Raises:
+        UserError: A setting is unknown, or a value does not fit.
     """
-    given = (
-        parse_command_line(Config, argv, "Train a model of a handwriting.") if use_argparse else {}
-    )
-    given.update(check_values(Config, overrides))
+    description = "Train a model of a handwriting."
+    given = read_values(Config, description, use_argparse, argv, overrides)
     device = resolve_device(given.get("device", Config.device))
     preset = given.get("preset", Config.preset)
     if preset == "auto":
         preset = "gpu" if device.startswith("cuda") else "cpu"
-    config = Config(**{**PRESETS[preset], **given, "preset": preset, "device": device})
-    config.explicit = frozenset(given)
+    values = {**PRESETS[preset], **given, "preset": preset, "device": device}
+    config = Config(**values, explicit=frozenset(given))
     check_config(config)
     return config
 
 
-def get_recognizer_args(use_argparse=True, argv=None, **overrides):
-    """The settings of training recognizers, checked, as `RecognizerTrainingConfig`; called like `get_all_args`."""
-    config = settings_of(
-        RecognizerTrainingConfig,
-        "Train two recognizers of a handwriting.",
-        use_argparse,
-        argv,
-        overrides,
-    )
+def get_recognizer_args(
+    use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
+) -> RecognizerTrainingConfig:
+    """Return the checked settings of training recognizers; see `get_all_args`."""
+    description = "Train two recognizers of a handwriting."
+    config = read_settings(RecognizerTrainingConfig, description, use_argparse, argv, overrides)
+    check_recognizer_config(config)
+    return config
+
+
+def replace(config: Config, **changes: Any) -> Config:
+    """Return a checked copy of `config` with `changes`. Raises `UserError`."""
+    copy = dataclasses.replace(config, **changes)
+    check_config(copy)
+    return copy
+
+
+def check_config(config: Config) -> None:
+    """Check that the settings of training a model can work together. Raises `UserError`."""
+    # First, because later rules divide by some of these.
+    require(config, _size_rules(config))
     require(
         config,
         {
-            **{
-                name: (getattr(config, name) >= 1, "1 or more")
-                for name in ("max_steps", "batch_size")
-            },
-            "test_fraction": (0 < config.test_fraction < 1, "between 0 and 1"),
-            **synthetic_rules(config),
-            "own_fraction": (0 <= config.own_fraction <= 1, "between 0 and 1"),
-            "ink_scale": (0.01 <= config.ink_scale <= 100, "between 0.01 and 100"),
-            "finetune": (
-                not config.finetune or "start_from" not in config.explicit,
-                "left out where --start_from says what to begin with",
-            ),
+            **_data_rules(config),
+            **_model_rules(config),
+            **_ink_rules(config),
+            **_mixture_rules(config),
+            **_optimization_rules(config),
+            "author_dropout": between(config.author_dropout, 0, 1),
+            **_synthetic_rules(config),
+            **_monitor_rules(config),
+            "finetune": _finetune_rule(config),
+        },
+    )
+    sources = [
+        name
+        for name in ("resume", "local_checkpoint_path", "load_from_run_id")
+        if getattr(config, name)
+    ]
+    if len(sources) > 1:
+        raise UserError(
+            f"--{sources[0]} and --{sources[1]} both say what to continue; give one of them"
+        )
+
+
+def check_recognizer_config(config: RecognizerTrainingConfig) -> None:
+    """Check that the settings of training recognizers can work together. Raises `UserError`."""
+    require(
+        config,
+        {
+            "max_steps": at_least(config.max_steps, 1),
+            "batch_size": at_least(config.batch_size, 1),
+            "test_fraction": _test_fraction_rule(config),
+            **_synthetic_rules(config),
+            "own_fraction": between(config.own_fraction, 0, 1),
+            "ink_scale": between(config.ink_scale, 0.01, 100),
+            "finetune": _finetune_rule(config),
             "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
         },
     )
-    return config
 
 
-def settings_of(cls, description, use_argparse, argv, overrides, positional=None):
-    """The settings `cls`, each of them alone checked; a device is made a real one."""
-    given = parse_command_line(cls, argv, description, positional) if use_argparse else {}
-    given.update(check_values(cls, overrides))
-    config = cls(**given)
-    config.explicit = frozenset(given)
-    if hasattr(config, "device"):
-        config.device = resolve_device(config.device)
-    return config
+def _size_rules(config: Config) -> dict[str, Rule]:
+    names = (
+        "max_steps",
+        "batch_size",
+        "train_size",
+        "test_size",
+        "num_words",
+        "min_words",
+        "n_layer",
+        "n_embd",
+        "n_head",
+        "n_ctx_head",
+        "n_embd_context",
+        "print_every",
+        "log_every",
+        "synthetic_interval",
+        "step_lr_every",
+    )
+    return {name: at_least(getattr(config, name), 1) for name in names}
 
 
-def replace(config, **changes):
-    """A copy of `config` with `changes`, checked again; `explicit` is kept."""
-    copy = dataclasses.replace(config, **changes)
-    copy.explicit = config.explicit
-    check_config(copy)
-    return copy
+def _data_rules(config: Config) -> dict[str, Rule]:
+    return {
+        "min_words": (
+            config.min_words <= config.num_words,
+            f"at most --num_words ({config.num_words})",
+        ),
+        "test_fraction": _test_fraction_rule(config),
+        "max_seq_length": (
+            config.max_seq_length >= 64,
+            "64 or more: a word takes about 200 tokens",
+        ),
+    }
+
+
+def _model_rules(config: Config) -> dict[str, Rule]:
+    def has_even_head_size(n_heads: int) -> bool:
+        return config.model == "token" or (config.n_embd // n_heads) % 2 == 0
+
+    return {
+        "n_embd": (
+            config.n_embd % config.n_head == 0 and config.n_embd % config.n_ctx_head == 0,
+            f"a multiple of --n_head ({config.n_head}) and of --n_ctx_head ({config.n_ctx_head})",
+        ),
+        "n_head": (
+            has_even_head_size(config.n_head),
+            "such that n_embd / n_head is even, for rotary positions",
+        ),
+        "n_ctx_head": (
+            has_even_head_size(config.n_ctx_head),
+            "such that n_embd / n_ctx_head is even, for rotary positions",
+        ),
+    }
+
+
+def _ink_rules(config: Config) -> dict[str, Rule]:
+    mean, half_width = config.downsample_mean, config.downsample_width / 2
+    return {
+        "downsample_mean": (
+            0 <= mean - half_width and mean + half_width < 1 and config.downsample_width >= 0,
+            "such that mean +- width / 2 stays in [0, 1)",
+        ),
+        "shear_width": between(config.shear_width, 0, 4),
+        "scale_width": (0 <= config.scale_width < 1, "between 0 and 1"),
+        "rotation_width": between(config.rotation_width, 0, 1, "radians"),
+        "ink_scale": between(config.ink_scale, 0.01, 100),
+    }
+
+
+def _mixture_rules(config: Config) -> dict[str, Rule]:
+    return {
+        "own_fraction": between(config.own_fraction, 0, 1),
+        "splice_fraction": (
+            0 <= config.splice_fraction <= 1 - config.own_fraction,
+            "between 0 and what --own_fraction leaves of 1",
+        ),
+        "splice_words": at_least(config.splice_words, 0),
+    }
+
+
+def _optimization_rules(config: Config) -> dict[str, Rule]:
+    return {
+        "patience": at_least(config.patience, 0),
+        "learning_rate": (0 < config.learning_rate < 10, "above 0 and below 10"),
+        "muon_learning_rate": (0 < config.muon_learning_rate < 10, "above 0 and below 10"),
+        "weight_decay": (0 <= config.weight_decay < 10, "0 or more"),
+        "warmup_steps": at_least(config.warmup_steps, 0),
+        "cooldown_fraction": between(config.cooldown_fraction, 0, 1),
+        "lr_decay": (0 < config.lr_decay <= 1, "above 0 and at most 1"),
+        "grad_clip": at_least(config.grad_clip, 0),
+        "seed": (0 <= config.seed < 2**63, "0 or more"),
+    }
+
+
+def _monitor_rules(config: Config) -> dict[str, Rule]:
+    return {
+        "read_words": at_least(config.read_words, 0),
+        "monitor_start": between(config.monitor_start, 0, 1),
+        "monitor": (
+            config.monitor == "loss" or config.read_words > 0,
+            "'loss' where --read_words is 0",
+        ),
+    }
+
+
+def _synthetic_rules(config: Config | RecognizerTrainingConfig) -> dict[str, Rule]:
+    return {
+        "synthetic_words": at_least(config.synthetic_words, 0),
+        "synthetic_named_fraction": between(config.synthetic_named_fraction, 0, 1),
+    }
+
+
+def _test_fraction_rule(config: Config | RecognizerTrainingConfig) -> Rule:
+    return 0 < config.test_fraction < 1, "between 0 and 1"
+
+
+def _finetune_rule(config: Config | RecognizerTrainingConfig) -> Rule:
+    return (
+        not config.finetune or "start_from" not in config.explicit,
+        "left out where --start_from says what to begin with",
+    )

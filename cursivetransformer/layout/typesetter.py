@@ -222,7 +222,7 @@ class Typesetter:
             and free < (LOOSEST - 1) * gaps.sum()
         ):
             gaps *= 1 + free / gaps.sum()
-        x = left + indent + {"centre": free / 2, "right": free}.get(self.config.align, 0.0)
+        x = left + indent + {"center": free / 2, "right": free}.get(self.config.align, 0.0)
         start, placed = x, []
         for word, gap in zip(line.words, gaps):
             x += gap

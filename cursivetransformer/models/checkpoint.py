@@ -3,7 +3,6 @@
 No other module depends on the layout of the file.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 
 from cursivetransformer import __version__
-from cursivetransformer.config.args import present_names, public_values
+from cursivetransformer.config.args import present_names, public_values, setting_fields
 from cursivetransformer.config.train import Config
 from cursivetransformer.data.tokenizer import Tokenizer, tokenizer_from_state
 from cursivetransformer.models.factory import Model, make_model
@@ -147,10 +146,8 @@ def _build(content: dict[str, Any], device: torch.device | str) -> Checkpoint:
 
 def _config(values: dict[str, Any]) -> Config:
     """Build the settings of a run; a setting that no longer exists is left out."""
-    known = {setting.name for setting in dataclasses.fields(Config)}
-    config = Config(**{name: value for name, value in values.items() if name in known})
-    config.explicit = frozenset()
-    return config
+    known = {field.name for field in setting_fields(Config)}
+    return Config(**{name: value for name, value in values.items() if name in known})
 
 
 def export(source: str | Path, out: str | Path) -> None:

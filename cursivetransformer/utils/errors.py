@@ -1,34 +1,35 @@
-"""A user's mistake, as opposed to a bug, and how a script ends on either.
+"""The exception for a user's mistake, and the exit codes of commands.
 
-Knows nothing of ink, models or settings.
+Does not depend on ink, models or settings.
 """
 
 import signal
 import sys
+from collections.abc import Callable
 
 
 class UserError(Exception):
-    """A mistake of the user's, told in one sentence: what, where, and the cure."""
+    """A mistake by the user, in one sentence: what is wrong, where, and the cure."""
 
 
-def run_script(main):
+def run_script(main: Callable[[], None]) -> None:
     """Call `main()` and exit as a command should.
 
-    A `UserError` prints its sentence and exits with 2, Ctrl-C exits with 130, a reader of our output that
-    went away ends us quietly; anything else is a bug and keeps its traceback.
+    A `UserError` prints its sentence and exits with 2, Ctrl-C exits with 130, and a closed output
+    pipe exits quietly. Any other exception is a bug and keeps its traceback.
     """
     try:
         main()
     except UserError as error:
-        sys.exit(_complain(f"error: {error}", 2))
+        _exit(f"error: {error}", 2)
     except BrokenPipeError:
-        # The other end of a pipe (`| head`) closed: the usual status of a program that SIGPIPE ends.
+        # The other end of a pipe (`| head`) closed. Exit with the status that SIGPIPE gives.
         sys.stderr.close()
         sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
-        sys.exit(_complain("stopped", 128 + signal.SIGINT))
+        _exit("stopped", 128 + signal.SIGINT)
 
 
-def _complain(sentence, status):
+def _exit(sentence: str, status: int) -> None:
     print(sentence, file=sys.stderr)
-    return status
+    sys.exit(status)

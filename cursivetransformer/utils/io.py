@@ -1,27 +1,28 @@
-"""Writing files so that a crash, Ctrl-C or a full disk never leaves half of one."""
+"""Write files so that a crash, Ctrl-C or a full disk never leaves half of one."""
 
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cursivetransformer.utils.errors import UserError
 
 
-def shipped(name):
-    """The path of a file that comes with the program: a model, recognizers, a bank, word lists, the recording page.
+def shipped(name: str) -> Path:
+    """Return the path of a file that ships with the program, such as a model or a word list.
 
-    An installed package holds them in `assets`, a checkout in `data/` and at its root.
+    An installed package keeps these files in `assets`, a checkout in `data/` and at its root.
     """
     package = Path(__file__).parent.parent
-    places = [package / "assets" / name, package.parent / "data" / name, package.parent / name]
-    return next((place for place in places if place.exists()), places[0])
+    paths = [package / "assets" / name, package.parent / "data" / name, package.parent / name]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 @contextmanager
-def as_user_error(path):
-    """Turn what the system refuses while writing `path` (no space, no permission, no such folder) into a `UserError`."""
+def as_user_error(path: str | Path) -> Iterator[None]:
+    """Turn an `OSError` while writing `path` (disk full, no permission) into a `UserError`."""
     try:
         yield
     except OSError as error:
@@ -29,10 +30,13 @@ def as_user_error(path):
 
 
 @contextmanager
-def atomic_path(path):
-    """Give a temporary path beside `path` to write to; it takes the name of `path` only when all went well.
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and rename it to `path` if the block succeeds.
 
-    The ending stays the same, for writers that go by it. Raises `UserError` where the system refuses.
+    Both have the same ending, because some writers choose the format by it.
+
+    Raises:
+        UserError: The system refuses to write the file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
@@ -47,8 +51,8 @@ def atomic_path(path):
             temporary.unlink()
 
 
-def check_writable(path):
-    """Raise `UserError` now where `path` could not be written later; makes its folder."""
+def check_writable(path: str | Path) -> None:
+    """Check that `path` can be written later, and make its folder. Raises `UserError`."""
     path = Path(path)
     with as_user_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +62,7 @@ def check_writable(path):
             pass
 
 
-def _flush(path):
-    # Without this a power cut may leave the new name on an empty file.
+def _flush(path: Path) -> None:
+    # Otherwise a power cut may leave the new name on an empty file.
     with open(path, "rb+") as file:
         os.fsync(file.fileno())

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from cursivetransformer.config.args import public_values
+from cursivetransformer.config.args import public_values, setting_fields
 from cursivetransformer.config.sample import SampleConfig, get_sample_args
 from cursivetransformer.config.train import Config, get_all_args
 from cursivetransformer.utils.errors import UserError
@@ -24,7 +24,7 @@ def test_the_names_that_users_of_the_method_know_are_there():
 
 @pytest.mark.parametrize("cls", [Config, SampleConfig])
 def test_every_setting_says_what_it_is_and_its_group(cls):
-    for field in dataclasses.fields(cls):
+    for field in setting_fields(cls):
         assert field.metadata["help"] and field.metadata["group"], field.name
         assert isinstance(field.default, field.type), field.name
 

@@ -140,7 +140,7 @@ def test_what_is_glued_is_parted_where_a_line_cannot_hold_it():
     assert {word.scale for word in page.words} == {UNIT} and rows(page)[:4] == [0, 0, 0, 1]
 
 
-@pytest.mark.parametrize("align", ["left", "right", "centre", "justified"])
+@pytest.mark.parametrize("align", ["left", "right", "center", "justified"])
 def test_alignment(align):
     (page,) = pages(
         [bar(1) for _ in range(5)] + [Break(), bar(1), bar(1)],
@@ -158,7 +158,7 @@ def test_alignment(align):
         assert {
             "left": left == pytest.approx(20),
             "right": right == pytest.approx(70),
-            "centre": left + right == pytest.approx(90),
+            "center": left + right == pytest.approx(90),
             "justified": left == pytest.approx(20),
         }[align]
     if align == "justified":
