@@ -1,17 +1,25 @@
-"""Settings: python -m pytest tests/test_config.py"""
+"""Tests of the settings of training."""
 
 import dataclasses
 
 import pytest
 
 from cursivetransformer.config.args import public_values, setting_fields
-from cursivetransformer.config.sample import SampleConfig, get_sample_args
-from cursivetransformer.config.train import Config, get_all_args
+from cursivetransformer.config.sample import SampleConfig
+from cursivetransformer.config.train import (
+    Config,
+    get_all_args,
+    get_recognizer_args,
+    replace,
+)
 from cursivetransformer.utils.errors import UserError
 
-KNOWN_NAMES = """dataset_name wandb_entity wandb_project wandb_run_name wandb_api_key load_from_run_id local_checkpoint_path
-    max_steps print_every log_every lr_decay step_lr_every device seed n_layer n_embd n_embd_context n_ctx_head learning_rate
-    weight_decay batch_size train_size test_size num_words max_seq_length augment downsample_mean downsample_width alphabet""".split()
+KNOWN_NAMES = """
+    dataset_name wandb_entity wandb_project wandb_run_name wandb_api_key load_from_run_id
+    local_checkpoint_path max_steps print_every log_every lr_decay step_lr_every device seed
+    n_layer n_embd n_embd_context n_ctx_head learning_rate weight_decay batch_size train_size
+    test_size num_words max_seq_length augment downsample_mean downsample_width alphabet
+""".split()
 
 
 def read(*argv):
@@ -127,21 +135,30 @@ def test_the_key_is_kept_out_of_what_may_be_shown():
     assert "sesame" not in str(public_values(read("--wandb_api_key", "sesame")))
 
 
-def test_sampling_takes_its_text_without_a_flag():
-    config = get_sample_args(argv=["Dear Ada", "--out", "dear.png", "--top-p", "0.5"])
-    assert (config.text, config.out, config.top_p) == ("Dear Ada", "dear.png", 0.5)
-    for argv, sentence in (
-        (["a", "b"], "in quotes"),
-        (["a", "--top_p", "0"], "--top_p must"),
-        (["a", "--temperature", "-1"], "--temperature must"),
-        (["a", "--line_width", "0"], "--line_width must"),
-        (["a", "--missing", "guess"], "takes one of fail, skip"),
-        (["a", "--x_height", "0.1"], "--x_height must"),
-        (["a", "--normalize_slant", "2"], "--normalize_slant must"),
-        (["a", "--bias", "-1"], "--bias must"),
-        (["a", "--fps", "60"], "--fps must"),
-        (["a", "--align", "middle"], "takes one of left, justified"),
-        (["a", "--file", "b"], "--file must be left out"),
-    ):
-        with pytest.raises(UserError, match=sentence):
-            get_sample_args(argv=argv)
+def test_two_starts_contradict_each_other():
+    for get in (get_all_args, get_recognizer_args):
+        with pytest.raises(UserError, match="--finetune must be left out where --start_from"):
+            get(argv=["--device", "cpu", "--finetune", "base", "--start_from", "a.pt"])
+
+
+def test_a_copy_is_checked_and_keeps_what_was_given():
+    config = read("--max_steps", "7")
+    assert replace(config, max_steps=9).explicit == config.explicit
+    with pytest.raises(UserError, match="--max_steps must be 1 or more"):
+        replace(config, max_steps=0)
+
+
+@pytest.mark.parametrize(
+    "argv, sentence",
+    [
+        (["--max_steps", "0"], "--max_steps must be 1 or more"),
+        (["--learning_rate", "1"], "--learning_rate must be above 0 and below 1"),
+        (["--test_fraction", "0"], "--test_fraction must be between"),
+        (["--own_fraction", "2"], "--own_fraction must be between 0 and 1"),
+        (["--ink_scale", "0"], "--ink_scale must be between 0.01 and 100"),
+        (["--synthetic_words", "-1"], "--synthetic_words must be 0 or more"),
+    ],
+)
+def test_settings_of_recognizers_are_checked(argv, sentence):
+    with pytest.raises(UserError, match=sentence):
+        get_recognizer_args(argv=["--device", "cpu", *argv])

@@ -1,0 +1,182 @@
+"""Tests of reading settings, whatever they are."""
+
+import dataclasses
+
+import pytest
+
+from cursivetransformer.config.args import (
+    Settings,
+    check_values,
+    parse_command_line,
+    present_names,
+    public_values,
+    same_setting,
+    setting,
+    setting_fields,
+)
+from cursivetransformer.config.sample import EvaluationSettings, SampleConfig
+from cursivetransformer.config.synthesis import SynthSettings, WordbankSettings
+from cursivetransformer.config.train import Config, RecognizerTrainingConfig
+from cursivetransformer.utils.errors import UserError
+
+CLASSES = (
+    Config,
+    RecognizerTrainingConfig,
+    SampleConfig,
+    EvaluationSettings,
+    WordbankSettings,
+    SynthSettings,
+)
+RENAMED = [
+    pytest.param(cls, field, id=f"{cls.__name__}.{field.name}")
+    for cls in CLASSES
+    for field in setting_fields(cls)
+    if field.metadata["was"]
+]
+
+
+@dataclasses.dataclass
+class Example(Settings):
+    size: int = setting(3, "size of it", "one", was="bigness")
+    ratio: float | None = setting(None, "100% of what", "one")
+    fast: bool = setting(True, "do it fast", "two", was="quick")
+    color: str = setting(
+        "gray", "its color", "two", choices=("gray", "red"), aliases={"grey": "gray"}
+    )
+    counts: tuple[int, ...] = setting((1, 2), "several numbers", "two")
+    key: str = setting("", "a password", "two", secret=True)
+
+
+@dataclasses.dataclass
+class Another(Settings):
+    size: int = same_setting(Example, "size", group="three")
+    fast: bool = same_setting(Example, "fast")
+
+
+def read(*argv):
+    return parse_command_line(Example, argv)
+
+
+def read_flag(cls, name):
+    return parse_command_line(cls, [f"--{name}", "1"])
+
+
+def read_keyword(cls, name):
+    return check_values(cls, {name: "1"})
+
+
+def test_earlier_names_are_known():
+    names = {field.values[1].metadata["was"] for field in RENAMED}
+    assert names >= {"init", "like", "faces", "pen_words", "best_by", "readers", "most_words"}
+
+
+@pytest.mark.parametrize("cls, field", RENAMED)
+def test_an_earlier_name_is_accepted_everywhere(cls, field):
+    value = field.metadata["choices"][-1] if field.metadata["choices"] else "1"
+    expected = check_values(cls, {field.name: value})
+    was = field.metadata["was"]
+    assert set(expected) == {field.name}
+    for name in (was, was.replace("_", "-")):
+        assert parse_command_line(cls, [f"--{name}", value]) == expected
+        assert parse_command_line(cls, [f"--{name}={value}"]) == expected
+    assert check_values(cls, {was: value}) == expected
+    assert present_names(cls, {was: value, "other": 1}) == {field.name: value, "other": 1}
+
+
+@pytest.mark.parametrize("cls, field", RENAMED)
+def test_a_misspelt_flag_never_suggests_an_earlier_name(cls, field):
+    was = field.metadata["was"]
+    for typo in (was + "x", was[:-1], f"no_{was}", was[0] + was):
+        for read_typo in (read_flag, read_keyword):
+            with pytest.raises(UserError, match="there is no setting") as caught:
+                read_typo(cls, typo)
+            assert f"--{was}?" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cls", [*CLASSES, Example])
+def test_only_settings_are_settings(cls):
+    others = {field.name for field in dataclasses.fields(cls)}
+    others -= {field.name for field in setting_fields(cls)}
+    assert others == {"explicit"}
+    given = cls(explicit=frozenset({"seed"}))
+    assert given == cls() and cls().explicit == frozenset()
+    assert "explicit" not in repr(given) and "explicit" not in public_values(given)
+    with pytest.raises(UserError, match="there is no setting --explicit"):
+        check_values(cls, {"explicit": {"seed"}})
+    with pytest.raises(UserError, match="there is no setting --explicit"):
+        parse_command_line(cls, ["--explicit", "seed"])
+
+
+def test_explicit_stays_in_a_copy():
+    given = Example(explicit=frozenset({"size"}))
+    assert dataclasses.replace(given, size=5).explicit == {"size"}
+
+
+def test_values_get_their_types():
+    assert read("--size", "7", "--ratio=0.5", "--no_fast", "--counts", "4, 2,2") == {
+        "size": 7,
+        "ratio": 0.5,
+        "fast": False,
+        "counts": (2, 4),
+    }
+    assert read("--bigness", "4", "--quick", "--no-quick") == {"size": 4, "fast": False}
+    assert check_values(Example, {"ratio": None, "size": 2.0}) == {"ratio": None, "size": 2}
+
+
+def test_an_alias_becomes_the_choice_and_is_not_listed(capsys):
+    assert read("--color", "grey") == check_values(Example, {"color": "grey"}) == {"color": "gray"}
+    with pytest.raises(UserError, match="--color takes one of gray, red, not 'blue'"):
+        read("--color", "blue")
+    with pytest.raises(SystemExit):
+        read("--help")
+    assert "{gray,red}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        ({"size": 2.5}, "--size takes a whole number, not 2.5"),
+        ({"size": True}, "--size takes a whole number, not True"),
+        ({"size": None}, "--size takes a whole number, not None"),
+        ({"fast": 1}, "--fast takes true or false, not 1"),
+        ({"key": 1}, "--key takes text, not 1"),
+        ({"color": ["red"]}, "--color takes one of gray, red"),
+        ({"counts": "0"}, "--counts must be whole numbers of 1 or more, joined by commas, not 0"),
+        ({"counts": ""}, "--counts must be whole numbers"),
+    ],
+)
+def test_a_wrong_value_is_refused(values, sentence):
+    with pytest.raises(UserError) as caught:
+        check_values(Example, values)
+    assert sentence in str(caught.value)
+
+
+def test_help_shows_defaults_but_no_earlier_names(capsys):
+    with pytest.raises(SystemExit):
+        read("--help")
+    out = capsys.readouterr().out
+    for part in (
+        "size of it (default: 3)",
+        "100% of what\n",
+        "do it fast; --no_fast switches it off",
+        "several numbers (default: 1,2)",
+    ):
+        assert part in out
+    assert "bigness" not in out and "quick" not in out
+
+
+def test_a_setting_is_declared_once_for_several_commands():
+    size, fast = setting_fields(Another)
+    assert (size.default, size.metadata["help"]) == (3, "size of it")
+    assert (size.metadata["group"], fast.metadata["group"]) == ("three", "two")
+    assert size.metadata["was"] == "bigness"
+
+
+def test_secrets_are_not_public():
+    assert public_values(Example(key="sesame")) == {
+        "size": 3,
+        "ratio": None,
+        "fast": True,
+        "color": "gray",
+        "counts": (1, 2),
+    }
