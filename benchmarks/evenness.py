@@ -64,19 +64,19 @@ def main():
     for author in options.authors.split(","):
         words = writer.write(text, author=author, **AS_DRAWN).words
         texts, inks = [word.text for word in words], [word.points for word in words]
-        hand = HandStatistics.of(inks, texts)
+        hand = HandStatistics.from_words(inks, texts)
         print(f"{author}, {len(words)} words; spread between versions of a word")
         told("as drawn", inks, texts, recognizer)
         for share in (0.5, 1.0):
             told(
                 f"evened by {share:g}",
-                [hand.normalized(ink, text, share, share) for ink, text in zip(inks, texts)],
+                [hand.normalize(ink, text, share, share) for ink, text in zip(inks, texts)],
                 texts,
                 recognizer,
             )
         told(
             "evened by 0.5 and smoothed",
-            [smoothed(hand.normalized(ink, text)) for ink, text in zip(inks, texts)],
+            [smoothed(hand.normalize(ink, text)) for ink, text in zip(inks, texts)],
             texts,
             recognizer,
         )

@@ -59,11 +59,11 @@ def drawing(checkpoint):
     texts, inks = [one.text for one in letter.words], [one.points for one in letter.words]
 
     def laid_out():
-        hand = HandStatistics.of(inks, texts)
+        hand = HandStatistics.from_words(inks, texts)
         return list(
             lay_out(
                 [
-                    PlacedWord(text, smoothed(hand.normalized(points, text)))
+                    PlacedWord(text, smoothed(hand.normalize(points, text)))
                     for text, points in zip(texts, inks)
                 ],
                 letter.config,

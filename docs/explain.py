@@ -77,7 +77,7 @@ def explain(word, writer, author):
     )
     print("\n4. Offsets add up to points; x, y in canvas heights, y downward from the baseline:")
     print("   " + "  ".join(f"({x:.3f}, {y:.3f})" for x, y in points[:SHOWN, :2]) + " ...")
-    hand = HandStatistics.of(
+    hand = HandStatistics.from_words(
         [one.points for one in letter.words], [one.text for one in letter.words]
     )
     placed = letter.pages[0].words[0]

@@ -1,4 +1,4 @@
-"""Pages of made-up words, for tests of what is done with pages."""
+"""Pages of made-up words, for tests of layout and rendering."""
 
 import dataclasses
 
@@ -10,14 +10,14 @@ from tests.made_up import made_up_words
 
 
 def settings(**changed):
-    """A `SampleConfig`."""
+    """Return a `SampleConfig` with these changes."""
     return dataclasses.replace(SampleConfig(), **changed)
 
 
 def made_up_pages(n_words=30, **changed):
-    """`page.Page`s of that many words."""
+    """Lay out this many words; return the pages."""
     words = made_up_words(n_words)
-    hand = HandStatistics.of([word.points for word in words], [word.text for word in words])
+    hand = HandStatistics.from_words([word.points for word in words], [word.text for word in words])
     return list(
         lay_out(
             [PlacedWord(word.text, word.points) for word in words],

@@ -1,10 +1,12 @@
-"""The text to write: from an argument, a file or standard input to words and breaks that an alphabet can spell.
+"""The text to write: from an argument, a file or standard input to words and breaks.
 
-A text of any length is read twice in pieces: once to find every fault before any ink is written, once to write. Knows no
-model and no page.
+A text of any length is read twice, in chunks: once to find every fault before any ink is written,
+once to write. Does not depend on a model or a page.
 
-    >>> list(Manuscript(io.StringIO("Dear Ada,\\n\\n  it is late .")).parts(Spelling("Dear,ailst.")))
-    [TextWord('Dear'), TextWord('Ada,'), Break(lines=2, indent=2), TextWord('it'), TextWord('is'), TextWord('late'), TextWord('.', glued=True)]
+    >>> text = io.StringIO("Dear Ada,\\n\\n  it is .")
+    >>> list(Manuscript(text).parts(TextNormalizer("Dear,Adist.")))
+    [TextWord('Dear'), TextWord('Ada,'), Break(lines=2, indent=2), TextWord('it'), TextWord('is'),
+     TextWord('.', glued=True)]
 """
 
 import io
@@ -13,8 +15,10 @@ import shutil
 import sys
 import tempfile
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import BinaryIO, TextIO, cast
 
 from anyascii import anyascii
 
@@ -22,15 +26,13 @@ from cursivetransformer.data.tokenizer import fold_text
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error
 
-CHUNK = 1 << 16  # characters read at once
-IN_MEMORY = (
-    1 << 24
-)  # bytes of standard input that are kept in memory; more goes to a temporary file
-TAB = 4  # spaces
-LONGEST_WORD = 1000  # letters: longer ones are not words but data, or a text whose spaces were lost
-MOST_NAMED = 12  # characters in a message
-_PARTS = re.compile(r"\r\n|\s|[^\s]+")
-_LINE_BREAKS = {
+CHUNK_SIZE = 1 << 16  # characters read at once
+MAX_IN_MEMORY = 1 << 24  # bytes of standard input; more goes to a temporary file
+TAB_SPACES = 4
+MAX_WORD_LENGTH = 1000  # letters; a longer word is data, or a text whose spaces were lost
+MAX_NAMED = 12  # characters in a message
+_PIECES = re.compile(r"\r\n|\s|[^\s]+")
+_LINE_BREAKS = {  # how many lines each goes down
     "\n": 1,
     "\r\n": 1,
     "\r": 1,
@@ -43,14 +45,17 @@ _LINE_BREAKS = {
     "\x1e": 1,
 }
 _HARD_SPACES = "\u00a0\u202f\u2007"
-# Marks that stay with the word before them, or with the one after, where the text has a space between.
+# Marks that stay with the word before or after them, even if the text has a space between.
 _CLOSING, _OPENING = set(".,;:!?)]}%-'\"*"), set("([{")
 
 
 @dataclass(frozen=True)
 class TextWord:
-    """A word to write. glued: it may not be parted from the word before it by the end of a line; joined: it is the rest of that word,
-    with no space between."""
+    """A word to write.
+
+    glued: no line may end between the word before and this one; joined: this is the rest of the
+    word before, with no space between.
+    """
 
     text: str
     glued: bool = False
@@ -59,7 +64,10 @@ class TextWord:
 
 @dataclass(frozen=True)
 class Break:
-    """The end of a line. lines: how far down the next one is; indent: spaces that it begins with; page: it begins a new page."""
+    """The end of a line.
+
+    lines: lines down to the next one; indent: spaces at its beginning; page: it begins a page.
+    """
 
     lines: int = 1
     indent: int = 0
@@ -68,234 +76,264 @@ class Break:
 
 @dataclass(frozen=True)
 class TextNormalizer:
-    """What may be written, and what becomes of the rest.
+    """Turns typed words into words of an alphabet.
 
-    alphabet: characters that the hand knows; missing: "fail", "skip" or "replace" others; longest: letters of a word, at
-    most; a longer one is broken. at_once: letters that are written at once, at most; a longer word is written in parts that stand side by side.
-    reflow: single line breaks are spaces. recorded: characters that the hand was learnt from, None for all; others are parts of their own,
-    since another hand writes them.
+    alphabet: characters that the hand can write; missing: what to do with others, "fail", "skip" or
+    "replace"; max_word_length: letters; a longer word is broken; max_part_length: letters; a longer
+    word is written in parts side by side; reflow: take single line breaks for spaces; recorded:
+    characters in the training data of the hand, None for all; another hand writes the others, as
+    parts of their own.
     """
 
     alphabet: str
     missing: str = "fail"
-    longest: int = LONGEST_WORD
-    at_once: int = LONGEST_WORD
+    max_word_length: int = MAX_WORD_LENGTH
+    max_part_length: int = MAX_WORD_LENGTH
     reflow: bool = False
-    recorded: frozenset | None = None
+    recorded: frozenset[str] | None = None
 
-    def spell(self, word):
-        """The word in characters of the alphabet; those that have no like in it are left out."""
-        word = self._visible(word)
+    def normalize(self, word: str) -> str:
+        """Return the word in characters of the alphabet, without those that have no substitute."""
+        chars = self._visible(word)
         if self.missing == "replace":
-            return "".join(char if char in self.alphabet else self.like(char) for char in word)
-        return "".join(char for char in word if char in self.alphabet)
+            return "".join(c if c in self.alphabet else self.substitute(c) for c in chars)
+        return "".join(c for c in chars if c in self.alphabet)
 
-    def unknown(self, word):
-        """The characters of the word that this spelling cannot write."""
-        return (
-            []
-            if self.missing == "skip"
-            else [
-                char
-                for char in self._visible(word)
-                if char not in self.alphabet and not (self.missing == "replace" and self.like(char))
-            ]
-        )
+    def unknown_characters(self, word: str) -> list[str]:
+        """Return the characters of the word that cannot be written and may not be skipped."""
+        if self.missing == "skip":
+            return []
+        unknown = [char for char in self._visible(word) if char not in self.alphabet]
+        if self.missing == "replace":
+            unknown = [char for char in unknown if not self.substitute(char)]
+        return unknown
 
-    def like(self, char):
-        """What stands in the alphabet for a character that is not there: é as e, ß as ss, Ж as Zh; "" for none."""
+    def substitute(self, char: str) -> str:
+        """Return what the alphabet has for another character: é as e, ß as ss, Ж as Zh, or ""."""
         for plain in (anyascii(char), char.swapcase(), anyascii(char).swapcase()):
-            if (
-                plain.strip() and not plain.startswith(":") and set(plain) <= set(self.alphabet)
-            ):  # :snowman: is a name, not a like
+            is_name = plain.startswith(":")  # :snowman: for a snowman
+            if plain.strip() and not is_name and set(plain) <= set(self.alphabet):
                 return plain
         return ""
 
-    def words(self, word, glued=False):
-        """The `TextWord`s that a word, already spelt, is written as."""
-        found = []
-        for piece in filter(None, self._pieces(word)):
+    def split(self, word: str, glued: bool = False) -> list[TextWord]:
+        """Split a normalized word into the words to write; glued: it sticks to the one before."""
+        words: list[TextWord] = []
+        for piece in filter(None, self._break_long_word(word)):
             joined = False
-            for run in self._runs(piece):
-                n = -(-len(run) // self.at_once)
-                cuts = [len(run) * i // n for i in range(n + 1)]
-                for start, end in zip(cuts, cuts[1:]):
-                    found.append(TextWord(run[start:end], joined or (glued and not found), joined))
+            for run in self._split_by_recorded(piece):
+                for part in self._split_evenly(run):
+                    words.append(TextWord(part, joined or (glued and not words), joined))
                     joined = True
-        return found
+        return words
 
-    def _runs(self, piece):
-        """The piece in runs of characters that were all recorded, or all not."""
-        return [
-            "".join(run)
-            for _, run in groupby(
-                piece, lambda char: self.recorded is None or char in self.recorded
-            )
-        ]
-
-    def _pieces(self, word):
-        """The word, or if it is too long its pieces: broken behind a hyphen or slash where it has some, else with hyphens."""
-        while len(word) > self.longest:
+    def _break_long_word(self, word: str) -> Iterator[str]:
+        """Break a too long word after a hyphen or slash, or else with added hyphens."""
+        while len(word) > self.max_word_length:
             hyphen = "-" if "-" in self.alphabet else ""
-            cut = max(word.rfind(mark, self.longest // 3, self.longest) for mark in "-/") + 1
+            marks = (
+                word.rfind(mark, self.max_word_length // 3, self.max_word_length) for mark in "-/"
+            )
+            cut = max(marks) + 1
             if cut:
                 hyphen = ""
             else:  # pieces of about one length
-                cut = -(-len(word) // -(-len(word) // (self.longest - len(hyphen))))
+                n_pieces = _ceil_div(len(word), self.max_word_length - len(hyphen))
+                cut = _ceil_div(len(word), n_pieces)
             yield word[:cut] + hyphen
             word = word[cut:]
         yield word
 
-    def _visible(self, word):
-        """Folded, without what has no picture: joiners, marks of order and direction, a byte order mark."""
-        return "".join(
-            char for char in fold_text(word, self.alphabet) if unicodedata.category(char) != "Cf"
-        )
+    def _split_by_recorded(self, piece: str) -> list[str]:
+        """Split a piece into runs of characters that are all recorded, or all not recorded."""
+        if self.recorded is None:
+            return [piece]
+        return ["".join(run) for _, run in groupby(piece, self.recorded.__contains__)]
+
+    def _split_evenly(self, run: str) -> list[str]:
+        """Split a run into as few parts of about one length as possible."""
+        n = _ceil_div(len(run), self.max_part_length)
+        cuts = [len(run) * i // n for i in range(n + 1)]
+        return [run[start:end] for start, end in zip(cuts, cuts[1:])]
+
+    def _visible(self, word: str) -> str:
+        """Fold the word and drop what is invisible: joiners, direction marks, byte order marks."""
+        folded = fold_text(word, self.alphabet)
+        return "".join(char for char in folded if unicodedata.category(char) != "Cf")
 
 
 class Manuscript:
-    """A text that can be read more than once. stream: a seekable text stream; name: for messages."""
+    """A text that can be read more than once. stream: seekable; name: for messages."""
 
-    def __init__(self, stream, name="the text"):
-        self.stream, self.name = stream, name
+    def __init__(self, stream: TextIO, name: str = "the text") -> None:
+        self.stream = stream
+        self.name = name
 
     @classmethod
-    def open(cls, text="", file=""):
-        """The text itself; with file the text in it; "-" for either is standard input. Raises `UserError`."""
-        if "-" in (text, file):
-            source, name = sys.stdin.buffer, "standard input"
-        elif file:
-            source, name = _opened(file), file
-        else:
-            return cls(io.StringIO(text, newline=""))
-        if name == "standard input" or not source.seekable():  # it can be read but once
-            with as_user_error(f"a temporary copy of {name}"):
-                spooled = tempfile.SpooledTemporaryFile(IN_MEMORY)
-                shutil.copyfileobj(source, spooled)
-            source = spooled
-        return cls(io.TextIOWrapper(source, "utf-8-sig", newline=""), name)
+    def open(cls, text: str = "", file: str = "") -> "Manuscript":
+        """Open a text, or the text in a file; "-" for either is standard input.
 
-    def survey(self, spelling):
-        """How many words there are. Raises `UserError`, of all characters that cannot be written, before any is."""
-        unknown, count = {}, 0
-        for part, line in self._raw():
-            if isinstance(part, str):
-                for char in spelling.unknown(part):
-                    unknown.setdefault(char, line)
-                count += len(spelling.words(spelling.spell(part)))
+        Raises:
+            UserError: The file cannot be read, or its temporary copy cannot be written.
+        """
+        if "-" in (text, file):
+            name = "standard input"
+            return cls(_decoded(_spool(sys.stdin.buffer, name)), name)
+        if file:
+            source = _open_file(file)
+            return cls(_decoded(source if source.seekable() else _spool(source, file)), file)
+        return cls(io.StringIO(text, newline=""))
+
+    def count_words(self, normalizer: TextNormalizer) -> int:
+        """Count the words to write, after a check of the whole text.
+
+        Raises:
+            UserError: Some characters cannot be written, or there is no word.
+        """
+        unknown: dict[str, int] = {}  # character: line
+        count = 0
+        for part, line in self._typed_parts():
+            if isinstance(part, Break):
+                continue
+            for char in normalizer.unknown_characters(part):
+                unknown.setdefault(char, line)
+            count += len(normalizer.split(normalizer.normalize(part)))
         if unknown:
-            raise UserError(self._complaint(unknown, spelling))
+            raise UserError(self._describe_unknown(unknown, normalizer))
         if not count:
-            raise UserError(
-                "there is no text to write"
-                + ("" if self.name == "the text" else f" in {self.name}")
-            )
+            source = "" if self.name == "the text" else f" in {self.name}"
+            raise UserError(f"there is no text to write{source}")
         return count
 
-    def parts(self, spelling):
-        """Its `TextWord`s and `Break`s, in order. Characters that cannot be written are left out: call `survey` first."""
-        glued, started = False, False
-        for part, _ in self._raw():
-            if isinstance(part, Break):
-                if spelling.reflow and part == Break():
-                    continue
-                yield part
-                glued, started = (
-                    False,
-                    False,
-                )  # the first word of a line has none before it to be kept with
-                continue
-            if part == "":
-                glued = True
-                continue
-            word = spelling.spell(part)
-            if not word:
-                continue
-            yield from spelling.words(word, started and (glued or set(word) <= _CLOSING))
-            glued, started = set(word) <= _OPENING, True
+    def parts(self, normalizer: TextNormalizer) -> Iterator[TextWord | Break]:
+        """Yield the words and breaks in order.
 
-    def _raw(self):
-        """(part, number of its line): the words as they are typed, a `Break` between two lines, "" for a space that binds."""
-        lines, indent, page, number, text = 0, 0, False, 1, False
-        for piece in self._split():
+        Characters that cannot be written are left out, so call `count_words` first.
+        """
+        glued = False  # a hard space or an opening mark is before the next word
+        started = False  # the line has a word
+        for part, _ in self._typed_parts():
+            if isinstance(part, Break):
+                if not (normalizer.reflow and part == Break()):
+                    yield part
+                    glued = started = False
+            elif part == "":
+                glued = True
+            elif word := normalizer.normalize(part):
+                sticks = glued or set(word) <= _CLOSING
+                yield from normalizer.split(word, started and sticks)
+                glued, started = set(word) <= _OPENING, True
+
+    def _typed_parts(self) -> Iterator[tuple[str | Break, int]]:
+        """Yield (part, line number): a word as typed, a break, or "" for a hard space."""
+        lines, indent, page = 0, 0, False  # of the next break
+        number = 1
+        has_text = False
+        for piece in self._pieces():
             if not piece.isspace():
                 if lines or page or indent:
                     yield Break(lines, indent, page), number
                 yield piece, number
-                lines, indent, page, text = 0, 0, False, True
+                lines, indent, page = 0, 0, False
+                has_text = True
             elif piece in _LINE_BREAKS:
-                lines, indent, number = lines + _LINE_BREAKS[piece], 0, number + 1
+                lines += _LINE_BREAKS[piece]
+                indent = 0
+                number += 1
             elif piece == "\f":
                 lines, indent, page = 0, 0, True
-            elif piece in _HARD_SPACES and text and not lines:
+            elif piece in _HARD_SPACES and has_text and not lines:
                 yield "", number
-            elif lines or page or not text:
-                indent += TAB if piece == "\t" else 1
+            elif lines or page or not has_text:
+                indent += TAB_SPACES if piece == "\t" else 1
 
-    def _split(self):
-        """Words, and white space a character at a time. Raises `UserError`."""
+    def _pieces(self) -> Iterator[str]:
+        """Yield words, and white space one character at a time. Raises `UserError`."""
         rest = ""
         for chunk in self._chunks():
-            parts = _PARTS.findall(rest + chunk)
-            # What stands last may go on in the next chunk.
-            rest = parts.pop() if parts and (not parts[-1].isspace() or parts[-1] == "\r") else ""
-            if len(rest) > LONGEST_WORD:
-                parts.append(rest)
-            yield from map(self._checked, parts)
+            pieces = _PIECES.findall(rest + chunk)
+            rest = ""
+            # The last piece may go on in the next chunk.
+            if pieces and (not pieces[-1].isspace() or pieces[-1] == "\r"):
+                rest = pieces.pop()
+            if len(rest) > MAX_WORD_LENGTH:
+                pieces.append(rest)
+            for piece in pieces:
+                yield self._check_length(piece)
         if rest:
-            yield self._checked(rest)
+            yield self._check_length(rest)
 
-    def _checked(self, part):
-        if len(part) > LONGEST_WORD:
+    def _check_length(self, piece: str) -> str:
+        if len(piece) > MAX_WORD_LENGTH:
             raise UserError(
-                f"{self.name} has a word of more than {LONGEST_WORD} letters, {part[:20]!r}...; put spaces into it"
+                f"{self.name} has a word of more than {MAX_WORD_LENGTH} letters, "
+                f"{piece[:20]!r}...; put spaces into it"
             )
-        return part
+        return piece
 
-    def _chunks(self):
+    def _chunks(self) -> Iterator[str]:
+        """Read the text from the start. Raises `UserError`."""
         self.stream.seek(0)
         try:
-            while chunk := self.stream.read(CHUNK):
+            while chunk := self.stream.read(CHUNK_SIZE):
                 yield chunk
         except UnicodeDecodeError as error:
             raise UserError(
-                f"{self.name} is not a text in UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8"
+                f"{self.name} is not a text in UTF-8 (byte {error.object[error.start]:#04x}); "
+                "save it as UTF-8"
             ) from error
         except OSError as error:
             raise UserError(f"{self.name} cannot be read: {error.strerror or error}") from error
 
-    def _complaint(self, unknown, spelling):
-        """One sentence about {character: line} that cannot be written."""
+    def _describe_unknown(self, unknown: dict[str, int], normalizer: TextNormalizer) -> str:
+        """Return one sentence about {character: line} that cannot be written."""
         for char, line in unknown.items():
-            kind = unicodedata.category(char)
-            if kind == "Cs":
+            category = unicodedata.category(char)
+            if category == "Cs":
                 return f"{self.name} is not in UTF-8 (line {line}); give it as UTF-8"
-            if kind == "Cc":
-                return f"{self.name} holds a control character, U+{ord(char):04X} in line {line}; remove it, or leave it out with --missing skip"
+            if category == "Cc":
+                return (
+                    f"{self.name} holds a control character, U+{ord(char):04X} in line {line}; "
+                    "remove it, or leave it out with --missing skip"
+                )
             if unicodedata.bidirectional(char) in ("R", "AL"):
                 return (
-                    f"{self.name} is written from right to left ({char!r} in line {line}), and this program writes from left to right; "
-                    f"--missing replace writes it in Latin letters"
+                    f"{self.name} is written from right to left ({char!r} in line {line}), "
+                    "and this program writes from left to right; "
+                    "--missing replace writes it in Latin letters"
                 )
-        named = ", ".join(map(repr, list(unknown)[:MOST_NAMED])) + (
-            f" and {len(unknown) - MOST_NAMED} others" if len(unknown) > MOST_NAMED else ""
-        )
-        likes = [f"{char!r} as {spelling.like(char)!r}" for char in unknown if spelling.like(char)][
-            :MOST_NAMED
-        ]
-        cure = (
-            f"--missing replace writes {', '.join(likes)}; "
-            if likes and spelling.missing != "replace"
-            else ""
-        )
+        named = ", ".join(map(repr, list(unknown)[:MAX_NAMED]))
+        if len(unknown) > MAX_NAMED:
+            named += f" and {len(unknown) - MAX_NAMED} others"
+        substitutes = {char: normalizer.substitute(char) for char in unknown}
+        examples = [f"{char!r} as {plain!r}" for char, plain in substitutes.items() if plain]
+        cure = ""
+        if examples and normalizer.missing != "replace":
+            cure = f"--missing replace writes {', '.join(examples[:MAX_NAMED])}; "
         return (
-            f"the model has never seen {named} (line {min(unknown.values())}); {cure}leave them out with --missing skip, or record "
-            f"words that have them and train again"
+            f"the model has never seen {named} (line {min(unknown.values())}); {cure}leave them "
+            "out with --missing skip, or record words that have them and train again"
         )
 
 
-def _opened(file):
+def _open_file(file: str) -> BinaryIO:
     try:
         return open(file, "rb")
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def _spool(source: BinaryIO, name: str) -> BinaryIO:
+    """Copy a stream that can be read only once to memory or to a temporary file."""
+    with as_user_error(f"a temporary copy of {name}"):
+        spooled = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)
+        shutil.copyfileobj(source, spooled)
+    return cast(BinaryIO, spooled)
+
+
+def _decoded(source: BinaryIO) -> TextIO:
+    return io.TextIOWrapper(source, "utf-8-sig", newline="")
+
+
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)

@@ -14,7 +14,7 @@ import numpy as np
 
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.layout.page import Page
-from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 from cursivetransformer.render import brush
 
 if TYPE_CHECKING:

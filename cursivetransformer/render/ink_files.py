@@ -16,7 +16,7 @@ from cursivetransformer.bank.word import UNKNOWN_AUTHOR, Word, word_to_entry
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.ink.curves import flatten, resampled
 from cursivetransformer.layout.page import Page, PlacedWord
-from cursivetransformer.layout.paper import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
 from cursivetransformer.render import brush
 
 PT = 72 / 25.4  # points in a millimeter

@@ -1,4 +1,4 @@
-"""Texts: python -m pytest tests/test_manuscript.py"""
+"""Texts, words and breaks, and what cannot be written."""
 
 import io
 import os
@@ -8,9 +8,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from cursivetransformer.layout import text as manuscript
+from cursivetransformer.layout import text as text_module
 from cursivetransformer.layout.text import (
-    LONGEST_WORD,
+    MAX_WORD_LENGTH,
     Break,
     Manuscript,
     TextNormalizer,
@@ -21,12 +21,12 @@ from cursivetransformer.utils.errors import UserError
 LATIN = TextNormalizer("abcdefghijklmnopqrstuvwxyzADEIS.,!()-'\"/")
 
 
-def parts(text, spelling=LATIN):
-    return list(Manuscript(io.StringIO(text, newline="")).parts(spelling))
+def parts(text, normalizer=LATIN):
+    return list(Manuscript(io.StringIO(text, newline="")).parts(normalizer))
 
 
-def texts(text, spelling=LATIN):
-    return [part.text for part in parts(text, spelling) if isinstance(part, TextWord)]
+def texts(text, normalizer=LATIN):
+    return [part.text for part in parts(text, normalizer) if isinstance(part, TextWord)]
 
 
 def test_lines_empty_lines_indents_and_pages_become_breaks():
@@ -92,19 +92,19 @@ def test_typographic_marks_are_folded_and_invisible_ones_dropped():
 def test_the_parts_do_not_depend_on_where_the_text_is_cut(chunk, text):
     whole = parts(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manuscript, "CHUNK", chunk)
+        patch.setattr(text_module, "CHUNK_SIZE", chunk)
         assert parts(text) == whole
 
 
 @hypothesis.given(text=strategies.text(max_size=60))
 def test_no_letter_is_lost_nor_made_up(text):
-    spelling = TextNormalizer(LATIN.alphabet, missing="skip", longest=5)
-    written = "".join(texts(text, spelling)).replace("-", "")
-    assert written == "".join(spelling.spell(word) for word in text.split()).replace("-", "")
+    normalizer = TextNormalizer(LATIN.alphabet, missing="skip", max_word_length=5)
+    written = "".join(texts(text, normalizer)).replace("-", "")
+    assert written == "".join(normalizer.normalize(word) for word in text.split()).replace("-", "")
 
 
 def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
-    short = TextNormalizer(LATIN.alphabet, longest=10)
+    short = TextNormalizer(LATIN.alphabet, max_word_length=10)
     assert texts("abc abcdefghijklmn well-known/words aaaaaaaaaa", short) == [
         "abc",
         "abcdefg-",
@@ -114,47 +114,47 @@ def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
         "words",
         "aaaaaaaaaa",
     ]
-    assert texts("abcdefg", TextNormalizer("abcdefg", longest=3)) == ["abc", "de", "fg"], (
+    assert texts("abcdefg", TextNormalizer("abcdefg", max_word_length=3)) == ["abc", "de", "fg"], (
         "an alphabet without a hyphen"
     )
 
 
 def test_characters_that_a_hand_never_recorded_are_parts_of_their_own():
-    spelling = TextNormalizer("abc#1", recorded=frozenset("abc"))
-    assert [(word.text, word.glued, word.joined) for word in spelling.words("ab#1c")] == [
+    normalizer = TextNormalizer("abc#1", recorded=frozenset("abc"))
+    assert [(word.text, word.glued, word.joined) for word in normalizer.split("ab#1c")] == [
         ("ab", False, False),
         ("#1", True, True),
         ("c", True, True),
     ]
-    assert [word.text for word in spelling.words("abc")] == ["abc"] and [
-        word.text for word in TextNormalizer("abc#1").words("ab#1c")
+    assert [word.text for word in normalizer.split("abc")] == ["abc"] and [
+        word.text for word in TextNormalizer("abc#1").split("ab#1c")
     ] == ["ab#1c"]
 
 
 def test_very_long_words_are_written_in_parts_of_a_length():
-    spelling = TextNormalizer(LATIN.alphabet, longest=12, at_once=5)
-    assert parts("abc abcdefghij", spelling) == [
+    normalizer = TextNormalizer(LATIN.alphabet, max_word_length=12, max_part_length=5)
+    assert parts("abc abcdefghij", normalizer) == [
         TextWord("abc"),
         TextWord("abcde"),
         TextWord("fghij", True, True),
     ]
-    assert parts("abcdefghijklmnop !", spelling) == [
+    assert parts("abcdefghijklmnop !", normalizer) == [
         TextWord("abcd"),
         TextWord("efgh-", True, True),
         TextWord("ijkl"),
         TextWord("mnop", True, True),
         TextWord("!", True),
     ]
-    assert Manuscript(io.StringIO("abcdefghijklmnop !")).survey(spelling) == 5
+    assert Manuscript(io.StringIO("abcdefghijklmnop !")).count_words(normalizer) == 5
 
 
 def test_missing_letters_are_replaced_by_their_like():
     replace = TextNormalizer("abcehiostuZ", missing="replace")
     assert texts("çé ßü Жэ HiO", replace) == ["ce", "ssu", "Zhe", "hio"]
     assert (
-        replace.unknown("é☃")
+        replace.unknown_characters("é☃")
         == ["☃"]
-        == TextNormalizer(LATIN.alphabet + ":2", missing="replace").unknown("é☃")
+        == TextNormalizer(LATIN.alphabet + ":2", missing="replace").unknown_characters("é☃")
     )
 
 
@@ -171,27 +171,29 @@ def test_missing_letters_are_replaced_by_their_like():
     ],
 )
 def test_what_cannot_be_written_is_told_at_once(text, sentence):
-    with pytest.raises(UserError) as told:
-        Manuscript(io.StringIO(text)).survey(LATIN)
-    assert sentence in str(told.value) and "\n" not in str(told.value)
+    with pytest.raises(UserError) as error:
+        Manuscript(io.StringIO(text)).count_words(LATIN)
+    assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
 def test_it_may_be_left_out_instead():
-    assert Manuscript(io.StringIO("a\x07 é ☃")).survey(TextNormalizer("a", "skip")) == 1
+    assert Manuscript(io.StringIO("a\x07 é ☃")).count_words(TextNormalizer("a", "skip")) == 1
     with pytest.raises(UserError, match="no text to write"):
-        Manuscript(io.StringIO("é ☃")).survey(TextNormalizer("a", "skip"))
+        Manuscript(io.StringIO("é ☃")).count_words(TextNormalizer("a", "skip"))
 
 
 def test_a_word_without_end_is_no_word():
     with pytest.raises(UserError, match="a word of more than 1000 letters"):
-        Manuscript(io.StringIO("a" * 10_000)).survey(LATIN)
-    assert Manuscript(io.StringIO("a" * LONGEST_WORD)).survey(LATIN) == 1
+        Manuscript(io.StringIO("a" * 10_000)).count_words(LATIN)
+    assert Manuscript(io.StringIO("a" * MAX_WORD_LENGTH)).count_words(LATIN) == 1
 
 
 def test_the_survey_counts_what_is_written():
     text = "a bb ccccccccccccccc \n d"
-    spelling = TextNormalizer(LATIN.alphabet, longest=6)
-    assert Manuscript(io.StringIO(text)).survey(spelling) == len(texts(text, spelling)) == 6
+    normalizer = TextNormalizer(LATIN.alphabet, max_word_length=6)
+    assert (
+        Manuscript(io.StringIO(text)).count_words(normalizer) == len(texts(text, normalizer)) == 6
+    )
 
 
 def test_files_and_standard_input(tmp_path, monkeypatch):
@@ -202,18 +204,18 @@ def test_files_and_standard_input(tmp_path, monkeypatch):
         Break(),
         TextWord("c"),
     ]
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("b a".encode())))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"b a")))
     typed = Manuscript.open("-")
-    assert typed.survey(LATIN) == 2 and list(typed.parts(LATIN)) == [
+    assert typed.count_words(LATIN) == 2 and list(typed.parts(LATIN)) == [
         TextWord("b"),
         TextWord("a"),
     ], "it can be read twice"
     os.mkfifo(tmp_path / "pipe")
     threading.Thread(target=(tmp_path / "pipe").write_text, args=["b a"]).start()
     piped = Manuscript.open(file=str(tmp_path / "pipe"))
-    assert piped.survey(LATIN) == 2 == len(list(piped.parts(LATIN)))
+    assert piped.count_words(LATIN) == 2 == len(list(piped.parts(LATIN)))
     with pytest.raises(UserError, match="none.txt cannot be read"):
         Manuscript.open(file="none.txt")
     (tmp_path / "b.txt").write_bytes(b"a \xe9 b")
     with pytest.raises(UserError, match="not a text in UTF-8"):
-        Manuscript.open(file=str(tmp_path / "b.txt")).survey(LATIN)
+        Manuscript.open(file=str(tmp_path / "b.txt")).count_words(LATIN)

@@ -1,4 +1,4 @@
-"""Layout: python -m pytest tests/test_layout.py"""
+"""Lines and pages."""
 
 import dataclasses
 import subprocess
@@ -12,18 +12,17 @@ from hypothesis import strategies
 
 from cursivetransformer.config.sample import ALIGNMENTS, PAPERS, SampleConfig
 from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT as X_HEIGHT
-from cursivetransformer.layout.page import PlacedWord
-from cursivetransformer.layout.paper import LINE_PITCH
+from cursivetransformer.layout.page import LINE_PITCH, PlacedWord
 from cursivetransformer.layout.text import Break
-from cursivetransformer.layout.typesetter import fitted, lay_out
+from cursivetransformer.layout.typesetter import fit_sheet, lay_out
 from cursivetransformer.utils.errors import UserError
 
 STILL = dict(word_space=1.0, word_space_jitter=0.0, slope_jitter=0.0, x_height=4.0)
-UNIT = 4 / X_HEIGHT  # millimetres of a canvas height
+UNIT = 4 / X_HEIGHT  # millimeters per canvas height
 
 
 def bar(width, height=0.2, text="l", glued=False):
-    """A word that is a gate: up, across, and down to the baseline, so that its edges are upright."""
+    """Return a word that is a gate: up, across, and down, so that its edges are upright."""
     up = np.linspace(0, -height, 20)
     points = np.concatenate([np.stack([0 * up, up], 1), np.stack([0 * up + width, up[::-1]], 1)])
     return PlacedWord(text, np.column_stack([points, np.arange(40) < 39]).astype(np.float32), glued)
@@ -66,7 +65,7 @@ def test_parts_of_a_word_stand_close_together():
 
 
 def test_a_tail_makes_no_hole_between_words():
-    """The tail of the second word hangs far under the first one, so that they stand nearer than their edges would."""
+    """The tail of the second word hangs far under the first one, so they move together."""
     flat = PlacedWord("o", np.array([[0, 0, 1], [1, -0.01, 0]], np.float32))
     tailed = PlacedWord("j", np.array([[0.5, 0, 1], [0.5, 0.3, 1], [0, 0.31, 0]], np.float32))
     near, far = (pages([flat, word], page="A3")[0] for word in (tailed, dataclasses.replace(flat)))
@@ -95,7 +94,7 @@ def test_pages_are_full_and_follow_each_other():
 
 
 def test_pages_come_as_they_are_full():
-    """A text without an end is laid out too: no more of it is read than the pages that are asked for need."""
+    """No more of an endless text is read than the pages need."""
     taken = count()
 
     def endless():
@@ -206,7 +205,7 @@ def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, alig
     )
     if fit and words:
         try:
-            sheet, parts = fitted(parts, config, X_HEIGHT)
+            sheet, parts = fit_sheet(parts, config, X_HEIGHT)
         except UserError:  # page breaks, or a very small page
             return
         found = list(lay_out(parts, config, X_HEIGHT, sheet))
@@ -282,12 +281,12 @@ def test_fitting_takes_the_largest_letters_that_fit():
             SampleConfig(), page="A6", fit=True, x_height=None, word_space_jitter=0.0
         ),
     )
-    sheet, kept = fitted(iter(words), config, X_HEIGHT)
+    sheet, kept = fit_sheet(iter(words), config, X_HEIGHT)
     assert kept == words and len(list(lay_out(kept, config, X_HEIGHT, sheet))) == 1
-    larger = sheet.sized(sheet.x_height * 1.03, config)
+    larger = sheet.with_x_height(sheet.x_height * 1.03, config)
     assert len(list(lay_out(kept, config, X_HEIGHT, larger))) == 2
     with pytest.raises(UserError, match="not on one page"):
-        fitted(iter(words * 100), config, X_HEIGHT)
+        fit_sheet(iter(words * 100), config, X_HEIGHT)
 
 
 def test_a_word_without_ink_takes_no_room():
@@ -296,5 +295,9 @@ def test_a_word_without_ink_takes_no_room():
 
 
 def test_layout_and_renderers_run_without_torch():
-    code = "import sys; import cursivetransformer.layout.typesetter, cursivetransformer.render.outputs, cursivetransformer.layout.normalize; assert 'torch' not in sys.modules"
+    code = (
+        "import sys; import cursivetransformer.layout.typesetter, "
+        "cursivetransformer.render.outputs, cursivetransformer.layout.normalize; "
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

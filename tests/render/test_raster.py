@@ -7,8 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from cursivetransformer.layout.page import Page
-from cursivetransformer.layout.paper import Ruling
+from cursivetransformer.layout.page import Page, Ruling
 from cursivetransformer.render.outputs import open_outputs, save_page
 from cursivetransformer.utils.errors import UserError
 from tests.made_up_page import made_up_pages, settings

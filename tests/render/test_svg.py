@@ -8,8 +8,7 @@ import pytest
 
 from cursivetransformer.ink.preview import ink_svg
 from cursivetransformer.ink.strokes import join_strokes
-from cursivetransformer.layout.page import Page, PlacedWord
-from cursivetransformer.layout.paper import Ruling
+from cursivetransformer.layout.page import Page, PlacedWord, Ruling
 from cursivetransformer.render.outputs import save_page
 from cursivetransformer.render.svg import INKSCAPE, svg_text
 from tests.made_up_page import made_up_pages, settings

@@ -1,11 +1,11 @@
-"""Sheets of paper: python -m pytest tests/test_paper.py"""
+"""Sheets of paper and what is printed on them."""
 
 import dataclasses
 
 import pytest
 
 from cursivetransformer.config.sample import SampleConfig
-from cursivetransformer.layout.paper import (
+from cursivetransformer.layout.page import (
     ASCENT,
     DESCENT,
     LINE_PITCH,
