@@ -26,15 +26,16 @@ from cursivetransformer.layout.text import TextNormalizer
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
 from cursivetransformer.models.factory import ModelConfig, make_model
 from cursivetransformer.models.token_gpt import TokenGPT
-from cursivetransformer.pipeline import VERSIONS
+from cursivetransformer.pipeline import DEFAULT_VERSIONS
 from cursivetransformer.recognition.recognizer import find_recognizers
 from cursivetransformer.sampling.generate import (
-    _allowed_tokens,
-    _decode,
-    context_of,
-    draw,
-    probabilities,
-    prompt_of,
+    RowBatch,
+    Sampler,
+    decode,
+    encode_texts,
+    prompt_groups,
+    sample,
+    token_limits,
 )
 from cursivetransformer.utils.errors import run_script
 
@@ -44,7 +45,7 @@ TEXT = (
     "before my sister took a knife and opened it with great care. There were three sheets of thin paper inside, and every one "
     "of them was filled from edge to edge with a small and even hand that none of us had ever seen. She began to read aloud."
 )
-RUNS, STRIDE, FILTERS = 3, 25, (0.6, 0, 0.95)
+RUNS, STRIDE, SAMPLER = 3, 25, Sampler(0.6, 0, 0.95)
 
 
 def seconds_to_file(path, respell):
@@ -75,22 +76,21 @@ def seconds_to_file(path, respell):
 def compare(model, tokenizer, words, group):
     """Print tokens a second with and without a cache, for `words` in rows of `group`."""
     rows = [words[i : i + group] for i in range(0, len(words) - group + 1, group)]
-    allowed = _allowed_tokens(model, tokenizer, rows, None)
-    uniforms = np.random.default_rng(0).random((len(rows), allowed.max()), np.float32)
+    limits = token_limits(model, tokenizer, rows, None)
+    uniforms = np.random.default_rng(0).random((len(rows), limits.max()), np.float32)
+    batch = RowBatch(rows, np.zeros(len(rows), int), None, limits, uniforms)
     start = time.perf_counter()
-    ids, _ = _decode(
-        model, tokenizer, rows, np.zeros(len(rows), int), None, allowed, uniforms, FILTERS
-    )
+    ids, _ = decode(model, tokenizer, batch, SAMPLER)
     drawn = (ids != tokenizer.pad_id).sum(1)
     cached = drawn.sum() / (time.perf_counter() - start)
     print(
         f"{len(rows)} rows of up to {drawn.max()} tokens\n{'with cache':26} {cached:8,.0f} tokens a second ({drawn.sum()} tokens)"
     )
-    text, slots = torch.as_tensor(context_of(model, tokenizer, rows, None)), tokenizer.n_slots
+    text, slots = torch.as_tensor(encode_texts(model, tokenizer, rows, None)), tokenizer.n_slots
     prompt = torch.randint(
         0, tokenizer.slot_sizes[0], (drawn.max() // slots, slots)
     ) + torch.as_tensor(tokenizer.slot_starts[:-1])
-    prompt[0] = torch.as_tensor(prompt_of(tokenizer, None)[0])
+    prompt[0] = torch.as_tensor(prompt_groups(tokenizer, None)[0])
     ways = [("without, same rows at once", model, len(rows)), ("without, row after row", model, 1)]
     if isinstance(model, TokenGPT):
         ways.append(("so, attention written out", plain_copy(model), 1))
@@ -98,8 +98,8 @@ def compare(model, tokenizer, words, group):
         seconds = tokens = 0
         for length in range(STRIDE // 2, drawn.max() // slots, STRIDE):
             start = time.perf_counter()
-            draw(
-                probabilities(network.prefill(prompt[:length], text[:n_rows])[1], *FILTERS),
+            sample(
+                SAMPLER.probabilities(network.prefill(prompt[:length], text[:n_rows])[1]),
                 torch.as_tensor(uniforms[:n_rows, length]),
             )
             # Every token of a group costs such a pass; rows that have ended by then are not counted as work that is useful.
@@ -116,7 +116,7 @@ def main():
     checkpoint = load_checkpoint(path)
     ways = {"as they come": 1}
     if find_recognizers(config.recognizer_dir, checkpoint.bank_digest):
-        ways["with unsure words drawn again"] = VERSIONS
+        ways["with unsure words drawn again"] = DEFAULT_VERSIONS
     times = {way: [] for way in ways}
     for _ in range(RUNS):  # in turn, so that all meet the same weather
         for way, respell in ways.items():
@@ -125,7 +125,7 @@ def main():
         print(
             f"{len(TEXT.split())} words from start to file, {way}: {statistics.median(seconds):.1f} s (median of {RUNS})"
         )
-    words = list(map(TextNormalizer(checkpoint.tokenizer.alphabet, "skip").spell, TEXT.split()))
+    words = list(map(TextNormalizer(checkpoint.tokenizer.alphabet, "skip").normalize, TEXT.split()))
     compare(checkpoint.model.eval(), checkpoint.tokenizer, words, checkpoint.config.min_words)
     paper = get_all_args(use_argparse=False, preset="paper", device="cpu")
     tokenizer = make_tokenizer("polar", TEXT)

@@ -1,126 +1,153 @@
-"""Which letter a model looked at while it drew each piece of ink: found, judged, and drawn. `sample.py --attention out.png`.
+"""Find the letter that a model attended to at each offset of a word: `sample.py --attention`.
 
-Heads of cross-attention differ; some follow the writing from letter to letter, others look at all of the word. The one that follows
-best is taken: whose looks tell most about where in the word the pen is, as their mutual information.
+Heads of cross-attention differ: some follow the writing from letter to letter, others attend to the
+whole word. The head that follows best is taken: the one with the highest mutual information between
+the position in the word and the letter.
 """
 
 import string
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from cursivetransformer.bank.word import Word
+from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.strokes import points_to_offsets
-from cursivetransformer.sampling.generate import context_of, prompt_of
+from cursivetransformer.sampling.generate import (
+    GeneratedWord,
+    HandwritingModel,
+    Primer,
+    encode_texts,
+    prompt_groups,
+)
 
-LATE = set(
-    "ijtxfz" + string.ascii_uppercase + '!?;:%="'
-)  # letters whose dots and bars come later than the rest
+# Characters with delayed strokes: their dots and bars come after later letters.
+DELAYED_STROKES = set("ijtxfz" + string.ascii_uppercase + '!?;:%="')
 DOTTED = set("ij!?;:.,%\"'\u2026")
-DOT = 0.03  # canvas heights: a stroke that is no larger is a dot
-STEADY = 3  # offsets in a row that make a look; a shorter one is a glance
+MAX_DOT_SIZE = 0.03  # canvas heights, of a stroke that is a dot
+MIN_RUN = 3  # offsets; a shorter run of attention to a letter is ignored
 
 
 @dataclass
 class WordAttention:
-    """A word and what was looked at. weights: (n, letters), of each offset; letter: (n,) the index of the one that is followed; slips:
-    {index of a letter: what went wrong}."""
+    """A word and the letters attended to.
+
+    points: (n, 3); weights: (n, letters) of each offset; letter: (n,) index of the letter that each
+    offset follows; slips: {index of a letter: what went wrong}.
+    """
 
     text: str
     points: np.ndarray
     weights: np.ndarray
     letter: np.ndarray
-    slips: dict
+    slips: dict[int, str]
 
 
-def find_word_attention(model, tokenizer, words, author=0, primer=None):
-    """`WordAttention` of words (`generate.GeneratedWord`s or `bank_entry.Word`s) as the model would draw them; those without ink are left out."""
+def find_word_attention(
+    model: HandwritingModel,
+    tokenizer: Tokenizer,
+    words: Iterable[GeneratedWord | Word],
+    author: int = 0,
+    primer: Primer | None = None,
+) -> list[WordAttention]:
+    """Return the attention of words as the model would write them, without those of no ink."""
     words = [word for word in words if len(word.points)]
-    of_heads = [_all_heads(model, tokenizer, word, author, primer) for word in words]
-    information = (
-        np.mean([[_information(weights) for weights in heads] for heads in of_heads], axis=0)
-        if words
-        else []
-    )
-    return [
-        _judged(word, heads[int(np.argmax(information))]) for word, heads in zip(words, of_heads)
-    ]
+    if not words:
+        return []
+    heads_of_words = [_head_weights(model, tokenizer, word, author, primer) for word in words]
+    information = [[_mutual_information(head) for head in heads] for heads in heads_of_words]
+    best_head = int(np.argmax(np.mean(information, axis=0)))
+    return [_follow(word, heads[best_head]) for word, heads in zip(words, heads_of_words)]
 
 
-def _all_heads(model, tokenizer, word, author, primer):
-    """(heads, n, letters): offset i was predicted from what the group before it sees."""
+def _head_weights(
+    model: HandwritingModel,
+    tokenizer: Tokenizer,
+    word: GeneratedWord | Word,
+    author: int,
+    primer: Primer | None,
+) -> np.ndarray:
+    """Return the weights of all heads, (heads, n, letters + 1), the last one of the space.
+
+    Offset i is predicted at the group before it, so its weights are those of that group.
+    """
     device = next(model.parameters()).device
     ids = tokenizer.encode_offsets(points_to_offsets(word.points))[0]
-    before = prompt_of(tokenizer, primer)
-    prompt = torch.as_tensor(np.concatenate([before, ids]), device=device)
-    if model.bounded:  # what lies behind its context is left out
+    start = prompt_groups(tokenizer, primer)
+    prompt = torch.as_tensor(np.concatenate([start, ids]), device=device)
+    if model.bounded:  # what is beyond the context is left out
         prompt = prompt[: model.config.max_length // tokenizer.n_slots]
-    text = torch.as_tensor(context_of(model, tokenizer, [[word.text]], primer), device=device)
-    looks = (
-        model.cross_attention_weights(prompt, text, torch.tensor([author], device=device))
-        .cpu()
-        .numpy()
-    )
+    text = torch.as_tensor(encode_texts(model, tokenizer, [[word.text]], primer), device=device)
+    authors = torch.tensor([author], device=device)
+    weights = model.cross_attention_weights(prompt, text, authors).cpu().numpy()
     first = len(primer.text) + 1 if primer else 0
-    own = looks[:, len(before) - 1 : len(before) + len(ids) - 1, first : first + len(word.text) + 1]
-    return own / np.maximum(own.sum(-1, keepdims=True), 1e-9)
+    offsets = slice(len(start) - 1, len(start) + len(ids) - 1)
+    letters = slice(first, first + len(word.text) + 1)
+    word_weights = weights[:, offsets, letters]
+    return word_weights / np.maximum(word_weights.sum(-1, keepdims=True), 1e-9)
 
 
-def _information(weights):
-    """Mutual information, in nats, of the place in the word and the letter looked at, all places being as frequent."""
+def _mutual_information(weights: np.ndarray) -> float:
+    """Return the mutual information in nats of offset and letter, for weights (n, letters).
 
-    def entropy(p):
+    All offsets count as equally frequent.
+    """
+
+    def entropy(p: np.ndarray) -> np.ndarray:
         return -(p * np.log(np.maximum(p, 1e-12))).sum(-1)
 
     return entropy(weights.mean(0)) - entropy(weights).mean()
 
 
-def _judged(word, weights):
-    """The space behind the last letter is what is looked at when the word is over."""
-    n, letters = len(weights), len(word.text)
-    letter = _steady(np.minimum(weights.argmax(1), letters - 1))
-    starts = np.append(True, word.points[:n, 2][:-1] == 0)
-    slips = {}
+def _follow(word: GeneratedWord | Word, weights: np.ndarray) -> WordAttention:
+    """Return the letters that weights (n, letters + 1) follow, and the slips."""
+    n, n_letters = len(weights), len(word.text)
+    # At the end of the word the space is attended to, which counts for the last letter.
+    letter = _remove_short_runs(np.minimum(weights.argmax(1), n_letters - 1))
+    points = word.points[:n]
+    slips = _find_slips(word.text, points, letter)
+    return WordAttention(word.text, points, weights[:, :n_letters], letter, slips)
+
+
+def _find_slips(text: str, points: np.ndarray, letter: np.ndarray) -> dict[int, str]:
+    """Return {index of a letter: what went wrong}, sorted by index."""
+    n = len(points)
+    starts = np.append(True, points[:, 2][:-1] == 0)  # of strokes
+    slips: dict[int, str] = {}
     for i in range(1, n):
-        now, last = letter[i], letter[i - 1]
-        if now < last and not starts[i] and now not in slips and word.text[now] not in LATE:
-            slips[now] = f"was gone back to from {word.text[last]!r}, at point {i} of {n}"
-    for first, end in zip(np.flatnonzero(starts), np.append(np.flatnonzero(starts)[1:], n)):
-        at = letter[first]
-        if np.ptp(word.points[first:end, :2], axis=0).max() < DOT and word.text[at] not in DOTTED:
-            slips.setdefault(
-                at, f"was looked at while a dot was drawn, at point {first + 1} of {n}"
-            )
-    for index in sorted(set(range(letters)) - set(letter.tolist())):
+        current, previous = int(letter[i]), int(letter[i - 1])
+        went_back = current < previous and not starts[i]
+        if went_back and current not in slips and text[current] not in DELAYED_STROKES:
+            slips[current] = f"was gone back to from {text[previous]!r}, at point {i} of {n}"
+    first_points = np.flatnonzero(starts)
+    for first, end in zip(first_points, np.append(first_points[1:], n)):
+        current = int(letter[first])
+        is_dot = np.ptp(points[first:end, :2], axis=0).max() < MAX_DOT_SIZE
+        if is_dot and text[current] not in DOTTED:
+            what = f"was looked at while a dot was drawn, at point {first + 1} of {n}"
+            slips.setdefault(current, what)
+    for index in set(range(len(text))) - set(letter.tolist()):
         slips[index] = "was never looked at"
-    return WordAttention(
-        word.text,
-        word.points[:n],
-        weights[:, :letters],
-        letter,
-        {int(index): what for index, what in sorted(slips.items())},
-    )
+    return dict(sorted(slips.items()))
 
 
-def _steady(letter):
-    """The letters looked at, with runs shorter than STEADY given to what was looked at before, or at the start after."""
+def _remove_short_runs(letter: np.ndarray) -> np.ndarray:
+    """Replace runs shorter than MIN_RUN that interrupt a run of another letter by that letter."""
     letter = letter.copy()
     starts = np.flatnonzero(np.append(True, np.diff(letter) != 0))
     for start, end in zip(starts, np.append(starts[1:], len(letter))):
-        if (
-            end - start < STEADY
-            and end < len(letter)
-            and start > 0
-            and letter[start - 1] == letter[end]
-        ):
+        is_inside = start > 0 and end < len(letter)
+        if is_inside and end - start < MIN_RUN and letter[start - 1] == letter[end]:
             letter[start:end] = letter[start - 1]
     return letter
 
 
-def told(looks):
-    """A sentence for every letter at which attention slipped. looks: {number of a word: `WordAttention`}."""
+def describe_slips(attention: Mapping[int, WordAttention]) -> list[str]:
+    """Return a sentence about every slip; attention: {number of a word: its attention}."""
     return [
-        f"attention: word {number}, {one.text!r}: letter {index + 1}, {one.text[index]!r}, {what}"
-        for number, one in looks.items()
-        for index, what in one.slips.items()
+        f"attention: word {number}, {word.text!r}: letter {index + 1}, {word.text[index]!r}, {what}"
+        for number, word in attention.items()
+        for index, what in word.slips.items()
     ]

@@ -1,74 +1,96 @@
-"""A recorded word whose style is to be followed: `--style_from bank.json#17`."""
+"""Find the recorded word whose style to follow: `--style_from bank.json#17`."""
 
 import dataclasses
+from pathlib import Path
 
 from cursivetransformer.bank.file import iterate_entries, parse_entries
 from cursivetransformer.bank.registry import find_bank
-from cursivetransformer.bank.word import InvalidEntry, parse_entry
+from cursivetransformer.bank.word import InvalidEntry, Word, parse_entry
+from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import resized
 from cursivetransformer.utils.errors import UserError
 
-BEST_LENGTH = 8  # letters: a word that shows a hand, and leaves a model room to remember it
+BEST_LENGTH = 8  # letters: enough to show a hand, and short enough for a model to remember
 
 
-def find_primer(like, tokenizer, dropped, most_text, ink_scale=1.0):
-    """The `bank_entry.Word` that `like` names, made larger by `ink_scale` and with the share `dropped` of its points left out, as a model
-    learns ink.
+def find_primer(
+    style_from: str, tokenizer: Tokenizer, dropped: float, max_text: int, ink_scale: float = 1.0
+) -> Word:
+    """Find a recorded word, and scale and downsample it as in the model's training.
 
-    like: FILE#17 for an entry of a bank, counted from 0 as `cursive bank check` does; FILE#NAME or FILE for the
-    word by that author, or by anybody, that is nearest to eight letters, and of letters alone if there is one. Raises `UserError`.
+    Args:
+        style_from: FILE#17 for an entry of a bank, counted from 0 as in `cursive bank check`;
+            FILE#NAME or FILE for the word by that author, or by anyone, whose length is nearest to
+            eight letters, preferably of letters alone.
+        tokenizer: The model's tokenizer, whose alphabet the word must fit.
+        dropped: Fraction of the points to leave out.
+        max_text: Maximum characters of the word.
+        ink_scale: Factor of the ink's size.
+
+    Raises:
+        UserError: There is no such word, or the model cannot follow it.
     """
-    name, _, what = like.rpartition("#") if "#" in like else (like, "", "")
+    name, _, selector = style_from.rpartition("#") if "#" in style_from else (style_from, "", "")
     path = find_bank(name)
-    if what.isdecimal():
-        word = _entry(path, int(what), like)
-        _check(word, tokenizer, most_text, like)
+    if selector.isdecimal():
+        word = _find_entry(path, int(selector), style_from)
+        _check_word(word, tokenizer, max_text, style_from)
     else:
-        word = _of_author(path, what, tokenizer, most_text, like)
+        word = _find_by_author(path, selector, tokenizer, max_text, style_from)
     return dataclasses.replace(word, points=downsample(resized(word.points, ink_scale), dropped))
 
 
-def _entry(path, number, like):
+def _find_entry(path: Path, number: int, style_from: str) -> Word:
+    """Return the entry of this number. Raises `UserError`."""
     for index, entry in enumerate(iterate_entries(path)):
         if index == number:
             try:
                 return parse_entry(entry)
             except InvalidEntry as fault:
                 raise UserError(
-                    f"--style_from {like}: entry {number} is faulty: {fault}"
+                    f"--style_from {style_from}: entry {number} is faulty: {fault}"
                 ) from fault
-    raise UserError(f"--style_from {like}: {path} has entries 0 to {index}")
+    raise UserError(f"--style_from {style_from}: {path} has entries 0 to {index}")
 
 
-def _check(word, tokenizer, most_text, like):
+def _check_word(word: Word, tokenizer: Tokenizer, max_text: int, style_from: str) -> None:
+    """Raise `UserError` if the model cannot follow the word."""
     unknown = tokenizer.unknown_characters(word.text)
     if unknown:
         raise UserError(
-            f"--style_from {like}: {word.text!r} has {unknown[0]!r}, which the model has never seen; take another word"
+            f"--style_from {style_from}: {word.text!r} has {unknown[0]!r}, which the model has "
+            "never seen; take another word"
         )
-    if len(word.text) > most_text:
+    if len(word.text) > max_text:
         raise UserError(
-            f"--style_from {like}: {word.text[:20]!r}... is too long, at most {most_text} letters can be followed"
+            f"--style_from {style_from}: {word.text[:20]!r}... is too long, at most {max_text} "
+            "letters can be followed"
         )
 
 
-def _of_author(path, author, tokenizer, most_text, like):
+def _find_by_author(
+    path: Path, author: str, tokenizer: Tokenizer, max_text: int, style_from: str
+) -> Word:
+    """Return the most suitable word by the author, or by anyone for "". Raises `UserError`."""
     words, _ = parse_entries(iterate_entries(path))
-    there = sorted({word.author for word in words})
-    words = [word for word in words if not author or word.author.casefold() == author.casefold()]
+    names = sorted({word.author for word in words})
+    if author:
+        words = [word for word in words if word.author.casefold() == author.casefold()]
     if not words:
         raise UserError(
-            f"--style_from {like}: {path} has no words by {author!r}; it has {', '.join(there[:12]) or 'none that is usable'}"
+            f"--style_from {style_from}: {path} has no words by {author!r}; "
+            f"it has {', '.join(names[:12]) or 'none that is usable'}"
         )
     fitting = [
         word
         for word in words
-        if len(word.text) <= most_text and not tokenizer.unknown_characters(word.text)
+        if len(word.text) <= max_text and not tokenizer.unknown_characters(word.text)
     ]
     if not fitting:
         raise UserError(
-            f"--style_from {like}: no word there is short enough and of characters that the model has seen"
+            f"--style_from {style_from}: no word there is short enough and of characters that "
+            "the model has seen"
         )
     return min(
         fitting, key=lambda word: (not word.text.isalpha(), abs(len(word.text) - BEST_LENGTH))

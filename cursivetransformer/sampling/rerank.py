@@ -1,138 +1,199 @@
-"""Words that are written again until they read as they are spelt. Joins sampler and recognizer; knows no page.
+"""Write words several times and keep the version that reads best. Does not depend on a page.
 
-A word is drawn once; if the recognizer misreads it or is unsure, the other versions that it may have are drawn in one batch with
-those of its like, and the one that reads closest to the text is kept: with fewest characters wrong, then most surely read. Among those
-that are surely read it is the one that the model finds likeliest.
+A word is written once. If the recognizer misreads it or is unsure, the other versions are sampled,
+in one batch with those of other words, and the one that reads closest to the text is kept: with the
+fewest characters wrong, then the most surely read. Among versions that are surely read, the model's
+likeliest is kept.
 """
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.recognition.error_rate import edit_distance
-from cursivetransformer.sampling.generate import generate_rows, in_rows
+from cursivetransformer.recognition.recognizer import Recognizer
+from cursivetransformer.sampling.generate import (
+    GeneratedWord,
+    HandwritingModel,
+    generate_rows,
+    group_texts,
+)
 from cursivetransformer.utils.errors import UserError
 
-SURE = 0.05  # nats: a word is surely read when the recognizer gives its text 95%; with less asked, another recognizer misreads more of what is kept
+# A word is surely read below this nll of its text in nats, a probability of 95%. With a higher
+# limit another recognizer misreads more of the kept words.
+SURE_NLL = 0.05
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of words to write. stream: (row, version of the rewriting), for its random numbers."""
+
+    texts: list[str]
+    author: int
+    stream: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A version of a word with its reading and the nll of its text, both by the recognizer."""
+
+    word: GeneratedWord
+    reading: str
+    nll: float
+
+    @property
+    def badness(self) -> tuple[int, bool, float]:
+        """Distance of the reading from the text: edits, an end that is missing, doubt."""
+        edits = edit_distance(self.word.text, self.reading)
+        return edits, not self.word.finished, max(float(self.nll), SURE_NLL)
+
+    @property
+    def sure(self) -> bool:
+        """Whether the recognizer reads the text, and surely."""
+        return not self.badness > (0, False, SURE_NLL)
+
+
+@dataclass(frozen=True)
+class _Reranker:
+    """Writes rows of words, each word in the best of several versions."""
+
+    model: HandwritingModel
+    tokenizer: Tokenizer
+    recognizer: Recognizer | None
+    max_versions: int
+    options: dict[str, Any]
+
+    def write(
+        self, rows: list[_Row], progress: Callable[[int], object] | None = None
+    ) -> list[GeneratedWord]:
+        """Return the best version of every word of the rows."""
+        words = self._generate(rows, [0] * len(rows), progress)
+        if self.recognizer is None:
+            return words
+        candidates = [[candidate] for candidate in self._judge(self.recognizer, words)]
+        self._add_versions(self.recognizer, rows, candidates)
+        return [_best(versions) for versions in candidates]
+
+    def _add_versions(
+        self, recognizer: Recognizer, rows: list[_Row], candidates: list[list[_Candidate]]
+    ) -> None:
+        """Append the other versions of the words whose first one is not surely read."""
+        unsure = {i for i, (first,) in enumerate(candidates) if not first.sure}
+        if not unsure:
+            return
+        group = len(rows[0].texts)
+        unsure_rows = sorted({i // group for i in unsure})
+        again = [(row, version) for row in unsure_rows for version in range(1, self.max_versions)]
+        words = self._generate([rows[row] for row, _ in again], [version for _, version in again])
+        indices = [row * group + column for row, _ in again for column in range(group)]
+        for i, candidate in zip(indices, self._judge(recognizer, words)):
+            if i in unsure:
+                candidates[i].append(candidate)
+
+    def _generate(
+        self,
+        rows: list[_Row],
+        versions: list[int],
+        progress: Callable[[int], object] | None = None,
+    ) -> list[GeneratedWord]:
+        """Return all words of the rows, each row in the version given."""
+        written = generate_rows(
+            self.model,
+            self.tokenizer,
+            [row.texts for row in rows],
+            [(*row.stream, version) for row, version in zip(rows, versions)],
+            [row.author for row in rows],
+            progress=progress,
+            **self.options,
+        )
+        return [word for row in written for word in row]
+
+    @staticmethod
+    def _judge(recognizer: Recognizer, words: list[GeneratedWord]) -> list[_Candidate]:
+        """Read each word."""
+        inks, texts = [word.points for word in words], [word.text for word in words]
+        return [_Candidate(*judged) for judged in zip(words, *recognizer.read_and_score(inks, texts))]
 
 
 def generate_best_of_n(
-    model,
-    tokenizer,
-    texts,
-    recognizer=None,
-    most=1,
-    rewrite=None,
-    group=1,
-    progress=None,
-    authors=0,
-    first_row=0,
-    **options,
-):
-    """Write each of `texts`, of one that is not surely read up to `most` versions; returns a list of `GeneratedWord`.
+    model: HandwritingModel,
+    tokenizer: Tokenizer,
+    texts: list[str],
+    recognizer: Recognizer | None = None,
+    max_versions: int = 1,
+    rewrite: dict[int, int] | None = None,
+    group: int = 1,
+    progress: Callable[[int], object] | None = None,
+    authors: int | Sequence[int] | np.ndarray = 0,
+    first_row: int = 0,
+    **options: Any,
+) -> list[GeneratedWord]:
+    """Write each of `texts`, and keep the best of several versions of a word not surely read.
 
-    recognizer: a `recognizer.Recognizer`, or None to take every word as it comes. rewrite: {index: version} of words that are then written anew in
-    other versions, 1 or more, while all other ink stays what it is without. authors: who writes, one for all or one for each text; the
-    texts of a row are written by the author of its first. first_row: how many rows of the same text were written before, so that these have
-    random numbers of their own. group, progress, options: see `generate.generate_words`.
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        texts: The words.
+        recognizer: Judges the versions; None takes every word as it comes.
+        max_versions: Versions of a word that is not surely read.
+        rewrite: {index: version from 1} of words to write anew; all other ink stays the same.
+        group: Words in a row, a number that the model was trained on.
+        progress: Called with the number of words finished since its last call.
+        authors: Author index of all texts or of each; the first text of a row decides for it.
+        first_row: Rows of the same text written before, so that these have other random numbers.
+        options: `primer`, `seed` and the sampling options of `generate.generate_rows`.
     """
     if not texts:
         return []
-    rows, rewrite = in_rows(texts, group), rewrite or {}
-    authors = np.broadcast_to(authors, len(texts))[::group]
-    written = _spell(
-        model,
-        tokenizer,
-        rows,
-        authors,
-        [(first_row + i, 0) for i in range(len(rows))],
-        recognizer,
-        most,
-        progress,
-        options,
-    )
-    anew = sorted({(index // group, version) for index, version in rewrite.items()})
-    again = _spell(
-        model,
-        tokenizer,
-        [rows[row] for row, _ in anew],
-        authors[[row for row, _ in anew] or slice(0)],
-        [(first_row + row, version) for row, version in anew],
-        recognizer,
-        most,
-        None,
-        options,
+    row_authors = np.broadcast_to(authors, len(texts))[::group]
+    rows = [
+        _Row(row, int(author), (first_row + i, 0))
+        for i, (row, author) in enumerate(zip(group_texts(texts, group), row_authors))
+    ]
+    reranker = _Reranker(model, tokenizer, recognizer, max_versions, options)
+    words = reranker.write(rows, progress)
+    if rewrite:
+        _rewrite_words(reranker, rows, words, rewrite)
+    return words[: len(texts)]
+
+
+def _rewrite_words(
+    reranker: _Reranker, rows: list[_Row], words: list[GeneratedWord], rewrite: dict[int, int]
+) -> None:
+    """Replace in `words` the words of {index: version} by those of rewritten rows."""
+    group = len(rows[0].texts)
+    again = sorted({(index // group, version) for index, version in rewrite.items()})
+    rewritten = reranker.write(
+        [replace(rows[row], stream=(rows[row].stream[0], version)) for row, version in again]
     )
     for index, version in rewrite.items():
-        written[index] = replace(
-            again[anew.index((index // group, version)) * group + index % group],
-            replaces=written[index],
-        )
-    return written[: len(texts)]
+        place = again.index((index // group, version)) * group + index % group
+        words[index] = replace(rewritten[place], replaces=words[index])
 
 
-def _spell(model, tokenizer, rows, authors, keys, recognizer, most, progress, options):
-    """`GeneratedWord`s of all words of the rows. keys: a (row, version) for each, which chooses its random numbers."""
-    group = len(rows[0]) if rows else 1
-    first = generate_rows(
-        model, tokenizer, rows, [(*key, 0) for key in keys], authors, progress=progress, **options
-    )
-    if recognizer is None:
-        return [word for row in first for word in row]
-    versions = [
-        [version] for version in _judged(recognizer, [word for row in first for word in row])
-    ]
-
-    unsure = {i for i, (version,) in enumerate(versions) if _distance(version) > (0, False, SURE)}
-    redrawn = [
-        (row, number) for row in sorted({i // group for i in unsure}) for number in range(1, most)
-    ]
-    again = generate_rows(
-        model,
-        tokenizer,
-        [rows[row] for row, _ in redrawn],
-        [(*keys[row], number) for row, number in redrawn],
-        authors[[row for row, _ in redrawn] or slice(0)],
-        **options,
-    )
-    of_word = [row * group + column for row, _ in redrawn for column in range(group)]
-    for i, version in zip(of_word, _judged(recognizer, [word for row in again for word in row])):
-        if i in unsure:
-            versions[i].append(version)
-    return [_best(candidates) for candidates in versions]
+def _best(candidates: list[_Candidate]) -> GeneratedWord:
+    """Return the word of the best candidate with its reading and the number of versions."""
+    best = min(candidates, key=lambda candidate: (*candidate.badness, candidate.word.nll))
+    return replace(best.word, reading=best.reading, versions=len(candidates))
 
 
-def _judged(recognizer, words):
-    """(word, reading, nats of its text) of each."""
-    return list(
-        zip(
-            words,
-            *recognizer.read_and_score(
-                [word.points for word in words], [word.text for word in words]
-            ),
-        )
-    )
+def parse_rewrite(text: str, n_words: int) -> dict[int, int]:
+    """Parse the value of --rewrite, like "2,4:3", into {index from 0: version}.
 
-
-def _distance(version):
-    """How far a judged version is from its text, least first."""
-    word, reading, nll = version
-    return edit_distance(word.text, reading), not word.finished, max(float(nll), SURE)
-
-
-def _best(versions):
-    word, reading, _ = min(versions, key=lambda version: (*_distance(version), version[0].nll))
-    return replace(word, reading=reading, versions=len(versions))
-
-
-def parse_rewrite(text, n_words):
-    """What --rewrite says, like "2,4:3", as {index from 0: version}. Raises `UserError`."""
+    Raises:
+        UserError: It is not such a list, or a number is beyond the words of the text.
+    """
     rewrite = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         number, _, version = part.partition(":")
-        if not number.isdecimal() or not (version or "1").isdecimal() or int(version or 1) < 1:
+        version = version or "1"
+        if not number.isdecimal() or not version.isdecimal() or int(version) < 1:
             raise UserError(f"--rewrite takes numbers of words like 2,4 or 2:3, not {part!r}")
         if not 1 <= int(number) <= n_words:
             raise UserError(f"--rewrite {number}: the text has words 1 to {n_words}")
-        rewrite[int(number) - 1] = int(version or 1)
+        rewrite[int(number) - 1] = int(version)
     return rewrite

@@ -1,4 +1,4 @@
-"""Which letters are looked at: python -m pytest tests/test_looks.py"""
+"""The letters that a model attends to, and the image of them."""
 
 import subprocess
 import sys
@@ -12,9 +12,8 @@ import torch
 from cursivetransformer.bank.word import Word
 from cursivetransformer.ink.strokes import join_strokes, points_to_offsets
 from cursivetransformer.render.attention_plot import ENDINGS, check_picture, draw_attention
-from cursivetransformer.sampling import attention_weights as looks
-from cursivetransformer.sampling.attention_weights import find_word_attention, told
-from cursivetransformer.sampling.generate import context_of, prompt_of
+from cursivetransformer.sampling.attention_weights import describe_slips, find_word_attention
+from cursivetransformer.sampling.generate import encode_texts, prompt_groups
 from cursivetransformer.utils.errors import UserError
 from tests.sampling.test_generate import scribbler
 
@@ -26,27 +25,27 @@ INK = join_strokes(
 @pytest.mark.parametrize("kind", ["offset", "token"])
 @pytest.mark.parametrize("name", ["polar", "cartesian"])
 def test_looks_are_those_that_the_model_writes_with(kind, name):
-    """What a character holds changes a group's prediction by as much as the group looks at it: not at all if that is nothing."""
+    """The weights sum to 1, are causal and depend on the text."""
     model, tokenizer = scribbler(name, kind)
     prompt = torch.as_tensor(
         np.concatenate(
-            [prompt_of(tokenizer, None), tokenizer.encode_offsets(points_to_offsets(INK))[0]]
+            [prompt_groups(tokenizer, None), tokenizer.encode_offsets(points_to_offsets(INK))[0]]
         )
     )
-    text = torch.as_tensor(context_of(model, tokenizer, [["abc"]], None))
+    text = torch.as_tensor(encode_texts(model, tokenizer, [["abc"]], None))
     seen = model.cross_attention_weights(prompt, text, torch.tensor([1]))
     assert seen.shape == (seen.shape[0], len(prompt), 4)
     torch.testing.assert_close(seen.sum(-1), torch.ones(seen.shape[:2]))
     again = model.cross_attention_weights(prompt[:10], text, torch.tensor([1]))
     torch.testing.assert_close(seen[:, :10], again, atol=1e-5, rtol=0)  # causal
     other = model.cross_attention_weights(
-        prompt, torch.as_tensor(context_of(model, tokenizer, [["aec"]], None)), torch.tensor([1])
+        prompt, torch.as_tensor(encode_texts(model, tokenizer, [["aec"]], None)), torch.tensor([1])
     )
     assert not torch.allclose(seen, other)
 
 
 class Follower:
-    """Looks at the letters one after the other with its second head, and at all of them with its first."""
+    """A model whose second head follows the letters; its first attends to all alike."""
 
     bounded = False
     config = SimpleNamespace(max_text=32)
@@ -73,11 +72,11 @@ def judged(letters, text="abcd"):
 
 def test_the_head_that_follows_the_letters_is_taken():
     letters = np.repeat([0, 1, 2, 3], [8, 8, 8, 7])
-    one = judged(letters)
-    assert one.letter.tolist() == letters.tolist() and one.slips == {
+    word = judged(letters)
+    assert word.letter.tolist() == letters.tolist() and word.slips == {
         3: "was looked at while a dot was drawn, at point 31 of 31"
     }
-    assert one.weights.shape == (31, 4)
+    assert word.weights.shape == (31, 4)
 
 
 @pytest.mark.parametrize(
@@ -92,20 +91,20 @@ def test_the_head_that_follows_the_letters_is_taken():
     ],
 )
 def test_slips_are_told(letters, slips):
-    one = judged(np.append(letters, 0))
-    del one.slips[0]  # the dot looks at a
-    assert one.slips == slips
-    assert told({5: one}) == [
+    word = judged(np.append(letters, 0))
+    del word.slips[0]  # the dot looks at a
+    assert word.slips == slips
+    assert describe_slips({5: word}) == [
         f"attention: word 5, 'abcd': letter {i + 1}, {'abcd'[i]!r}, {what}"
         for i, what in slips.items()
     ]
 
 
 def test_a_picture_is_drawn(tmp_path):
-    one = judged(np.repeat([0, 1, 2, 3], [8, 8, 8, 7]))
+    word = judged(np.repeat([0, 1, 2, 3], [8, 8, 8, 7]))
     for ending in ENDINGS:
         for name in "ab":
-            draw_attention(tmp_path / f"{name}{ending}", [one] * 12)
+            draw_attention(tmp_path / f"{name}{ending}", [word] * 12)
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes(), (
             "nothing of it is dated"
         )
@@ -121,8 +120,7 @@ def test_a_picture_is_drawn(tmp_path):
 def test_words_without_ink_are_left_out():
     model, tokenizer = scribbler()
     assert (
-        looks.find_word_attention(model, tokenizer, [Word("a", "", np.zeros((0, 3), np.float32))])
-        == []
+        find_word_attention(model, tokenizer, [Word("a", "", np.zeros((0, 3), np.float32))]) == []
     )
     found = find_word_attention(
         model, tokenizer, [Word("abc", "", INK)], author=1, primer=Word("de", "", INK)

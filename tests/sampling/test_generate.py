@@ -1,4 +1,4 @@
-"""Sampling: python -m pytest tests/test_generate.py"""
+"""Sampling of tokens, rows and words."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch
 from cursivetransformer.data.tokenizer import TOKENIZERS, make_tokenizer
 from cursivetransformer.models.factory import ModelConfig, make_model
 from cursivetransformer.sampling import generate
-from cursivetransformer.sampling.generate import draw, generate_words, probabilities
+from cursivetransformer.sampling.generate import RowBatch, Sampler, generate_words, sample
 from cursivetransformer.utils.errors import UserError
 
 
@@ -41,8 +41,8 @@ def scribbler(name="polar", kind="offset"):
 @pytest.mark.parametrize("kind", ["offset", "token"])
 @pytest.mark.parametrize("group", [1, 3])
 def test_every_word_gets_ink_and_the_same_seed_the_same_ink(name, kind, group, monkeypatch):
-    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
-    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
+    monkeypatch.setattr(generate, "MIN_OFFSETS", 10)
+    monkeypatch.setattr(generate, "MAX_OFFSETS_PER_CHAR", 5)
     model, tokenizer = scribbler(name, kind)
     texts = ["abc", "d", "edcba", "ab"]
     words, again, other = (
@@ -64,29 +64,26 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
     texts, n = [["abc", "d"], ["edcba", "b"], ["cab", "ade"]], 40
     texts = [row[:group] for row in texts]
     uniforms = np.random.default_rng(0).random((3, n), np.float32)
-    drawn, _ = generate._decode(
-        model, tokenizer, texts, np.array([0, 1, 2]), None, np.full(3, n), uniforms, (0.8, 0, 0.95)
-    )
-    context = torch.as_tensor(generate.context_of(model, tokenizer, texts, None))
+    batch = RowBatch(texts, np.array([0, 1, 2]), None, np.full(3, n), uniforms)
+    sampler = Sampler(0.8, 0, 0.95)
+    sampled, _ = generate.decode(model, tokenizer, batch, sampler)
+    context = torch.as_tensor(generate.encode_texts(model, tokenizer, texts, None))
     for row in range(3):
-        groups, partial = generate.prompt_of(tokenizer, None).tolist(), []
-        grammar = generate.TokenConstraints(tokenizer, 1, group, model.fills_words, "cpu")
+        groups, partial = generate.prompt_groups(tokenizer, None).tolist(), []
+        constraints = generate.TokenConstraints(tokenizer, 1, group, model.fills_words, "cpu")
         for step in range(n):
             state, logits = model.prefill(
                 torch.tensor(groups), context[row : row + 1], torch.tensor([row])
             )
             for token in partial:
                 logits = model.decode_one_token(state, torch.tensor([token]))
-            token = int(
-                draw(
-                    probabilities(logits.masked_fill(~grammar.allowed(), -torch.inf), 0.8, 0, 0.95),
-                    torch.tensor(uniforms[row : row + 1, step]),
-                )
-            )
-            assert token == drawn[row, step]
+            logits = logits.masked_fill(~constraints.allowed(), -torch.inf)
+            uniform = torch.tensor(uniforms[row : row + 1, step])
+            token = int(sample(sampler.probabilities(logits), uniform))
+            assert token == sampled[row, step]
             if token == tokenizer.end_id:
                 break
-            grammar.accept(np.array([token]))
+            constraints.accept(np.array([token]))
             partial.append(token)
             if token == tokenizer.word_id and not model.fills_words:
                 partial.append(tokenizer.pad_id)
@@ -97,9 +94,9 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
 
 def test_a_words_ink_does_not_depend_on_the_words_after_it():
     model, tokenizer = scribbler()
-    generate_few = {"temperature": 1.0, "top_p": 1.0, "seed": 4}
+    options = {"temperature": 1.0, "top_p": 1.0, "seed": 4}
     one, many = (
-        generate_words(model, tokenizer, texts, **generate_few)
+        generate_words(model, tokenizer, texts, **options)
         for texts in (["abc"], ["abc", "aed", "bce"])
     )
     np.testing.assert_allclose(one[0].points, many[0].points, atol=1e-5)
@@ -107,8 +104,8 @@ def test_a_words_ink_does_not_depend_on_the_words_after_it():
 
 def test_more_words_than_fit_at_once_are_all_written(monkeypatch):
     monkeypatch.setattr(generate, "ROWS_AT_ONCE", 3)
-    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 5)
-    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 2)
+    monkeypatch.setattr(generate, "MIN_OFFSETS", 5)
+    monkeypatch.setattr(generate, "MAX_OFFSETS_PER_CHAR", 2)
     model, tokenizer = scribbler()
     texts = [a + b for a in "abc" for b in "abcde"]
     for group in (1, 4):
@@ -116,8 +113,8 @@ def test_more_words_than_fit_at_once_are_all_written(monkeypatch):
 
 
 def test_a_primer_changes_what_is_written_but_is_not_part_of_it(monkeypatch):
-    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
-    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
+    monkeypatch.setattr(generate, "MIN_OFFSETS", 10)
+    monkeypatch.setattr(generate, "MAX_OFFSETS_PER_CHAR", 5)
     model, tokenizer = scribbler()
     primer = generate_words(model, tokenizer, ["bad"], seed=9)[0]
     plain, primed = (
@@ -129,20 +126,20 @@ def test_a_primer_changes_what_is_written_but_is_not_part_of_it(monkeypatch):
 
 def test_a_word_that_does_not_end_is_told():
     model, tokenizer = scribbler()
-    for favour, finished, offsets in ((-1000.0, False, [90, 120]), (1000.0, True, [1, 1])):
+    for bias, finished, offsets in ((-1000.0, False, [90, 120]), (1000.0, True, [1, 1])):
         with torch.no_grad():  # END is never, then always what comes next
             model.head = torch.nn.Linear(32, 222)  # the ids of theta, WORD, END
-            model.head.bias[221] = favour
+            model.head.bias[221] = bias
         words = generate_words(model, tokenizer, ["a", "ab"])
         assert [word.finished for word in words] == [finished] * 2
         assert [len(word.points) for word in words] == offsets
 
 
 def test_what_is_written_to_ends_with_a_space_as_in_training():
-    """Without one nothing says that a word of one letter is over, and it was written again and again."""
+    """Without one nothing marks the end of a word of one letter, which was then repeated."""
     model, tokenizer = scribbler()
     primer = generate.GeneratedWord("ed", np.zeros((1, 3)), True)
-    context = generate.context_of(model, tokenizer, [["a"], ["bc"]], primer)
+    context = generate.encode_texts(model, tokenizer, [["a"], ["bc"]], primer)
     assert ["".join(tokenizer.alphabet[i - 1] for i in row if i) for row in context] == [
         "ed a ",
         "ed bc ",
@@ -158,22 +155,27 @@ def test_a_word_longer_than_the_model_reads_is_refused():
 LOGITS = torch.tensor([[2.0, 1.0, 0.0, -1.0, -torch.inf]])
 
 
+def probabilities(temperature=1.0, top_k=0, top_p=1.0):
+    return Sampler(temperature, top_k, top_p).probabilities(LOGITS)
+
+
 def test_filters_keep_the_likeliest_tokens():
     plain = torch.softmax(LOGITS, -1)
-    torch.testing.assert_close(probabilities(LOGITS), plain)
-    assert probabilities(LOGITS, temperature=0).tolist() == [[1, 0, 0, 0, 0]]
-    assert (probabilities(LOGITS, top_k=2) > 0).tolist() == [[True, True, False, False, False]]
-    assert (probabilities(LOGITS, top_p=0.6) > 0).tolist() == [[True, False, False, False, False]]
-    assert (probabilities(LOGITS, top_p=0.7) > 0).tolist() == [[True, True, False, False, False]]
-    colder = probabilities(LOGITS, temperature=0.5)
+    torch.testing.assert_close(probabilities(), plain)
+    assert probabilities(temperature=0).tolist() == [[1, 0, 0, 0, 0]]
+    assert (probabilities(top_k=2) > 0).tolist() == [[True, True, False, False, False]]
+    assert (probabilities(top_p=0.6) > 0).tolist() == [[True, False, False, False, False]]
+    assert (probabilities(top_p=0.7) > 0).tolist() == [[True, True, False, False, False]]
+    colder = probabilities(temperature=0.5)
     assert colder[0, 0] > plain[0, 0] and colder.sum().item() == pytest.approx(1)
 
 
 def test_drawing_follows_the_probabilities_and_never_takes_what_has_none():
     p = torch.tensor([[0.5, 0.0, 0.3, 0.2, 0.0]])
     uniforms = (torch.arange(1000) + 0.5) / 1000
-    counts = torch.bincount(draw(p.expand(1000, -1), uniforms), minlength=5)
+    counts = torch.bincount(sample(p.expand(1000, -1), uniforms), minlength=5)
     assert (counts - torch.tensor([500, 0, 300, 200, 0])).abs().max() <= 1
     assert (
-        draw(p, torch.tensor([0.99999994])).item() == 3 and draw(p, torch.tensor([0.0])).item() == 0
+        sample(p, torch.tensor([0.99999994])).item() == 3
+        and sample(p, torch.tensor([0.0])).item() == 0
     )

@@ -1,4 +1,4 @@
-"""Words whose style is followed: python -m pytest tests/test_primer.py"""
+"""Recorded words whose style is followed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Writing again what is misread: python -m pytest tests/test_respell.py"""
+"""Reranking of versions, and rewriting of words."""
 
 import numpy as np
 import pytest
@@ -15,40 +15,40 @@ FREE = {"temperature": 1.0, "top_p": 1.0}
 
 @pytest.fixture(autouse=True)
 def short_words(monkeypatch):
-    monkeypatch.setattr(generate, "FEWEST_OFFSETS", 10)
-    monkeypatch.setattr(generate, "MOST_OFFSETS_PER_CHAR", 5)
+    monkeypatch.setattr(generate, "MIN_OFFSETS", 10)
+    monkeypatch.setattr(generate, "MAX_OFFSETS_PER_CHAR", 5)
 
 
 @pytest.fixture(scope="module")
-def made():
+def scribble():
     return scribbler()
 
 
-class ShapeReader:
-    """Reads every ink as one text if it has fewer than `most` points, else as another."""
+class ShapeRecognizer:
+    """Reads every ink as one text if it has fewer than `max_points` points, else as another."""
 
-    def __init__(self, text, most):
-        self.text, self.most = text, most
+    def __init__(self, text, max_points):
+        self.text, self.max_points = text, max_points
 
-    def read_and_score(self, inks, texts):
-        return [self.text if len(ink) < self.most else "?" for ink in inks], np.zeros(len(inks))
+    def judge(self, inks, texts):
+        readings = [self.text if len(ink) < self.max_points else "?" for ink in inks]
+        return readings, np.zeros(len(inks))
 
 
 def points(words):
-    return [spelt.points for spelt in words]
+    return [word.points for word in words]
 
 
 @pytest.mark.parametrize("group", [1, 2])
 def test_of_a_misread_word_the_version_read_closest_is_kept_and_the_others_are_not_touched(
-    made, group
+    scribble, group
 ):
-    plain = generate_best_of_n(*made, TEXTS, group=group, **FREE)
-    assert all(spelt.reading is None and spelt.versions == 1 for spelt in plain)
+    plain = generate_best_of_n(*scribble, TEXTS, group=group, **FREE)
+    assert all(word.reading is None and word.versions == 1 for word in plain)
     middle = np.median([len(p) for p in points(plain)])
-    recognizer = ShapeReader(
-        "abc", middle
-    )  # so only "abc" can be read right, and only if it is short
-    kept = generate_best_of_n(*made, TEXTS, recognizer, 6, group=group, **FREE)
+    # Only "abc" can be read right, and only if it is short.
+    recognizer = ShapeRecognizer("abc", middle)
+    kept = generate_best_of_n(*scribble, TEXTS, recognizer, 6, group=group, **FREE)
     for before, after in zip(plain, kept):
         right_at_once = before.text == "abc" and len(before.points) < middle and before.finished
         assert after.versions == (1 if right_at_once else 6)
@@ -57,9 +57,9 @@ def test_of_a_misread_word_the_version_read_closest_is_kept_and_the_others_are_n
             assert not after.doubtful
 
 
-def test_ties_go_to_the_likelier_version(made):
-    model, tokenizer = made
-    misreader = ShapeReader("nothing like it", 10**6)  # all versions are read alike
+def test_ties_go_to_the_likelier_version(scribble):
+    model, tokenizer = scribble
+    misreader = ShapeRecognizer("nothing like it", 10**6)  # all versions are read alike
     kept = generate_best_of_n(model, tokenizer, ["abc"], misreader, 16, **FREE)[0]
     rows = generate.generate_rows(
         model, tokenizer, [["abc"]] * 16, [(0, 0, version) for version in range(16)], **FREE
@@ -69,19 +69,19 @@ def test_ties_go_to_the_likelier_version(made):
     assert len({row[0].nll for row in rows}) > 2 and nll < rows[0][0].nll
 
 
-def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
-    """A recognizer that is half sure of all but long versions; of those it is sure of, the likelier is kept."""
+def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(scribble):
+    """The recognizer is sure of long versions only; of these the likelier one is kept."""
 
-    class UnsureReader:
-        def read_and_score(self, inks, texts):
+    class UnsureRecognizer:
+        def judge(self, inks, texts):
             return list(texts), np.where(np.array([len(ink) for ink in inks]) > 8, 0.01, 0.7)
 
-    kept = generate_best_of_n(*made, ["abc"] * 6, UnsureReader(), 12, **FREE)
-    assert any(spelt.versions == 12 for spelt in kept) and not any(
-        spelt.doubtful for spelt in kept if spelt.finished
+    kept = generate_best_of_n(*scribble, ["abc"] * 6, UnsureRecognizer(), 12, **FREE)
+    assert any(word.versions == 12 for word in kept) and not any(
+        word.doubtful for word in kept if word.finished
     )
     rows = generate.generate_rows(
-        *made, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE
+        *scribble, [["abc"]] * 12, [(0, 0, version) for version in range(12)], **FREE
     )
     versions = [row[0] for row in rows]
     if kept[0].versions == 12:
@@ -90,38 +90,36 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(made):
 
 
 @pytest.mark.parametrize("group", [1, 2])
-@pytest.mark.parametrize("recognizer", [None, ShapeReader("abc", 8)])
+@pytest.mark.parametrize("recognizer", [None, ShapeRecognizer("abc", 8)])
 def test_rewriting_changes_the_words_named_and_keeps_the_others_to_the_byte(
-    made, group, recognizer
+    scribble, group, recognizer
 ):
     plain, again, second, third = (
-        generate_best_of_n(*made, TEXTS, recognizer, 3, rewrite, group=group, **FREE)
+        generate_best_of_n(*scribble, TEXTS, recognizer, 3, rewrite, group=group, **FREE)
         for rewrite in (None, {0: 1, 4: 1}, {0: 2}, {0: 1, 4: 1})
     )
     same = [a.tobytes() == b.tobytes() for a, b in zip(points(plain), points(again))]
-    assert same == [False, True, True, True, False] and [spelt.text for spelt in again] == TEXTS
+    assert same == [False, True, True, True, False] and [word.text for word in again] == TEXTS
     assert all(np.array_equal(a, b) for a, b in zip(points(again), points(third)))
     assert not np.array_equal(points(second)[0], points(again)[0]) and np.array_equal(
         points(second)[4], points(plain)[4]
     )
 
 
-def test_nats_are_those_of_the_tokens(made):
-    model, tokenizer = made
+def test_nats_are_those_of_the_tokens(scribble):
+    model, tokenizer = scribble
     word = generate.generate_words(model, tokenizer, ["abc"], seed=2, temperature=0)[0]
-    # At temperature 0 every token is the likeliest, so no other ink of as many points is likelier on the way.
     state, logits = model.prefill(
-        torch.as_tensor(generate.prompt_of(tokenizer, None)),
-        torch.as_tensor(generate.context_of(model, tokenizer, [["abc"]], None)),
+        torch.as_tensor(generate.prompt_groups(tokenizer, None)),
+        torch.as_tensor(generate.encode_texts(model, tokenizer, [["abc"]], None)),
     )
-    grammar, nll = generate.TokenConstraints(tokenizer, 1, 1, model.fills_words, "cpu"), 0.0
-    for _ in range(
-        tokenizer.n_slots * len(word.points) + 1
-    ):  # its end, or what was drawn of an offset when it was stopped
-        logits = logits.masked_fill(~grammar.allowed(), -torch.inf)
+    constraints, nll = generate.TokenConstraints(tokenizer, 1, 1, model.fills_words, "cpu"), 0.0
+    # One more for its end, or for what was sampled of an offset when the word was stopped.
+    for _ in range(tokenizer.n_slots * len(word.points) + 1):
+        logits = logits.masked_fill(~constraints.allowed(), -torch.inf)
         token = logits.argmax(-1)
         nll -= float(logits.log_softmax(-1)[0, token])
-        grammar.accept(token.numpy())
+        constraints.accept(token.numpy())
         logits = model.decode_one_token(state, token)
     assert word.nll == pytest.approx(nll, rel=1e-4)
 
