@@ -28,9 +28,9 @@ def main():
     )
     for name, most in (
         ("at once", 1000),
-        (f"in parts of up to {write.MOST_AT_ONCE}", write.MOST_AT_ONCE),
+        (f"in parts of up to {write.MAX_LETTERS_AT_ONCE}", write.MAX_LETTERS_AT_ONCE),
     ):
-        write.MOST_AT_ONCE = most
+        write.MAX_LETTERS_AT_ONCE = most
         words = [
             one for author in AUTHORS for one in writer.write(WORDS, author=author, page="A3").words
         ]

@@ -1,4 +1,4 @@
-"""Text -> pages in a learnt hand: the sampler, the recognizer, the layout and the renderers put together.
+"""Write a text as pages in a learnt hand: sampler, recognizer, layout and renderers together.
 
 from cursivetransformer import Writer
 letter = Writer.load().write("Dear Ada, ...", author="Edith", page="A5")
@@ -7,371 +7,454 @@ letter.save("letter.svg", "letter.gcode")
 
 import dataclasses
 import io
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from cursivetransformer.bank.authors import UNKNOWN_AUTHOR, find_author, numbers_of
+from cursivetransformer.bank.word import Word
 from cursivetransformer.config.sample import (
     SampleConfig,
     changed,
     get_sample_args,
     sampling_options,
 )
+from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.curves import smoothed
 from cursivetransformer.layout.normalize import HandStatistics
-from cursivetransformer.layout.page import PlacedWord
-from cursivetransformer.layout.paper import Sheet
-from cursivetransformer.layout.text import LONGEST_WORD, Break, Manuscript, TextNormalizer
-from cursivetransformer.layout.typesetter import fitted, lay_out
+from cursivetransformer.layout.page import Page, PlacedWord, Sheet
+from cursivetransformer.layout.text import (
+    MAX_WORD_LENGTH,
+    Break,
+    Manuscript,
+    TextNormalizer,
+    TextWord,
+)
+from cursivetransformer.layout.typesetter import fit_sheet, lay_out
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.recognition.recognizer import find_selection_recognizer
+from cursivetransformer.models.offset_gpt import OffsetGPT
+from cursivetransformer.models.token_gpt import TokenGPT
+from cursivetransformer.recognition.recognizer import Recognizer, find_selection_recognizer
 from cursivetransformer.render.attention_plot import check_picture, draw_attention
 from cursivetransformer.render.ink_files import InkMetadata
 from cursivetransformer.render.outputs import open_outputs, parse_out
 from cursivetransformer.render.specimen import save_sheet
 from cursivetransformer.render.svg import svg_text
-from cursivetransformer.sampling.attention_weights import find_word_attention, told
+from cursivetransformer.sampling.attention_weights import describe_slips, find_word_attention
+from cursivetransformer.sampling.generate import GeneratedWord
 from cursivetransformer.sampling.priming import find_primer
-from cursivetransformer.sampling.rerank import (
-    generate_best_of_n,
-    parse_rewrite,
-)
+from cursivetransformer.sampling.rerank import generate_best_of_n, parse_rewrite
 
-VERSIONS = 8  # of a misread word where --respell is not given
-WORDS_AT_ONCE = 512  # that are written together: bounds the memory for a text of any length
-MOST_AT_ONCE = 16  # letters that a model writes well at once: few words it learns from have more, and of longer ones it loses count
-LETTER_WIDTH = 1.7  # x-heights, of a usual letter in a wide hand: tells which words are longer than a line before they are written
-MOST_EXPLAINED = 100  # words whose attention is drawn
-HANDS_TEXT = "Dear reader, this is my hand."  # what authors write to be looked at
+DEFAULT_VERSIONS = 8  # of a misread word where --respell is not given
+WORDS_AT_ONCE = 512  # bounds the memory for a text of any length
+# Letters that a model writes well at once. Few words of the training data have more, and the model
+# loses count in longer ones.
+MAX_LETTERS_AT_ONCE = 16
+# x-heights of a usual letter in a wide hand, which tells before writing if a word fits on a line.
+LETTER_WIDTH = 1.7
+MAX_EXPLAINED = 100  # words in the image of attention
+AUTHORS_TEXT = "Dear reader, this is my hand."  # what every author writes by default
+
+# A part of a text: a line break, or a word together with its ink.
+WrittenPart = Break | tuple[TextWord, GeneratedWord]
 
 
 @dataclass
 class Document:
-    """A written text. pages: a list of `page.Page`; words: of `GeneratedWord`, in the order of the text; config: the settings it was
-    written with. Shows itself in a notebook."""
+    """A written text; a notebook shows its pages.
 
-    pages: list
-    words: list
+    words: in the order of the text; config: the settings of the text; origin: whose ink it is.
+    """
+
+    pages: list[Page]
+    words: list[GeneratedWord]
     config: SampleConfig
     origin: InkMetadata
 
-    def save(self, *paths, **settings):
-        """Write it to files, of the kinds that their endings say; settings: of what is drawn, like swell=0. Returns the paths, several for
-        one where a file has one page. Raises `UserError`."""
+    def save(self, *paths: str | Path, **settings: Any) -> list[Path]:
+        """Write the document to files of the kinds that their endings name.
+
+        Args:
+            paths: The files.
+            settings: Of the drawing, like swell=0.
+
+        Returns:
+            The paths of the files; a path is numbered if its kind of file has only one page.
+
+        Raises:
+            UserError: A setting or an ending is wrong, or a file cannot be written.
+        """
         with open_outputs(paths, changed(self.config, **settings), self.origin) as outputs:
             for page in self.pages:
                 outputs.add(page)
         return outputs.written
 
-    def __repr__(self):
-        return f"<Letter: {len(self.words)} words on {len(self.pages)} page{'s' * (len(self.pages) != 1)}>"
+    def __repr__(self) -> str:
+        plural = "" if len(self.pages) == 1 else "s"
+        return f"<Letter: {len(self.words)} words on {len(self.pages)} page{plural}>"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return "\n".join(svg_text(page, self.config) for page in self.pages)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
-    """A text that is ready to be written. primer: a `bank_entry.Word` or None; author: a number; instead: of who writes what the author never
-    recorded; rewrite: {index of a word: version}."""
+    """A checked text that is ready to be written.
+
+    author: index of the author; substitute_author: who writes the characters that the author never
+    recorded; rewrite: {index of a word: version}.
+    """
 
     manuscript: Manuscript
     config: SampleConfig
     sheet: Sheet
-    primer: object
+    primer: Word | None
     author: int
-    instead: int
-    spelling: TextNormalizer
+    substitute_author: int
+    normalizer: TextNormalizer
     n_words: int
-    rewrite: dict
+    rewrite: dict[int, int]
     origin: InkMetadata
 
 
 class Writer:
     """A model that is ready to write, with the recognizer of its hand if there is one.
 
-    group: words that it writes in a row; dropped: the share of recorded points that it never saw; ink_scale: by which recorded ink was
-    made larger for it; recorded: of a model that was adapted to hands {author: the characters of that author's bank}; instead: {author: who
-    writes the others}.
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        recognizer: Selects among versions of a word; None takes every word as it comes.
+        group: Words that the model writes in a row.
+        dropped: Fraction of the recorded points left out in training.
+        ink_scale: Factor of the ink's size in training.
+        recorded: {author: characters in that author's bank} of an adapted model.
+        instead: {author: who writes the other characters}.
     """
 
     def __init__(
         self,
-        model,
-        tokenizer,
-        recognizer=None,
-        group=1,
-        dropped=0.0,
-        ink_scale=1.0,
-        recorded=None,
-        instead=None,
-    ):
-        self.model, self.tokenizer, self.recognizer, self.group, self.dropped = (
-            model.eval(),
-            tokenizer,
-            recognizer,
-            group,
-            dropped,
-        )
-        self.ink_scale, self.recorded, self.instead = ink_scale, recorded or {}, instead or {}
+        model: OffsetGPT | TokenGPT,
+        tokenizer: Tokenizer,
+        recognizer: Recognizer | None = None,
+        group: int = 1,
+        dropped: float = 0.0,
+        ink_scale: float = 1.0,
+        recorded: dict[str, str] | None = None,
+        instead: dict[str, str] | None = None,
+    ) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.recognizer = recognizer
+        self.group = group
+        self.dropped = dropped
+        self.ink_scale = ink_scale
+        self.recorded = recorded or {}
+        self.instead = instead or {}
 
     @classmethod
-    def load(cls, checkpoint="", say=print, **settings):
-        """The writer of a checkpoint file, by default the newest one here or the one that comes with the project.
+    def load(
+        cls, checkpoint: str | Path = "", say: Callable[[str], object] = print, **settings: Any
+    ) -> "Writer":
+        """Load a checkpoint, by default the newest one or else the one that comes with the project.
 
-        settings: `run_dir`, `recognizer_dir`, `device` and `respell` of `sample_config.SampleConfig`; respell=1 has no recognizer. say: takes notes.
-        Raises `UserError`.
+        Args:
+            checkpoint: The file.
+            say: Takes notes.
+            settings: `run_dir`, `recognizer_dir`, `device` and `respell` of `SampleConfig`;
+                respell=1 loads no recognizer.
+
+        Raises:
+            UserError: A setting is wrong, or a file is missing or cannot be used.
         """
         config = get_sample_args(use_argparse=False, checkpoint=str(checkpoint), **settings)
-        loaded = load_checkpoint(
-            find_checkpoint(config.checkpoint, config.run_dir, say), config.device
-        )
-        needed_by = f"--respell {config.respell}" if config.respell else ""
-        c = loaded.config
-        recognizer = (
-            None
-            if config.respell == 1
-            else find_selection_recognizer(
+        path = find_checkpoint(config.checkpoint, config.run_dir, say)
+        loaded = load_checkpoint(path, config.device)
+        training = loaded.config
+        recognizer = None
+        if config.respell != 1:
+            needed_by = f"--respell {config.respell}" if config.respell else ""
+            recognizer = find_selection_recognizer(
                 config.recognizer_dir,
                 loaded.bank_digest,
                 say=say,
                 device=config.device,
-                ink_scale=c.ink_scale,
+                ink_scale=training.ink_scale,
                 fallback=loaded.recognizer,
                 needed_by=needed_by,
             )
-        )
         return cls(
             loaded.model,
             loaded.tokenizer,
             recognizer,
-            c.min_words,
-            c.downsample_mean,
-            c.ink_scale,
-            loaded.origin.get("recorded"),
-            loaded.origin.get("instead"),
+            group=training.min_words,
+            dropped=training.downsample_mean,
+            ink_scale=training.ink_scale,
+            recorded=loaded.origin.get("recorded"),
+            instead=loaded.origin.get("instead"),
         )
 
     @property
-    def authors(self):
-        """The names of those whose hands it knows."""
+    def authors(self) -> list[str]:
+        """Names of the authors that the model can write as."""
         return list(self.model.config.authors)
 
-    def write(self, text, **settings):
-        """Write a text; returns a `Document`. settings: those of `sample_config.SampleConfig`, by name. Raises `UserError`."""
-        plan = self.plan(
-            Manuscript(io.StringIO(text, newline="")),
-            get_sample_args(use_argparse=False, text=text, **settings),
-        )
-        words = []
+    def write(self, text: str, **settings: Any) -> Document:
+        """Write a text; settings: of `SampleConfig`, by name. Raises `UserError`."""
+        config = get_sample_args(use_argparse=False, text=text, **settings)
+        plan = self.plan(Manuscript(io.StringIO(text, newline="")), config)
+        words: list[GeneratedWord] = []
         pages = list(self.pages(plan, words.append))
         return Document(pages, words, plan.config, plan.origin)
 
-    def plan(self, manuscript, config):
-        """What to write, with all that can be known and checked before: a `Plan`. Raises `UserError`."""
+    def plan(self, manuscript: Manuscript, config: SampleConfig) -> Plan:
+        """Check all that can be checked before the text is written. Raises `UserError`."""
         sheet = Sheet.from_settings(config)
-        of_author = (
-            config.style_from
-            if config.style_from.casefold() in map(str.casefold, self.authors)
-            else ""
-        )
-        primer = None
-        if config.style_from and not of_author:
-            primer = find_primer(
-                config.style_from,
-                self.tokenizer,
-                self.dropped,
-                self.model.config.max_text // 2,
-                self.ink_scale,
-            )
-        if primer and not config.author:  # in the hand of who wrote that word
-            author = numbers_of(self.authors).get(primer.author, 0)
-        else:
-            author = find_author(config.author or of_author, self.authors)
+        primer, author = self._find_style(config)
         name = self.authors[author - 1] if author else UNKNOWN_AUTHOR
-        spelling = self.spelling(config, sheet, primer, name)
-        n_words = manuscript.survey(spelling)
-        instead = numbers_of(self.authors).get(self.instead.get(name), author)
+        normalizer = self.normalizer(config, sheet, primer, name)
+        n_words = manuscript.count_words(normalizer)
         return Plan(
             manuscript,
             config,
             sheet,
             primer,
             author,
-            instead,
-            spelling,
+            numbers_of(self.authors).get(self.instead.get(name, ""), author),
+            normalizer,
             n_words,
             parse_rewrite(config.rewrite, n_words),
             InkMetadata(name, self.dropped),
         )
 
-    def spelling(self, config, sheet=None, primer=None, author=""):
-        """The `manuscript.TextNormalizer` of an author's hand: what it can write, and how long a word may be."""
-        longest = (
-            self.model.config.max_text - (len(primer.text) + 1 if primer else 0)
-        ) // self.group - 1
+    def _find_style(self, config: SampleConfig) -> tuple[Word | None, int]:
+        """Return the word whose style to follow, and the index of the author. Raises `UserError`.
+
+        `style_from` may name an author of the model instead of a word. The author of the word
+        writes if the settings name no other.
+        """
+        if config.style_from.casefold() in map(str.casefold, self.authors):
+            return None, find_author(config.author or config.style_from, self.authors)
+        if not config.style_from:
+            return None, find_author(config.author, self.authors)
+        max_text = self.model.config.max_text // 2
+        primer = find_primer(
+            config.style_from, self.tokenizer, self.dropped, max_text, self.ink_scale
+        )
+        if config.author:
+            return primer, find_author(config.author, self.authors)
+        return primer, numbers_of(self.authors).get(primer.author, 0)
+
+    def normalizer(
+        self,
+        config: SampleConfig,
+        sheet: Sheet | None = None,
+        primer: Word | None = None,
+        author: str = "",
+    ) -> TextNormalizer:
+        """Return the normalizer for what an author can write and how long a word may be."""
+        max_text = self.model.config.max_text - (len(primer.text) + 1 if primer else 0)
+        max_length = max_text // self.group - 1
         if sheet and config.long_words == "break" and not config.fit:
-            longest = min(longest, int(sheet.text_width / (LETTER_WIDTH * sheet.x_height)))
-        longest = int(np.clip(longest, 2, LONGEST_WORD))
+            letters_on_line = int(sheet.text_width / (LETTER_WIDTH * sheet.x_height))
+            max_length = min(max_length, letters_on_line)
+        max_length = int(np.clip(max_length, 2, MAX_WORD_LENGTH))
         recorded = self.recorded.get(author) if author in self.instead else None
         return TextNormalizer(
             self.tokenizer.alphabet,
             config.missing,
-            longest,
-            min(longest, MOST_AT_ONCE),
+            max_length,
+            min(max_length, MAX_LETTERS_AT_ONCE),
             config.reflow,
-            recorded and frozenset(recorded),
+            frozenset(recorded) if recorded else None,
         )
 
-    def pages(self, plan, on_word=None, progress=None):
-        """Write what a `Plan` says; yields each `page.Page` as it is full, in memory that does not grow with the text.
+    def pages(
+        self,
+        plan: Plan,
+        on_word: Callable[[GeneratedWord], object] | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Iterator[Page]:
+        """Write a plan; yield each page as soon as it is full.
 
-        on_word: called with each `GeneratedWord` in order; progress: with the number of words finished since its last call.
+        The memory does not grow with the text.
+
+        Args:
+            plan: What to write.
+            on_word: Called with each word in order.
+            progress: Called with the number of words finished since its last call.
         """
-        config, batches = plan.config, self._batches(plan, progress)
+        config = plan.config
+        batches = self._batches(plan, progress)
         first = next(batches)
-        # Of the words as they were first written, so that one written anew leaves the others as they are.
-        known = [spelt.replaces or spelt for _, spelt in first if spelt]
-        hand = HandStatistics.of([word.points for word in known], [word.text for word in known])
-
-        def inked():
-            for part, spelt in chain(first, chain.from_iterable(batches)):
-                if spelt is None:
-                    yield part
-                    continue
-                if on_word:
-                    on_word(spelt)
-                points = smoothed(
-                    hand.normalized(
-                        spelt.points, part.text, config.normalize_slant, config.normalize_size
-                    ),
-                    config.smooth,
-                )
-                yield PlacedWord(part.text, points, part.glued, part.joined)
-
-        sheet, parts = (
-            fitted(inked(), config, hand.x_height) if config.fit else (plan.sheet, inked())
-        )
+        hand = _measure_hand(first)
+        written = chain(first, chain.from_iterable(batches))
+        parts: Iterable[PlacedWord | Break] = _normalize_parts(written, config, hand, on_word)
+        sheet = plan.sheet
+        if config.fit:
+            sheet, parts = fit_sheet(parts, config, hand.x_height)
         yield from lay_out(parts, config, hand.x_height, sheet)
 
-    def _batches(self, plan, progress):
-        """Lists of (part, `GeneratedWord` of a word or None of a break)."""
-        most = (
-            -(-WORDS_AT_ONCE // self.group) * self.group
-        )  # whole rows, so that no ink depends on where a batch ends
-        start, parts = 0, plan.manuscript.parts(plan.spelling)
-        while batch := _take(parts, most):
+    def _batches(
+        self, plan: Plan, progress: Callable[[int], object] | None
+    ) -> Iterator[list[WrittenPart]]:
+        """Yield the parts of the text, with the ink of the words, in batches."""
+        # Whole rows, so that no ink depends on where a batch ends.
+        batch_size = -(-WORDS_AT_ONCE // self.group) * self.group
+        parts = plan.manuscript.parts(plan.normalizer)
+        start = 0
+        while batch := _take(parts, batch_size):
             texts = [part.text for part in batch if not isinstance(part, Break)]
-            here = {
-                index - start: version
-                for index, version in plan.rewrite.items()
-                if start <= index < start + len(texts)
-            }
-            recorded = plan.spelling.recorded
-            authors = (
-                plan.author
-                if recorded is None
-                else [plan.author if recorded.issuperset(text) else plan.instead for text in texts]
-            )
-            spelt = iter(
-                generate_best_of_n(
-                    self.model,
-                    self.tokenizer,
-                    texts,
-                    self.recognizer,
-                    plan.config.respell or VERSIONS,
-                    here,
-                    self.group,
-                    progress,
-                    authors,
-                    start // self.group,
-                    primer=plan.primer,
-                    **sampling_options(plan.config),
-                )
-            )
-            yield [(part, None if isinstance(part, Break) else next(spelt)) for part in batch]
+            words = iter(self._generate(plan, texts, start, progress))
+            yield [part if isinstance(part, Break) else (part, next(words)) for part in batch]
             start += len(texts)
 
+    def _generate(
+        self, plan: Plan, texts: list[str], start: int, progress: Callable[[int], object] | None
+    ) -> list[GeneratedWord]:
+        """Write words; start: index of the first one in the text."""
+        rewrite = {
+            index - start: version
+            for index, version in plan.rewrite.items()
+            if start <= index < start + len(texts)
+        }
+        authors: int | list[int] = plan.author
+        recorded = plan.normalizer.recorded
+        if recorded is not None:
+            authors = [
+                plan.author if recorded.issuperset(text) else plan.substitute_author
+                for text in texts
+            ]
+        return generate_best_of_n(
+            self.model,
+            self.tokenizer,
+            texts,
+            self.recognizer,
+            plan.config.respell or DEFAULT_VERSIONS,
+            rewrite=rewrite,
+            group=self.group,
+            progress=progress,
+            authors=authors,
+            first_row=start // self.group,
+            primer=plan.primer,
+            **sampling_options(plan.config),
+        )
 
-def _take(parts, most):
-    """The next parts, up to `most` words of them; empty at the end."""
-    batch, words = [], 0
+
+def _take(parts: Iterator[TextWord | Break], max_words: int) -> list[TextWord | Break]:
+    """Take the next parts with up to `max_words` words; none at the end."""
+    batch: list[TextWord | Break] = []
+    n_words = 0
     for part in parts:
         batch.append(part)
-        words += not isinstance(part, Break)
-        if words == most:
+        if isinstance(part, TextWord):
+            n_words += 1
+        if n_words == max_words:
             break
     return batch
 
 
+def _measure_hand(parts: list[WrittenPart]) -> HandStatistics:
+    """Measure the hand of the written parts."""
+    # A rewritten word counts as first written, so that other words stay as they are.
+    generated = [part[1] for part in parts if not isinstance(part, Break)]
+    words = [word.replaces or word for word in generated]
+    return HandStatistics.from_words([word.points for word in words], [word.text for word in words])
+
+
+def _normalize_parts(
+    parts: Iterable[WrittenPart],
+    config: SampleConfig,
+    hand: HandStatistics,
+    on_word: Callable[[GeneratedWord], object] | None,
+) -> Iterator[PlacedWord | Break]:
+    """Even out and smooth the words, for the layout; call `on_word` with each."""
+    for part in parts:
+        if isinstance(part, Break):
+            yield part
+            continue
+        text_word, word = part
+        if on_word:
+            on_word(word)
+        points = hand.normalize(
+            word.points, text_word.text, config.normalize_slant, config.normalize_size
+        )
+        points = smoothed(points, config.smooth)
+        yield PlacedWord(text_word.text, points, text_word.glued, text_word.joined)
+
+
 @dataclass
 class Summary:
-    """What became of a text that was written to files. doubtful: {number of a word, from 1: `GeneratedWord`} of those that may be misspelt;
-    slips: sentences about where attention slipped, if they were asked for; borrowed: characters that the author never recorded."""
+    """What became of a text that was written to files.
 
-    n_words: int
-    files: list
-    doubtful: dict
-    slips: list
-    borrowed: set
+    doubtful: {number of a word from 1: the word} of words that may be misspelt; slips: sentences
+    about attention, if it was drawn; borrowed: characters that the author never recorded.
+    """
+
+    n_words: int = 0
+    files: list[Path] = field(default_factory=list)
+    doubtful: dict[int, GeneratedWord] = field(default_factory=dict)
+    slips: list[str] = field(default_factory=list)
+    borrowed: set[str] = field(default_factory=set)
+
+    def add(self, word: GeneratedWord, recorded: frozenset[str] | None) -> None:
+        """Count a word; recorded: characters that its author recorded, None for all."""
+        self.n_words += 1
+        if recorded is not None:
+            self.borrowed |= set(word.text) - recorded
+        if word.doubtful:
+            self.doubtful[self.n_words] = word
 
 
-def write_page(config, say=print, show_progress=False):
-    """Write `config.text` or `config.file` (a `SampleConfig`) to the files of `config.out`. Returns a `Summary`. Raises `UserError`."""
+def write_page(
+    config: SampleConfig, say: Callable[[str], object] = print, show_progress: bool = False
+) -> Summary:
+    """Write the text of the settings to the files of the settings. Raises `UserError`."""
+    # Refuse what cannot be written before the model is loaded.
     parse_out(config.out)
     if config.attention:
         check_picture(config.attention)
-    Sheet.from_settings(config)  # refused before the model is loaded
+    Sheet.from_settings(config)
     writer = load_writer(config, say)
-    plan, summary = (
-        writer.plan(Manuscript.open(config.text, config.file), config),
-        Summary(0, [], {}, [], set()),
-    )
-    explained, recorded = {}, plan.spelling.recorded
+    plan = writer.plan(Manuscript.open(config.text, config.file), config)
+    summary = Summary()
+    explained: dict[int, GeneratedWord] = {}
 
-    def count(spelt):
-        summary.n_words += 1
-        if recorded is not None:
-            summary.borrowed |= set(spelt.text) - recorded
-        if config.attention and len(explained) < MOST_EXPLAINED and len(spelt.points):
-            explained[summary.n_words] = spelt
-        if spelt.doubtful:
-            summary.doubtful[summary.n_words] = spelt
+    def on_word(word: GeneratedWord) -> None:
+        summary.add(word, plan.normalizer.recorded)
+        if config.attention and len(explained) < MAX_EXPLAINED and len(word.points):
+            explained[summary.n_words] = word
 
+    # None disables the bar where the output is not a terminal.
+    disable = None if show_progress else True
     with (
         open_outputs(config.out, config, plan.origin) as outputs,
-        tqdm(
-            total=plan.n_words, unit="word", disable=None if show_progress else True, leave=False
-        ) as bar,
+        tqdm(total=plan.n_words, unit="word", disable=disable, leave=False) as bar,
     ):
-        for page in writer.pages(plan, count, bar.update):
+        for page in writer.pages(plan, on_word, bar.update):
             outputs.add(page)
     summary.files = outputs.written
     if config.attention:
-        looks = dict(
-            zip(
-                explained,
-                find_word_attention(
-                    writer.model,
-                    writer.tokenizer,
-                    list(explained.values()),
-                    plan.author,
-                    plan.primer,
-                ),
-            )
-        )
-        draw_attention(config.attention, list(looks.values()))
-        summary.slips = told(looks)
+        summary.slips = _explain(writer, plan, explained)
         summary.files.append(Path(config.attention))
     return summary
 
 
-def load_writer(config, say=print):
-    """The `Writer` that a `SampleConfig` names. Raises `UserError`."""
+def _explain(writer: Writer, plan: Plan, words: dict[int, GeneratedWord]) -> list[str]:
+    """Draw the attention of {number: word}, and return a sentence about every slip."""
+    attention = find_word_attention(
+        writer.model, writer.tokenizer, list(words.values()), plan.author, plan.primer
+    )
+    draw_attention(plan.config.attention, attention)
+    return describe_slips(dict(zip(words, attention)))
+
+
+def load_writer(config: SampleConfig, say: Callable[[str], object] = print) -> Writer:
+    """Load the writer of the settings. Raises `UserError`."""
     return Writer.load(
         config.checkpoint,
         say,
@@ -382,32 +465,36 @@ def load_writer(config, say=print):
     )
 
 
-def draw_authors(config, say=print):
-    """Draw every hand that the model knows, writing `config.text` (a `SampleConfig`), and nobody's in particular, to `config.out`.
-    Returns the names."""
+def draw_authors(config: SampleConfig, say: Callable[[str], object] = print) -> list[str]:
+    """Draw the text of the settings in the hand of every author, and of the unknown author.
+
+    Returns:
+        The names of the authors.
+
+    Raises:
+        UserError: A setting is wrong, or a file is missing or cannot be written.
+    """
     writer = load_writer(config, say)
-    config = dataclasses.replace(
-        config, text=config.text or HANDS_TEXT, missing=config.missing if config.text else "skip"
-    )
-    manuscript, spelling = Manuscript.open(config.text, config.file), writer.spelling(config)
-    manuscript.survey(spelling)
-    words = [part.text for part in manuscript.parts(spelling) if not isinstance(part, Break)]
+    if not config.text:
+        config = dataclasses.replace(config, text=AUTHORS_TEXT, missing="skip")
+    manuscript = Manuscript.open(config.text, config.file)
+    normalizer = writer.normalizer(config)
+    manuscript.count_words(normalizer)
+    texts = [part.text for part in manuscript.parts(normalizer) if isinstance(part, TextWord)]
+    texts += texts[: -len(texts) % writer.group]  # so that no row has two authors
     names = [*writer.authors, UNKNOWN_AUTHOR]
-    numbers = [find_author(name, writer.authors) for name in names]
-    words += words[: -len(words) % writer.group]  # so that no row is of two hands
-    spelt = generate_best_of_n(
+    authors = [find_author(name, writer.authors) for name in names]
+    words = generate_best_of_n(
         writer.model,
         writer.tokenizer,
-        words * len(names),
+        texts * len(names),
         writer.recognizer,
-        config.respell or VERSIONS,
+        config.respell or DEFAULT_VERSIONS,
         group=writer.group,
-        authors=np.repeat(numbers, len(words)),
+        authors=np.repeat(authors, len(texts)),
         **sampling_options(config),
     )
-    inks = [one.points for one in spelt]
-    save_sheet(
-        config.out,
-        [(name, inks[i * len(words) : (i + 1) * len(words)]) for i, name in enumerate(names)],
-    )
+    inks = [word.points for word in words]
+    rows = [(name, inks[i * len(texts) : (i + 1) * len(texts)]) for i, name in enumerate(names)]
+    save_sheet(config.out, rows)
     return names

@@ -1,4 +1,4 @@
-"""From a text to a file, as `sample.py` does it: python -m pytest tests/test_write.py"""
+"""Writing a text to files, as `sample.py` and as a library."""
 
 import contextlib
 import io
@@ -48,7 +48,7 @@ def run_dir(tmp_path_factory):
 
 
 def sample(run_dir, *arguments, typed=""):
-    """What `python sample.py` does and says, in this process, which spares the imports."""
+    """Run `python sample.py` in this process, which saves the imports."""
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -252,7 +252,7 @@ def test_the_library_writes_as_the_command_does(run_dir, writer, tmp_path):
         == 0
     )
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert [spelt.text for spelt in letter.words] == ["hello", "trust", "bad"] and len(
+    assert [word.text for word in letter.words] == ["hello", "trust", "bad"] and len(
         letter.pages
     ) == 1
     assert repr(letter) == "<Letter: 3 words on 1 page>" and repr(letter.words[0]).startswith(
@@ -319,7 +319,7 @@ def test_a_style_is_followed_and_an_author_is_named(run_dir, writer, tmp_path):
     plain = writer.write("hello bad")
     like = writer.write("hello bad", like=f"{run_dir.parent / 'loops.json'}#3")
     other = writer.write("hello bad", like=f"{run_dir.parent / 'loops.json'}#4")
-    inks = [[spelt.points.tobytes() for spelt in letter.words] for letter in (plain, like, other)]
+    inks = [[word.points.tobytes() for word in letter.words] for letter in (plain, like, other)]
     assert inks[0] != inks[1] != inks[2]
     assert writer.write("hello bad", like="Nobody").words[0].points.tobytes() == inks[0][0], (
         "an author that the model knows"
@@ -340,15 +340,13 @@ def test_bias_makes_words_alike(writer):
 def test_words_are_evened_by_the_settings(writer):
     text = "hello bad trust stone " * 4
     uneven, even = (
-        writer.write(text, normalize_slant=share, normalize_size=share, smooth=share)
-        for share in (0.0, 1.0)
+        writer.write(text, normalize_slant=amount, normalize_size=amount, smooth=amount)
+        for amount in (0.0, 1.0)
     )
     placed = [
         [word.points for page in letter.pages for word in page.words] for letter in (uneven, even)
     ]
-    assert all(
-        np.array_equal(points, spelt.points) for points, spelt in zip(placed[0], uneven.words)
-    )
+    assert all(np.array_equal(points, word.points) for points, word in zip(placed[0], uneven.words))
     assert not all(
-        np.array_equal(points, spelt.points) for points, spelt in zip(placed[1], even.words)
+        np.array_equal(points, word.points) for points, word in zip(placed[1], even.words)
     )

@@ -30,7 +30,7 @@ class ShapeRecognizer:
     def __init__(self, text, max_points):
         self.text, self.max_points = text, max_points
 
-    def judge(self, inks, texts):
+    def read_and_score(self, inks, texts):
         readings = [self.text if len(ink) < self.max_points else "?" for ink in inks]
         return readings, np.zeros(len(inks))
 
@@ -73,7 +73,7 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(scribble):
     """The recognizer is sure of long versions only; of these the likelier one is kept."""
 
     class UnsureRecognizer:
-        def judge(self, inks, texts):
+        def read_and_score(self, inks, texts):
             return list(texts), np.where(np.array([len(ink) for ink in inks]) > 8, 0.01, 0.7)
 
     kept = generate_best_of_n(*scribble, ["abc"] * 6, UnsureRecognizer(), 12, **FREE)

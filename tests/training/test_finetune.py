@@ -259,7 +259,7 @@ def test_what_was_never_recorded_is_written_in_the_hand_of_the_base_that_is_near
     )
 
     def written(model, tokenizer, texts, *rest, **options):
-        asked.extend(zip(texts, np.broadcast_to(rest[5], len(texts))))
+        asked.extend(zip(texts, np.broadcast_to(options["authors"], len(texts))))
         return generate_best_of_n(model, tokenizer, texts, *rest, **options)
 
     monkeypatch.setattr(write, "generate_best_of_n", written)
