@@ -116,7 +116,9 @@ class _Reranker:
     def _judge(recognizer: Recognizer, words: list[GeneratedWord]) -> list[_Candidate]:
         """Read each word."""
         inks, texts = [word.points for word in words], [word.text for word in words]
-        return [_Candidate(*judged) for judged in zip(words, *recognizer.read_and_score(inks, texts))]
+        return [
+            _Candidate(*judged) for judged in zip(words, *recognizer.read_and_score(inks, texts))
+        ]
 
 
 def generate_best_of_n(

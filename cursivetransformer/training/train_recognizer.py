@@ -144,7 +144,9 @@ def train_recognizer(wanted, words, beside, config, number, before=None, show_pr
     if before:
         weights = before.net.state_dict()
         for name in ("head.weight", "head.bias"):
-            weights[name] = remap_character_rows(weights[name], before.config.alphabet, wanted.alphabet)
+            weights[name] = remap_character_rows(
+                weights[name], before.config.alphabet, wanted.alphabet
+            )
         recognizer.net.load_state_dict(weights)
     words = words + beside
     ids = mix(
