@@ -8,7 +8,7 @@ from torch.nn.utils import parametrize
 from cursivetransformer.bank.prompts import make_prompts
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.ink import measures as style
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.training import finetune as adapt
@@ -73,8 +73,8 @@ def fitted_writers(words):
         [],
     )
     for seed in range(CANDIDATES):
-        writer, rng = Hand(words[0].author, seed, load_faces("own")), np.random.default_rng(seed)
-        writer.habits.slant, writer.habits.x_height = slant, x_height
+        writer, rng = Hand(words[0].author, seed, load_fonts("own")), np.random.default_rng(seed)
+        writer.parameters.slant, writer.parameters.x_height = slant, x_height
         spelt = [text for text in texts[:SEEN] if all(writer.glyph(char) for char in text)]
         near = style.distance(
             style.measure([write_word(writer, text, rng).points for text in spelt], spelt), real

@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.page import Recorder, browser_type, fractions
 from cursivetransformer.bank.word import Word
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.utils.errors import UserError, run_script
@@ -35,7 +35,7 @@ COLOURS = 16
 
 def record(folder, n):
     """Write `n` words into the recording page, and export them. Returns the bank's path."""
-    writer, rng = Hand(NAME, SEED, load_faces("own,hershey")), np.random.default_rng(SEED)
+    writer, rng = Hand(NAME, SEED, load_fonts("own,hershey")), np.random.default_rng(SEED)
     bank = folder / "mine.json"
     with browser_type() as (kind, options):
         browser = kind.launch(**options)

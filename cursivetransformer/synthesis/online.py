@@ -12,7 +12,7 @@ import numpy as np
 
 from cursivetransformer.bank.prompts import make_prompts
 from cursivetransformer.config.synthesis import WordbankSettings
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.utils.errors import UserError
@@ -38,7 +38,7 @@ def write_fresh(words, config, number):
     words: those of the bank. The share `synthetic_named_fraction` of them is by the bank's writers, the rest by writers without a name.
     """
     rng = np.random.default_rng([config.seed, FRESH, number])
-    faces = load_faces(config.synthetic_fonts)
+    faces = load_fonts(config.synthetic_fonts)
     known = named_writers(words, faces)
     prompts = make_prompts(WordbankSettings(size=config.synthetic_words, least=0, pairs=0), rng)
     n_known = round(config.synthetic_named_fraction * len(prompts)) if known else 0

@@ -1,10 +1,12 @@
-"""A synthetic pen: writes words as a hand would, joined letter to letter. `cursive synth` makes a bank of them.
+"""Synthesis of words in a synthetic hand, joined letter to letter. `cursive synth` makes banks.
 
-A word is laid as control points, each letter's after the letter before, with what leads in left out where that one ends high;
-one curve goes through all that is written without lifting, and `motion` moves a pen along it.
+A word is laid out as control points, letter after letter. A letter's entry is left out where the
+letter before it ends high. One curve goes through everything that is written without lifting, and
+`kinematics` moves the pen along it.
 """
 
 import string
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -12,12 +14,20 @@ from tqdm import tqdm
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.prompts import PROMPTS, read_lines
 from cursivetransformer.bank.word import Word, word_to_entry
+from cursivetransformer.config.synthesis import SynthSettings
 from cursivetransformer.render.specimen import save_sheet
-from cursivetransformer.synthesis import kinematics as motion
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.fonts import load_fonts
+from cursivetransformer.synthesis.glyphs import ControlStroke, Font, Glyph
 from cursivetransformer.synthesis.hand import Hand
+from cursivetransformer.synthesis.kinematics import (
+    compute_times,
+    interpolate_curve,
+    sample_drift,
+    sample_path,
+)
 from cursivetransformer.utils.errors import UserError
 
+# The names of the hands with the first seeds, from 1 on.
 NAMES = (
     "Ada",
     "Ben",
@@ -36,184 +46,233 @@ METADATA = {
     "synthetic": True,
     "source": "cursivetransformer.synth: written by a program, in the hand of no person",
 }
-# The canvas of the synthetic recorder: its pixels are round decimal fractions of it, which keeps banks small.
+# The canvas of the synthetic recorder. Its pixels are round decimal fractions, which keeps banks
+# small.
 RECORDER_STEP = 1 / 500  # canvas heights, a pixel
 ASPECT = 5  # width by height, or a multiple of that for a long word
+ASPECT_MARGIN = 0.1  # canvas heights that stay free to the right of a word
 RECORDER_BASELINE = 0.666
-JOINED = frozenset(string.ascii_lowercase)  # what a letter goes over into
 DIGITS = 4  # of a point's fractions of the canvas: all that its pixels have
-APART = 0.14  # between letters that are not joined, beside the hand's spacing
-LEAD_IN = (-0.22, -0.3)  # of an upstroke's start from the first point of a letter's way in
+JOINED_LETTERS = frozenset(string.ascii_lowercase)  # which a letter before them may join
+UNJOINED_GAP = 0.14  # x-heights between letters that are not joined, beside the hand's spacing
+# x-heights from the first point of a letter's entry to the start of an upstroke.
+UPSTROKE_OFFSET = (-0.22, -0.3)
+SCALE_WOBBLE = 1.2  # a letter's size varies by this factor of the hand's wobble
 
 
-def write_word(writer, text, rng):
-    """The ink of `text` in a writer's hand, as a `bank_entry.Word`; another writing of it with every call. Raises ValueError for a
-    character that no face has."""
-    h = writer.habits
-    runs, finished = _lay_out(writer, text, rng), []
-    knots = max(
-        3, int(max(points[:, 0].max() for points, _ in runs)) + 2
-    )  # one for each x-height of the word
-    slant = h.slant + motion.drift(rng, knots, h.slant_drift)
-    base = h.rise * np.arange(knots) + motion.drift(rng, knots, h.base_drift)
-    size = h.x_height * np.exp(motion.drift(rng, knots, h.size_drift) + rng.normal(0, h.size_drift))
-    for points, corner in runs:
-        path = motion.curve(points, corner, h.tension)
-        at = motion.sample(path, motion.times(path), h.interval)
-        x, y = at.T
-        where = np.arange(knots)
-        y = y * (np.interp(x, where, size) / h.x_height) + np.interp(x, where, base)
-        x = x + y * np.interp(x, where, slant)
-        finished.append(np.stack([x, -y], 1) + _tremor(rng, len(at), h.tremor))
-    xy = np.concatenate(finished) * h.x_height
+def write_word(hand: Hand, text: str, rng: np.random.Generator) -> Word:
+    """Write a text in a hand, differently with every call.
+
+    Raises:
+        ValueError: for a character that no font has.
+    """
+    parameters = hand.parameters
+    strokes = _WordLayout(hand, text, rng).lay_out()
+    xy_strokes = _trace_strokes(strokes, hand, rng)
+    xy = np.concatenate(xy_strokes) * parameters.x_height
     xy[:, 0] -= xy[:, 0].min()
     xy = np.round(xy / RECORDER_STEP) * RECORDER_STEP
     pen = np.ones(len(xy))
-    pen[np.cumsum([len(part) for part in finished]) - 1] = 0
-    return Word(text, writer.name, np.column_stack([xy, pen]).astype(np.float32))
+    pen[np.cumsum([len(stroke) for stroke in xy_strokes]) - 1] = 0
+    return Word(text, hand.name, np.column_stack([xy, pen]).astype(np.float32))
 
 
-class _Pen:
-    """The runs of one word so far, and the one that the pen is in: control points with their corners."""
+def _trace_strokes(
+    strokes: list[ControlStroke], hand: Hand, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Move the pen along the strokes of a word.
 
-    def __init__(self):
-        self.runs, self.pieces = [], []
+    Size, slant and baseline drift along the word. They are sampled once per x-height.
 
-    @property
-    def down(self):
-        return bool(self.pieces)
+    Returns:
+        (n, 2) recorded points of each stroke; x-heights, y down, slanted.
+    """
+    parameters = hand.parameters
+    width = max(stroke.points[:, 0].max() for stroke in strokes)
+    n_knots = max(3, int(width) + 2)
+    knots = np.arange(n_knots)
+    slants = parameters.slant + sample_drift(rng, n_knots, parameters.slant_drift)
+    baselines = parameters.rise * knots + sample_drift(rng, n_knots, parameters.base_drift)
+    log_sizes = sample_drift(rng, n_knots, parameters.size_drift)
+    log_sizes = log_sizes + rng.normal(0, parameters.size_drift)
+    sizes = parameters.x_height * np.exp(log_sizes)
+    traced = []
+    for stroke in strokes:
+        path = interpolate_curve(stroke.points, stroke.corners, parameters.tension)
+        points = sample_path(path, compute_times(path), parameters.interval)
+        x, y = points.T
+        scale = np.interp(x, knots, sizes) / parameters.x_height
+        y = y * scale + np.interp(x, knots, baselines)
+        x = x + y * np.interp(x, knots, slants)
+        tremor = _sample_tremor(rng, len(points), parameters.tremor)
+        traced.append(np.stack([x, -y], 1) + tremor)
+    return traced
 
-    def draw(self, points, corner):
-        self.pieces.append((points, corner))
 
-    def lift(self):
-        if self.pieces:
-            self.runs.append(tuple(np.concatenate(part) for part in zip(*self.pieces)))
-        self.pieces = []
+class _WordLayout:
+    """Lays out the control points of a word. Units: x-heights, y up, without slant."""
 
+    def __init__(self, hand: Hand, text: str, rng: np.random.Generator) -> None:
+        self.hand = hand
+        self.text = text
+        self.rng = rng
+        self.strokes: list[ControlStroke] = []  # finished ones
+        self.delayed: list[ControlStroke] = []  # written after the word
+        self.current: list[ControlStroke] = []  # parts of the stroke that is being written
+        self.x = 0.0  # where the last letter ended
+        self.exit = ""  # how it ended, as `Glyph.exit`
 
-def _lay_out(writer, text, rng):
-    """Control points and corners of every run of the pen, in the order in which they are written; x-heights, y up, upright."""
-    h, pen, waiting = writer.habits, _Pen(), []
-    x, before = 0.0, ""  # where the last letter ended, and how
-    gaps = h.spacing + motion.drift(rng, len(text) + 1, h.spacing_drift)
-    for i, char in enumerate(text):
-        glyph, joined = writer.glyph(char), pen.down
-        if glyph is None:
-            raise ValueError(f"no face has the character {char!r}")
-        origin = x + (gaps[i] + (0 if joined else APART) if i else 0)
-        scale = np.exp(rng.normal(0, 1.2 * h.wobble, 2))
-        for number, run in enumerate(glyph.runs):
-            points, corner = _placed(run, origin, scale, h, rng), run.corner
-            if number == 0:
-                points, corner = _led_in(points, corner, run.way_in, joined, before, h, rng)
+    def lay_out(self) -> list[ControlStroke]:
+        """Return the strokes of the word in the order in which they are written."""
+        parameters = self.hand.parameters
+        drift = sample_drift(self.rng, len(self.text) + 1, parameters.spacing_drift)
+        gaps = parameters.spacing + drift
+        for i, char in enumerate(self.text):
+            glyph = self.hand.glyph(char)
+            if glyph is None:
+                raise ValueError(f"no font has the character {char!r}")
+            gap = 0.0
+            if i:
+                gap = gaps[i] + (0 if self.current else UNJOINED_GAP)
+            can_join = char not in parameters.lifts
+            joins_next = can_join and self.text[i + 1 : i + 2] in JOINED_LETTERS
+            self._add_glyph(glyph, gap, joins_next)
+        return self.strokes + self.delayed
+
+    def _add_glyph(self, glyph: Glyph, gap: float, joins_next: bool) -> None:
+        """Add a letter. The pen goes on to the next one if `joins_next` and there is an exit."""
+        parameters = self.hand.parameters
+        origin = self.x + gap
+        scale = np.exp(self.rng.normal(0, SCALE_WOBBLE * parameters.wobble, 2))
+        for i, stroke in enumerate(glyph.strokes):
+            placed = self._place(stroke, origin, scale)
+            if i == 0:
+                placed = self._fit_entry(placed)
             else:
-                pen.lift()
-            pen.draw(points, corner)
-        marks = [
-            (_placed(run, origin, scale, h, rng) + (h.mark_shift, 0), run.corner)
-            for run in glyph.late
-        ]
-        goes_on = glyph.exit and char not in h.lifts and text[i + 1 : i + 2] in JOINED
-        if not goes_on or (marks and not h.late_marks):
-            pen.lift()
-        if h.late_marks:
-            waiting += marks
-        elif marks:
-            pen.runs += marks
-            if goes_on:  # from where the letter ended
-                pen.draw(points[-1:], np.array([False]))
-        before = glyph.exit
-        x = origin + glyph.advance * scale[0]
-    return pen.runs + waiting
+                self._lift()
+            self.current.append(placed)
+        end = placed.points[-1:]
+        delayed = [self._place(stroke, origin, scale) for stroke in glyph.delayed]
+        for stroke in delayed:
+            stroke.points = stroke.points + (parameters.delayed_shift, 0)
+        joins_next = joins_next and bool(glyph.exit)
+        if not joins_next or (delayed and not parameters.delays_strokes):
+            self._lift()
+        if parameters.delays_strokes:
+            self.delayed += delayed
+        elif delayed:
+            self.strokes += delayed
+            if joins_next:  # the pen goes on from where the letter ended
+                self.current.append(ControlStroke(end, np.array([False])))
+        self.exit = glyph.exit
+        self.x = origin + glyph.advance * scale[0]
+
+    def _place(self, stroke: ControlStroke, origin: float, scale: np.ndarray) -> ControlStroke:
+        """Move a stroke to its place in the word, and let its points wobble."""
+        wobble = self.rng.normal(0, self.hand.parameters.wobble, stroke.points.shape)
+        points = stroke.points * scale + (origin, 0) + wobble
+        return ControlStroke(points, stroke.corners, stroke.n_entry)
+
+    def _fit_entry(self, stroke: ControlStroke) -> ControlStroke:
+        """Fit the entry of a letter's first stroke to what is before it.
+
+        The entry stays after a low exit and is dropped after a high one. At the start of a word or
+        after a lift it is dropped too, unless the hand leads in with an upstroke.
+        """
+        is_joined = bool(self.current)
+        if not stroke.n_entry or (is_joined and self.exit != "high"):
+            return stroke
+        if is_joined or self.rng.random() >= self.hand.parameters.lead_in:
+            return ControlStroke(stroke.points[stroke.n_entry :], stroke.corners[stroke.n_entry :])
+        upstroke = stroke.points[:1] + UPSTROKE_OFFSET
+        points = np.concatenate([upstroke, stroke.points])
+        return ControlStroke(points, np.append(False, stroke.corners))
+
+    def _lift(self) -> None:
+        """Finish the current stroke, if there is one."""
+        if self.current:
+            points = np.concatenate([part.points for part in self.current])
+            corners = np.concatenate([part.corners for part in self.current])
+            self.strokes.append(ControlStroke(points, corners))
+        self.current = []
 
 
-def _placed(run, origin, scale, h, rng):
-    """The points of a run where they stand in the word, a little otherwise each time."""
-    return run.points * scale + (origin, 0) + rng.normal(0, h.wobble, run.points.shape)
-
-
-def _led_in(points, corner, way_in, joined, before, h, rng):
-    """A letter's first run with its way in, or without it after a high end, or at the start of a word, where a hand may add an upstroke."""
-    if not way_in or (joined and before != "high"):
-        return points, corner
-    if joined or rng.random() >= h.lead_in:
-        return points[way_in:], corner[way_in:]
-    return np.concatenate([points[:1] + LEAD_IN, points]), np.append(False, corner)
-
-
-def _tremor(rng, n, amount):
-    """(n, 2) small shaking, smooth over a few points."""
-    noise = rng.normal(0, amount, (n + 4, 2))
+def _sample_tremor(rng: np.random.Generator, n: int, std: float) -> np.ndarray:
+    """Sample a small shaking, (n, 2), that is smooth over a few points."""
+    noise = rng.normal(0, std, (n + 4, 2))
     total = np.concatenate([np.zeros((1, 2)), np.cumsum(noise, 0)])
     return (total[5:] - total[:-5]) / np.sqrt(5)
 
 
-def write_bank(prompts, writers, seed):
-    """Words of `prompts`, dealt out among `writers` in turn; each depends only on its place, its writer and the seed."""
+def write_bank(prompts: Sequence[str], hands: Sequence[Hand], seed: int) -> Iterator[Word]:
+    """Write the prompts, dealt out among the hands in turn.
+
+    Each word depends only on its prompt, its place among the prompts, its hand and the seed.
+    """
     for i, text in enumerate(prompts):
-        writer = writers[i % len(writers)]
-        word = write_word(writer, text, np.random.default_rng([seed, i]))
-        aspect = ASPECT * int(np.ceil((word.points[:, 0].max() + 0.1) / ASPECT))
+        hand = hands[i % len(hands)]
+        word = write_word(hand, text, np.random.default_rng([seed, i]))
+        width = word.points[:, 0].max() + ASPECT_MARGIN
         word.metadata.update(
             METADATA,
-            faces=writer.faces_used(text),
-            writerSeed=writer.seed,
-            marks=writer.marks,
-            aspectRatio=aspect,
+            faces=hand.fonts_used(text),
+            writerSeed=hand.seed,
+            marks=hand.marks,
+            aspectRatio=ASPECT * int(np.ceil(width / ASPECT)),
             baseline=RECORDER_BASELINE,
         )
         yield word
 
 
-def make_writers(faces, n, first_seed=1, marks="auto"):
-    """`n` writers with the seeds from `first_seed` on, named after people as far as there are names. marks: as the setting."""
+def make_hands(
+    fonts: Mapping[str, Font], n: int, first_seed: int = 1, marks: str = "auto"
+) -> list[Hand]:
+    """Make `n` hands with the seeds from `first_seed` on. marks: see `Hand`."""
     return [
-        Hand(NAMES[seed - 1] if 1 <= seed <= len(NAMES) else f"writer {seed}", seed, faces, marks)
-        for seed in range(first_seed, first_seed + n)
+        Hand(_hand_name(seed), seed, fonts, marks) for seed in range(first_seed, first_seed + n)
     ]
 
 
-def save_bank(config, say=print):
-    """Write what `config` (a `SynthSettings`) asks for: a bank, a sheet of hands, or both. Raises `UserError`."""
+def _hand_name(seed: int) -> str:
+    return NAMES[seed - 1] if 1 <= seed <= len(NAMES) else f"writer {seed}"
+
+
+def save_bank(config: SynthSettings, say: Callable[[str], object] = print) -> None:
+    """Write a bank, a sheet of hands, or both, as the settings say.
+
+    Raises:
+        UserError: if the settings name no output, or a font or a character is missing.
+    """
     if not config.out and not config.sheet:
-        raise UserError(
-            "nothing to write: give --out BANK.json.zip, or --sheet PICTURE.png, or both"
-        )
-    faces = load_faces(config.fonts)
-    writers = make_writers(faces, config.writers, config.first_writer, config.marks)
+        raise UserError("nothing to write: give --out BANK.json.zip, or --sheet IMAGE.png, or both")
+    fonts = load_fonts(config.fonts)
+    hands = make_hands(fonts, config.writers, config.first_writer, config.marks)
     prompts = read_lines(config.prompts or PROMPTS)
     if config.words:
         prompts = [prompts[i % len(prompts)] for i in range(config.words)]
-    lacking = sorted(
-        {
-            char
-            for char in "".join(prompts + [config.text])
-            if char != " " and writers[0].glyph(char) is None
-        }
-    )
-    if lacking:
-        raise UserError(
-            f"no face of {config.fonts} has {' '.join(lacking)}; write without, or give another face"
-        )
+    _check_characters("".join([*prompts, config.text]), hands[0], config.fonts)
     if config.out:
-        words = tqdm(
-            write_bank(prompts, writers, config.seed),
-            total=len(prompts),
-            unit="word",
-            disable=None,
-            leave=False,
-        )
+        bank = write_bank(prompts, hands, config.seed)
+        words = tqdm(bank, total=len(prompts), unit="word", disable=None, leave=False)
         write_entries(config.out, (word_to_entry(word, DIGITS) for word in words))
-        say(f"{config.out}: {len(prompts)} words by {len(writers)} synthetic writers")
+        say(f"{config.out}: {len(prompts)} words by {len(hands)} synthetic writers")
     if config.sheet:
-        save_sheet(config.sheet, [(writer.name, _line(writer, config.text)) for writer in writers])
-        say(f"{config.sheet}: {len(writers)} hands")
+        save_sheet(config.sheet, [(hand.name, _write_line(hand, config.text)) for hand in hands])
+        say(f"{config.sheet}: {len(hands)} hands")
 
 
-def _line(writer, text):
-    """The words of a text in a writer's hand, each writing its own."""
+def _check_characters(text: str, hand: Hand, fonts: str) -> None:
+    """Raise `UserError` if the fonts lack characters of a text. `fonts` is their setting."""
+    missing = sorted(char for char in set(text) - {" "} if hand.glyph(char) is None)
+    if missing:
+        raise UserError(
+            f"no font of {fonts} has {' '.join(missing)}; write without, or give another font"
+        )
+
+
+def _write_line(hand: Hand, text: str) -> list[np.ndarray]:
+    """Write each word of a text in a hand; returns their points (n, 3)."""
     return [
-        write_word(writer, word, np.random.default_rng([writer.seed, i])).points
+        write_word(hand, word, np.random.default_rng([hand.seed, i])).points
         for i, word in enumerate(text.split())
     ]

@@ -132,22 +132,22 @@ def test_the_x_height_is_found_whatever_the_words(real_words):
 def test_a_low_word_in_quotes_or_parentheses_is_no_low_word():
     """Regression: words like "sun" with its quotes counted as low ones, as high as their quotes, and where a bank had few low words its hand
     was taken for half as large again as it is."""
-    from cursivetransformer.synthesis.fonts import load_faces
-    from cursivetransformer.synthesis.synthesizer import make_writers, write_word
+    from cursivetransformer.synthesis.fonts import load_fonts
+    from cursivetransformer.synthesis.synthesizer import make_hands, write_word
 
-    writer, rng = make_writers(load_faces("own"), 1)[0], np.random.default_rng(0)
+    writer, rng = make_hands(load_fonts("own"), 1)[0], np.random.default_rng(0)
     for form in ('"%s"', "(%s)", "%s!", "'%s,'", "%s."):
         texts = [form % text for text in ("raven", "cosmos", "avenues", "runner", "monsoon")]
         assert x_height(
             [write_word(writer, text, rng).points for text in texts], texts
-        ) == pytest.approx(writer.habits.x_height, rel=0.25), form
+        ) == pytest.approx(writer.parameters.x_height, rel=0.25), form
 
 
 def test_the_x_height_of_synthetic_hands_is_what_they_mean_to_write():
-    from cursivetransformer.synthesis.fonts import load_faces
-    from cursivetransformer.synthesis.synthesizer import make_writers, write_word
+    from cursivetransformer.synthesis.fonts import load_fonts
+    from cursivetransformer.synthesis.synthesizer import make_hands, write_word
 
-    for writer in make_writers(load_faces("own"), 8):
+    for writer in make_hands(load_fonts("own"), 8):
         for texts, within in (
             (["some", "near", "van", "we"], 0.25),
             (["some", "near", "van", "Kelly", "high", "bold", "fifty"], 0.25),
@@ -157,4 +157,4 @@ def test_the_x_height_of_synthetic_hands_is_what_they_mean_to_write():
                 write_word(writer, text, np.random.default_rng(i)).points
                 for i, text in enumerate(texts)
             ]
-            assert x_height(inks, texts) == pytest.approx(writer.habits.x_height, rel=within)
+            assert x_height(inks, texts) == pytest.approx(writer.parameters.x_height, rel=within)

@@ -286,13 +286,11 @@ def test_recognizers_may_begin_with_the_weights_of_others(trained, tmp_path):
 
 
 def test_recognizers_learn_fresh_words_of_the_synthetic_pen_too(tmp_path):
-    from cursivetransformer.synthesis.fonts import load_faces
-    from cursivetransformer.synthesis.synthesizer import make_writers, write_bank
+    from cursivetransformer.synthesis.fonts import load_fonts
+    from cursivetransformer.synthesis.synthesizer import make_hands, write_bank
 
     words = list(
-        write_bank(
-            ["ada", "be", "cab", "deed", "fig", "had"], make_writers(load_faces("own"), 2), 0
-        )
+        write_bank(["ada", "be", "cab", "deed", "fig", "had"], make_hands(load_fonts("own"), 2), 0)
     )
     write_entries(tmp_path / "a.json", [word_to_entry(word) for word in words])
     messages = []

@@ -1,4 +1,4 @@
-"""Letter skeletons from elsewhere: python -m pytest tests/test_faces.py"""
+"""Fonts of letter skeletons."""
 
 import string
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cursivetransformer.ink.strokes import split_strokes
-from cursivetransformer.synthesis.fonts import as_glyph, load_faces
+from cursivetransformer.synthesis.fonts import load_fonts, make_glyph
 from cursivetransformer.synthesis.glyphs import parse_form
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
@@ -23,47 +23,48 @@ FONT = """<svg xmlns="http://www.w3.org/2000/svg"><defs><font id="Sticks" horiz-
 
 
 def test_a_form_says_how_it_is_written():
-    """The example of `letterforms`: two points of way in, a corner, a low exit, a dot."""
+    """A form with two entry points, a corner, a low exit and a dot."""
     glyph = parse_form("0,.4> .1,.9> .2,1.0! .1,0 .5,.2 _ ~ .2,1.5 .3,1.5")
     assert (
         glyph.exit == "low"
-        and len(glyph.runs) == len(glyph.late) == 1
-        and glyph.runs[0].way_in == 2
+        and len(glyph.strokes) == len(glyph.delayed) == 1
+        and glyph.strokes[0].n_entry == 2
     )
     assert (
-        glyph.runs[0].corner.tolist() == [False, False, True, False, False] and glyph.advance == 0.5
+        glyph.strokes[0].corners.tolist() == [False, False, True, False, False]
+        and glyph.advance == 0.5
     )
     two = parse_form("0,2 0,0 | .4,2 .6,0")
-    assert two.exit == "" and len(two.runs) == 2 and two.advance == 0.6
+    assert two.exit == "" and len(two.strokes) == 2 and two.advance == 0.6
 
 
 def test_hershey_letters_are_joined_and_the_poor_ones_left_to_others():
     pytest.importorskip("HersheyFonts")
-    face = load_faces("hershey")["hershey"]
-    assert set("abceghklmnorsuvwyz") <= set(face) and not set("dijptx0") & set(face)
+    font = load_fonts("hershey")["hershey"]
+    assert set("abceghklmnorsuvwyz") <= set(font) and not set("dijptx0") & set(font)
     ends = {
-        char: face[char][0].runs[-1].points[-1, 1] for char in "ovwacehmnu" if face[char][0].exit
+        char: font[char][0].strokes[-1].points[-1, 1] for char in "ovwacehmnu" if font[char][0].exit
     }
     assert len(ends) == 10 and min(ends[char] for char in "ovw") > 1.2 * max(
         ends[char] for char in "acehmnu"
     )
-    for char, (glyph,) in face.items():
-        height = np.ptp(np.concatenate([run.points for run in glyph.runs + glyph.late])[:, 1])
+    for char, (glyph,) in font.items():
+        height = np.ptp(np.concatenate([run.points for run in glyph.strokes + glyph.delayed])[:, 1])
         assert 0.7 < height < 4, char
 
 
 def test_an_svg_font_that_is_given_is_read(tmp_path):
     path = tmp_path / "Sticks.svg"
     path.write_text(FONT)
-    faces = load_faces(f"own, {path}")
-    assert list(faces) == ["own", "Sticks"] and set(faces["Sticks"]) == {"n", "i", "A"}
-    n, i = faces["Sticks"]["n"][0], faces["Sticks"]["i"][0]
-    assert n.exit == i.exit == "low" and len(n.runs) == 1 and len(i.late) == 1
-    made = Hand("Ada", 1, {"Sticks": faces["Sticks"], "own": faces["own"]})
-    made.face = "Sticks"
-    made.habits.lifts = frozenset()
-    assert made.faces_used("nice") == ["Sticks", "own"]
-    assert len(split_strokes(write_word(made, "nini", np.random.default_rng(0)).points)) == 3
+    fonts = load_fonts(f"own, {path}")
+    assert list(fonts) == ["own", "Sticks"] and set(fonts["Sticks"]) == {"n", "i", "A"}
+    n, i = fonts["Sticks"]["n"][0], fonts["Sticks"]["i"][0]
+    assert n.exit == i.exit == "low" and len(n.strokes) == 1 and len(i.delayed) == 1
+    hand = Hand("Ada", 1, {"Sticks": fonts["Sticks"], "own": fonts["own"]})
+    hand.font = "Sticks"
+    hand.parameters.lifts = frozenset()
+    assert hand.fonts_used("nice") == ["Sticks", "own"]
+    assert len(split_strokes(write_word(hand, "nini", np.random.default_rng(0)).points)) == 3
 
 
 @pytest.mark.parametrize(
@@ -80,18 +81,19 @@ def test_fonts_that_cannot_be_read_are_refused_in_one_sentence(tmp_path, content
     path = tmp_path / "bad.svg"
     path.write_text(content)
     with pytest.raises(UserError, match=sentence):
-        load_faces(str(path))
+        load_fonts(str(path))
 
 
 def test_a_letter_drawn_from_its_end_is_turned_around():
     forward = np.array([[0, 0.1], [0.2, 0.9], [0.4, 0.1], [0.8, 0.2]])
     np.testing.assert_allclose(
-        as_glyph("h", [forward[::-1]]).runs[0].points, as_glyph("h", [forward]).runs[0].points
+        make_glyph("h", [forward[::-1]]).strokes[0].points,
+        make_glyph("h", [forward]).strokes[0].points,
     )
 
 
 def test_own_forms_are_whole():
-    own = load_faces("own")["own"]
+    own = load_fonts("own")["own"]
     assert set(own) == set(string.ascii_letters + string.digits + string.punctuation)
     assert all(glyph.exit for char in string.ascii_lowercase for glyph in own[char][:1])
     assert {char for char in string.ascii_lowercase if own[char][0].exit == "high"} == set("bovw")

@@ -18,14 +18,14 @@ from cursivetransformer.bank.prompts import PROMPTS, read_lines
 from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.synthesis import online as fresh_ink
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.online import (
     WORDS_OF_A_STRANGER,
     FreshInk,
     named_writers,
     write_fresh,
 )
-from cursivetransformer.synthesis.synthesizer import make_writers, write_bank
+from cursivetransformer.synthesis.synthesizer import make_hands, write_bank
 from cursivetransformer.training import trainer as trainers
 from cursivetransformer.training.trainer import train
 from cursivetransformer.utils.errors import UserError
@@ -34,13 +34,13 @@ from tests.training.test_trainer import SMALL
 SETTINGS = SimpleNamespace(
     seed=3, synthetic_words=120, synthetic_named_fraction=0.5, synthetic_fonts="own"
 )
-OWN = load_faces("own")
+OWN = load_fonts("own")
 
 
 @pytest.fixture(scope="module")
 def bank():
     """Words of two synthetic writers."""
-    return list(write_bank(read_lines(PROMPTS)[:60], make_writers(OWN, 2), 0))
+    return list(write_bank(read_lines(PROMPTS)[:60], make_hands(OWN, 2), 0))
 
 
 def same(words, others):
@@ -52,7 +52,7 @@ def same(words, others):
 def test_the_writers_of_a_bank_are_known_again(bank):
     writers = named_writers(bank, OWN)
     assert [writer.name for writer in writers] == ["Ada", "Ben"]
-    assert writers[1].habits == make_writers(OWN, 2)[1].habits
+    assert writers[1].parameters == make_hands(OWN, 2)[1].parameters
     bank[0].metadata.pop("writerSeed")
     assert len(named_writers(bank[:1], OWN)) == 0
     bank[0].metadata["writerSeed"] = 1

@@ -5,7 +5,7 @@ import pytest
 
 from cursivetransformer.bank.word import Word
 from cursivetransformer.ink.strokes import join_strokes, split_strokes
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.splice import AlignedWord, late_strokes, splice
 from cursivetransformer.synthesis.synthesizer import write_word
@@ -114,7 +114,7 @@ def test_there_may_be_nothing_to_splice():
 @pytest.mark.parametrize("marks", ["letter", "word"])
 def test_splices_of_a_synthetic_hand_keep_its_dots_whenever_it_makes_them(marks):
     """As many strokes as the same letters had: nothing is lost or doubled."""
-    writer, rng = Hand("Ada", 3, load_faces("own"), marks), np.random.default_rng(0)
+    writer, rng = Hand("Ada", 3, load_fonts("own"), marks), np.random.default_rng(0)
     texts = ["minimum", "indigo", "lint", "nimble", "until", "mint", "tiling", "limit"]
     lettered = []
     for text in texts:

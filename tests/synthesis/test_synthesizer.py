@@ -1,4 +1,4 @@
-"""The synthetic pen: python -m pytest tests/test_synth.py"""
+"""Words in synthetic hands, and the command that writes banks of them."""
 
 import string
 import subprocess
@@ -11,34 +11,34 @@ import pytest
 from cursivetransformer.bank.file import load_bank
 from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.strokes import split_strokes
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
-from cursivetransformer.synthesis.synthesizer import make_writers, write_word
+from cursivetransformer.synthesis.synthesizer import make_hands, write_word
 
 ROOT = Path(__file__).parent.parent.parent
-OWN = load_faces("own")
+OWN = load_fonts("own")
 
 
-def writer(seed=1, **habits):
-    made = Hand("Ada", seed, OWN)
-    for name, value in habits.items():
-        setattr(made.habits, name, value)
-    return made
+def make_hand(seed=1, **parameters):
+    hand = Hand("Ada", seed, OWN)
+    for name, value in parameters.items():
+        setattr(hand.parameters, name, value)
+    return hand
 
 
-def ink(made, text, seed=0):
-    return write_word(made, text, np.random.default_rng(seed)).points
+def ink(hand, text, seed=0):
+    return write_word(hand, text, np.random.default_rng(seed)).points
 
 
 def test_every_printable_character_is_written_and_stays_near_its_line():
     for seed in range(6):
-        made = writer(seed)
+        hand = make_hand(seed)
         for char in string.ascii_letters + string.digits + string.punctuation:
-            points = ink(made, char, seed)
+            points = ink(hand, char, seed)
             assert np.isfinite(points).all() and points[-1, 2] == 0 and points[:, 0].min() == 0, (
                 char
             )
-            size = made.habits.x_height
+            size = hand.parameters.x_height
             assert points[:, 1].min() > -4.5 * size and points[:, 1].max() < 2.5 * size, char
 
 
@@ -46,13 +46,13 @@ def test_every_printable_character_is_written_and_stays_near_its_line():
 def test_a_word_of_sure_joins_is_one_stroke_but_for_its_dots(text):
     """o, b, v and w are left high; where a hand lifts nothing, the pen stays down to the end."""
     for seed in range(5):
-        made = writer(seed, lifts=frozenset(), late_marks=True)
-        assert len(split_strokes(ink(made, text))) == 1 + text.count("i")
+        hand = make_hand(seed, lifts=frozenset(), delays_strokes=True)
+        assert len(split_strokes(ink(hand, text))) == 1 + text.count("i")
 
 
 def test_a_join_depends_on_both_neighbours():
-    """An e after a c begins low, an e after an o high, and it is left out that it leads in from the line."""
-    made = writer(
+    """An e after a c begins low. An e after an o begins high, without its entry from the line."""
+    hand = make_hand(
         3,
         lifts=frozenset(),
         wobble=0,
@@ -67,9 +67,9 @@ def test_a_join_depends_on_both_neighbours():
     )
     lows = {}
     for first in "cnowbv":
-        end = made.glyph(first).runs[-1].points[-1]
-        points = ink(made, first + "e") / made.habits.x_height
-        x_end = made.glyph(first).advance - made.glyph(first).runs[0].points[:, 0].min()
+        end = hand.glyph(first).strokes[-1].points[-1]
+        points = ink(hand, first + "e") / hand.parameters.x_height
+        x_end = hand.glyph(first).advance - hand.glyph(first).strokes[0].points[:, 0].min()
         near = np.abs(points[:, 0] - x_end) < 0.12
         lows[first] = -points[near, 1].max() if near.any() else end[1]
     assert max(lows["c"], lows["n"]) < 0.3 < min(lows["o"], lows["w"], lows["b"], lows["v"])
@@ -78,9 +78,9 @@ def test_a_join_depends_on_both_neighbours():
 @pytest.mark.parametrize("marks, after", [("letter", False), ("word", True)])
 def test_dots_and_crosses_come_when_the_setting_says(marks, after):
     for seed in range(4):
-        made = make_writers(OWN, 1, 20 + seed, marks)[0]
-        made.habits.lifts = frozenset()
-        strokes = split_strokes(ink(made, "tin"))
+        hand = make_hands(OWN, 1, 20 + seed, marks)[0]
+        hand.parameters.lifts = frozenset()
+        strokes = split_strokes(ink(hand, "tin"))
         lengths = [np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes]
         last_is_mark = lengths[-1] < 0.6 * max(lengths)
         ends = [stroke[:, 0].max() for stroke in strokes]
@@ -88,22 +88,22 @@ def test_dots_and_crosses_come_when_the_setting_says(marks, after):
 
 
 def test_the_same_seed_writes_the_same_and_another_writing_differs():
-    one, again = ink(writer(1), "quick", 5), ink(writer(1), "quick", 5)
+    one, again = ink(make_hand(1), "quick", 5), ink(make_hand(1), "quick", 5)
     assert np.array_equal(one, again)
-    other = ink(writer(1), "quick", 6)
+    other = ink(make_hand(1), "quick", 6)
     assert one.shape != other.shape or not np.array_equal(one, other)
 
 
 def test_writers_differ_more_than_a_writer_from_day_to_day():
-    """Slant and height of the same words: the spread between ten hands is several times the spread within one."""
+    """Slant and height of the same words differ more between ten hands than within one."""
     texts = ["handle", "taught", "bold", "lilt", "fields", "the", "hill", "until"]
     of_hand = []
     for seed in range(10):
-        made = writer(seed)
-        inks = [ink(made, text, seed) for text in texts]
+        hand = make_hand(seed)
+        inks = [ink(hand, text, seed) for text in texts]
         of_hand.append((style.slants(inks), style.heights(inks)))
     for measure in zip(*of_hand):
-        values = np.array(measure)  # (writers, texts)
+        values = np.array(measure)  # (hands, texts)
         values = values - values.mean(0)
         assert values.mean(1).std() > 2 * (values - values.mean(1, keepdims=True)).std() / np.sqrt(
             2
@@ -111,8 +111,8 @@ def test_writers_differ_more_than_a_writer_from_day_to_day():
 
 
 def test_no_letter_is_written_twice_alike():
-    made = writer(2, lead_in=0)
-    inks = [ink(made, "a", seed) / made.habits.x_height for seed in range(8)]
+    hand = make_hand(2, lead_in=0)
+    inks = [ink(hand, "a", seed) / hand.parameters.x_height for seed in range(8)]
     for i, one in enumerate(inks):
         for other in inks[:i]:
             n = np.linspace(0, 1, 50)
@@ -125,7 +125,7 @@ def test_no_letter_is_written_twice_alike():
 
 def test_what_no_face_has_is_refused():
     with pytest.raises(ValueError, match="é"):
-        ink(writer(), "é")
+        ink(make_hand(), "é")
 
 
 def run(*words, cwd):
@@ -171,7 +171,7 @@ def test_the_command_writes_a_bank_and_a_sheet_and_the_same_bytes_again(tmp_path
     assert all(
         word.metadata["synthetic"] is True and word.metadata["faces"] == ["own"] for word in words
     )
-    # Its zip names the file in it, so compare what is in it.
+    # A zip holds the name of its file, so the banks' contents are compared.
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     again = load_bank(tmp_path / "two.json.zip")
     assert all(np.array_equal(a.points, b.points) for a, b in zip(words, again))
@@ -182,9 +182,9 @@ def test_the_command_writes_a_bank_and_a_sheet_and_the_same_bytes_again(tmp_path
     [
         ([], "nothing to write"),
         (["--out", "a.txt"], "--out must be a .json or .json.zip file"),
-        (["--out", "a.json", "--faces", "gothic"], "--faces knows own, hershey and paths"),
+        (["--out", "a.json", "--faces", "gothic"], "--fonts takes own, hershey and paths"),
         (["--out", "a.json", "--prompts", "none.txt"], "none.txt cannot be read"),
-        (["--out", "a.json", "--prompts", "umlaut.txt", "--faces", "own"], "no face of own has ü"),
+        (["--out", "a.json", "--prompts", "umlaut.txt", "--faces", "own"], "no font of own has ü"),
         (["--out", "a.json", "--writers", "0"], "--writers must be between 1"),
         (["--sheet", "a.doc", "--faces", "own"], "must be .png or .svg"),
     ],
@@ -198,7 +198,7 @@ def test_mistakes_are_told_in_one_sentence(tmp_path, words, sentence):
 
 
 def test_the_starter_bank_is_what_its_command_makes(tmp_path):
-    """The first and the last words of it, by all twelve writers."""
+    """Compare its first words, by all twelve hands."""
     pytest.importorskip("HersheyFonts")
     shipped = load_bank(ROOT / "data" / "starter.json.zip")
     result = run("--words", "36", "--marks", "letter", "--out", "again.json", cwd=tmp_path)

@@ -23,7 +23,7 @@ from cursivetransformer.ink.strokes import resized
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.pipeline import Writer, write_page
 from cursivetransformer.sampling.rerank import generate_best_of_n
-from cursivetransformer.synthesis.fonts import load_faces
+from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.training import finetune as adapt
@@ -48,7 +48,7 @@ TEXTS = (
 
 def new_hand(name="Zoe", seed=977, texts=TEXTS):
     """Words by a writer whom the shipped model has not seen."""
-    writer, rng = Hand(name, seed, load_faces("own")), np.random.default_rng(0)
+    writer, rng = Hand(name, seed, load_fonts("own")), np.random.default_rng(0)
     return [write_word(writer, text, rng) for text in texts]
 
 
@@ -330,7 +330,7 @@ def test_a_hand_begins_as_the_one_that_is_most_like_it(bank, tmp_path, quick):
 def new_hand_like(word):
     """Words by the writer of a synthetic word, under another name."""
     writer, rng = (
-        Hand("Zoe", word.metadata["writerSeed"], load_faces("own,hershey"), word.metadata["marks"]),
+        Hand("Zoe", word.metadata["writerSeed"], load_fonts("own,hershey"), word.metadata["marks"]),
         np.random.default_rng(5),
     )
     return [write_word(writer, text, rng) for text in TEXTS]
