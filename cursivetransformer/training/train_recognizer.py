@@ -27,7 +27,7 @@ from cursivetransformer.recognition.recognizer import (
     recognizer_path,
     save_recognizer,
 )
-from cursivetransformer.synthesis.online import write_fresh
+from cursivetransformer.synthesis.online import synthesize_batch
 from cursivetransformer.training.optim import set_learning_rates
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error
@@ -64,7 +64,8 @@ def train_recognizers(config, say=print, show_progress=False):
     held_out = {words[i].text for i in test_ids}
     n_words = len(words)
     words = (
-        words + [word for word in write_fresh(words, config, READING) if word.text not in held_out]
+        words
+        + [word for word in synthesize_batch(words, config, READING) if word.text not in held_out]
         if config.synthetic_words
         else words
     )

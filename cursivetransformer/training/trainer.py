@@ -26,7 +26,7 @@ from cursivetransformer.recognition.recognizer import (
     recognizer_from_state,
 )
 from cursivetransformer.synthesis.concatenative import spliced_words
-from cursivetransformer.synthesis.online import FreshInk
+from cursivetransformer.synthesis.online import OnlineSynthesizer
 from cursivetransformer.training.distributed import Processes, processes
 from cursivetransformer.training.finetune import (
     NewHand,
@@ -93,7 +93,9 @@ class Trainer:
             authors=model.config.authors,
         )
         self.replay, self.spliced = replayed(config, words, warn), []
-        self.fresh = FreshInk(words + self.replay, config) if config.synthetic_words else None
+        self.fresh = (
+            OnlineSynthesizer(words + self.replay, config) if config.synthetic_words else None
+        )
         self.model = model.to(config.device)
         self.optimizers = make_optimizers(self.model, config)
         self.step, self.best_step, self.best_loss, self.best_error, self.seconds = (

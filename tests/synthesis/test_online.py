@@ -1,13 +1,14 @@
-"""Ink written while a model trains: python -m pytest tests/test_fresh_ink.py"""
+"""Words that are written while a model trains."""
 
 import json
-import multiprocessing
 import os
 import signal
 import struct
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,13 +18,14 @@ from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.prompts import PROMPTS, read_lines
 from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.synthesis import online as fresh_ink
+from cursivetransformer.synthesis import online
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.online import (
-    WORDS_OF_A_STRANGER,
-    FreshInk,
-    named_writers,
-    write_fresh,
+    WORDS_PER_NEW_HAND,
+    OnlineSynthesizer,
+    RemoteError,
+    hands_of_bank,
+    synthesize_batch,
 )
 from cursivetransformer.synthesis.synthesizer import make_hands, write_bank
 from cursivetransformer.training import trainer as trainers
@@ -31,16 +33,26 @@ from cursivetransformer.training.trainer import train
 from cursivetransformer.utils.errors import UserError
 from tests.training.test_trainer import SMALL
 
+ROOT = Path(__file__).parent.parent.parent
 SETTINGS = SimpleNamespace(
     seed=3, synthetic_words=120, synthetic_named_fraction=0.5, synthetic_fonts="own"
 )
+# A batch of these takes minutes.
+LONG = SimpleNamespace(**{**vars(SETTINGS), "synthetic_words": 60_000})
 OWN = load_fonts("own")
 
 
 @pytest.fixture(scope="module")
 def bank():
-    """Words of two synthetic writers."""
+    """Words of two synthetic hands."""
     return list(write_bank(read_lines(PROMPTS)[:60], make_hands(OWN, 2), 0))
+
+
+@pytest.fixture
+def synthesizer(bank):
+    synthesizer = OnlineSynthesizer(bank, SETTINGS)
+    yield synthesizer
+    synthesizer.close()
 
 
 def same(words, others):
@@ -49,85 +61,164 @@ def same(words, others):
     )
 
 
-def test_the_writers_of_a_bank_are_known_again(bank):
-    writers = named_writers(bank, OWN)
-    assert [writer.name for writer in writers] == ["Ada", "Ben"]
-    assert writers[1].parameters == make_hands(OWN, 2)[1].parameters
+def test_the_hands_of_a_bank_are_made_again(bank):
+    hands = hands_of_bank(bank, OWN)
+    assert [hand.name for hand in hands] == ["Ada", "Ben"]
+    assert hands[1].parameters == make_hands(OWN, 2)[1].parameters
     bank[0].metadata.pop("writerSeed")
-    assert len(named_writers(bank[:1], OWN)) == 0
+    assert len(hands_of_bank(bank[:1], OWN)) == 0
     bank[0].metadata["writerSeed"] = 1
 
 
 def test_a_batch_is_a_function_of_its_number(bank):
-    one, again, other = (write_fresh(bank, SETTINGS, number) for number in (4, 4, 5))
+    one, again, other = (synthesize_batch(bank, SETTINGS, number) for number in (4, 4, 5))
     assert same(one, again) and not same(one, other) and len(one) == 120
     authors = [word.author for word in one]
     assert authors.count("Ada") == authors.count("Ben") == 30
-    strangers = {author for author in authors if author not in ("Ada", "Ben")}
-    assert len(strangers) == -(-60 // WORDS_OF_A_STRANGER) and not strangers & {
-        word.author for word in other
-    }
+    new = {author for author in authors if author not in ("Ada", "Ben")}
+    assert len(new) == -(-60 // WORDS_PER_NEW_HAND)
+    assert not new & {word.author for word in other}
+    assert all(author.startswith("stranger 1000") for author in new)
 
 
-def test_another_process_writes_the_next_batch(bank):
-    fresh = FreshInk(bank, SETTINGS)
+def test_another_process_writes_the_next_batch(bank, synthesizer):
+    for number in (0, 1, 5, 6):
+        assert same(synthesizer.words(number), synthesize_batch(bank, SETTINGS, number))
+
+
+def test_numbers_may_come_in_any_order(bank, synthesizer):
+    expected = {number: synthesize_batch(bank, SETTINGS, number) for number in (0, 1, 7)}
+    for number in (7, 0, 0, 1, 0, 7, 1):
+        assert same(synthesizer.words(number), expected[number])
+
+
+def test_the_next_batch_is_written_ahead(synthesizer):
+    synthesizer.words(3)
+    assert synthesizer._connection.poll(60)
+    assert online._receive(synthesizer._connection, synthesizer._process).number == 4
+
+
+def test_an_error_in_the_other_process_is_raised_as_it_was(bank):
+    settings = SimpleNamespace(**{**vars(SETTINGS), "synthetic_fonts": "gothic"})
+    synthesizer = OnlineSynthesizer(bank, settings)
     try:
-        for number in (0, 1, 5, 6):
-            assert same(fresh.words(number), write_fresh(bank, SETTINGS, number))
+        for number in (0, 1):
+            with pytest.raises(UserError, match="not 'gothic'") as caught:
+                synthesizer.words(number)
+            assert isinstance(caught.value.__cause__, RemoteError)
+            assert "in load_fonts" in str(caught.value.__cause__)
     finally:
-        fresh.close()
+        synthesizer.close()
 
 
-def _die_while_sending(*arguments):
-    """Run by the other process: the beginning of a result, then nothing."""
-    frame = sys._getframe()
-    while "result_queue" not in frame.f_locals:
-        frame = frame.f_back
-    os.write(frame.f_locals["result_queue"]._writer.fileno(), struct.pack("!i", 1000) + b"half")
+def test_ctrl_c_in_the_terminal_leaves_the_other_process_alone(bank, synthesizer):
+    synthesizer.words(0)
+    os.kill(synthesizer._process.pid, signal.SIGINT)
+    for number in (1, 2, 3):
+        assert same(synthesizer.words(number), synthesize_batch(bank, SETTINGS, number))
+
+
+def _die_while_sending(connection, words, config):
+    """Send the beginning of a reply, then die. Runs in the other process."""
+    os.write(connection.fileno(), struct.pack("!i", 1000) + b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_process_that_dies_in_the_middle_of_its_words_is_told_and_not_waited_for(
     bank, monkeypatch
 ):
-    """The pool waited for the rest for ever, and so did Python's exit."""
-    monkeypatch.setattr(fresh_ink, "write_fresh", _die_while_sending)
-    fresh, told = FreshInk(bank, SETTINGS), []
+    """Regression: the trainer waited for the rest for ever, and so did Python's exit."""
+    monkeypatch.setattr(online, "_serve_batches", _die_while_sending)
+    synthesizer, messages = OnlineSynthesizer(bank, SETTINGS), []
 
     def ask():
         try:
-            fresh.words(0)
+            synthesizer.words(0)
         except UserError as error:
-            told.append(str(error))
+            messages.append(str(error))
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(60)
-    fresh.close()
-    assert not asking.is_alive() and "was killed" in told[0]
+    assert not asking.is_alive() and "was killed" in messages[0]
+    synthesizer.close()
 
 
-def test_closing_does_not_wait_and_a_killed_process_is_told(bank):
+def test_closing_does_not_wait_for_words(bank):
     """Ctrl-C must not hang until thousands of words are written that nobody will read."""
-    fresh = FreshInk(bank, SimpleNamespace(**{**vars(SETTINGS), "synthetic_words": 60_000}))
-    fresh._submit(0)
+    synthesizer = OnlineSynthesizer(bank, LONG)
+    process, connection = online._start_process(bank, LONG)
+    synthesizer._process, synthesizer._connection = process, connection
+    connection.send(0)
     time.sleep(1)
     start = time.monotonic()
-    fresh.close()
-    assert not [
-        process
-        for process in multiprocessing.active_children()
-        if process not in fresh._others and not process.join(5) and process.is_alive()
-    ]
-    assert time.monotonic() - start < 5
+    synthesizer.close()
+    assert not process.is_alive() and time.monotonic() - start < 5
+    synthesizer.close()  # again
+
+
+def test_a_process_that_was_killed_is_told(synthesizer):
+    synthesizer.words(0)
+    synthesizer._process.kill()
     with pytest.raises(UserError, match="was killed"):
-        killed = FreshInk(bank, SETTINGS)
-        killed.words(0)
-        for process in multiprocessing.active_children():
-            if process not in killed._others:
-                process.kill()
         for number in range(5, 10):
-            killed.words(number)
+            synthesizer.words(number)
+
+
+def test_a_process_that_is_killed_while_it_is_waited_for_is_told(bank):
+    synthesizer, messages = OnlineSynthesizer(bank, LONG), []
+
+    def ask():
+        with pytest.raises(UserError, match="was killed") as caught:
+            synthesizer.words(0)
+        messages.append(str(caught.value))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    time.sleep(2)
+    synthesizer._process.kill()
+    asking.join(10)
+    assert not asking.is_alive() and len(messages) == 1
+    synthesizer.close()
+
+
+EXIT = """
+from types import SimpleNamespace
+from cursivetransformer.synthesis.online import OnlineSynthesizer
+settings = SimpleNamespace(
+    seed=3, synthetic_words=2000, synthetic_named_fraction=0.5, synthetic_fonts="own"
+)
+synthesizer = OnlineSynthesizer([], settings)
+print(len(synthesizer.words(0)), synthesizer._process.pid, flush=True)
+"""
+
+
+@pytest.mark.parametrize("ending", ["", "raise SystemExit", "import os; os._exit(0)"])
+def test_exit_does_not_wait_for_words_and_leaves_no_process(ending):
+    """The other process is in the middle of the next batch when this one exits."""
+    result = subprocess.run(
+        [sys.executable, "-c", EXIT + ending],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0 and not result.stderr, result.stderr
+    n_words, pid = map(int, result.stdout.split())
+    assert n_words == 2000
+    deadline = time.monotonic() + 30
+    while _is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _is_running(pid)
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_a_run_that_is_resumed_goes_on_with_the_fresh_words_of_its_step(
