@@ -100,9 +100,9 @@ WAYS = {
     "any-splices": (
         "spliced words are any that come, none of them put together to say what people write",
         {},
-        {"new_words.ASSEMBLED": 0.0},
+        {"synthesis.concatenative.ASSEMBLED_FRACTION": 0.0},
     ),
-    "straight": ("what is spliced is not bent", {}, {"new_words.WAVER": 0.0}),
+    "straight": ("what is spliced is not bent", {}, {"synthesis.concatenative.WAVER_STD": 0.0}),
     "early": (
         "the best of all ten models is kept, not of the last four",
         {"monitor_start": 0.0},

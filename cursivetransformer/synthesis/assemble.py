@@ -1,146 +1,215 @@
-"""Given texts out of recorded letters: each word is put together of pieces of recorded words, as long as they come.
+"""Given texts from recorded letters: each word is put together from pieces of recorded words.
 
-So a model that learns a hand sees the letters in the company in which it will write them. A piece goes on where the next one shares the
-letter before, else where the pen was lifted, else, as a pair of letters that was never recorded, on the stroke from the one to the other.
+The pieces are as long as possible, so that a model that learns a hand sees the letters next to the
+letters it will write them with. The next piece joins the word so far in one of three ways: within a
+letter that both contain; else where the pen was lifted; else on the stroke between two letters, for
+a pair of letters that was never recorded.
 
-Knows no model; the cuts and joins are those of `splice.py`.
+The cuts and joins are those of `splice.py`. Does not depend on a model.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 
+from cursivetransformer.bank.word import Word
 from cursivetransformer.synthesis.splice import (
-    begun,
-    joined_on_the_way,
-    joined_within,
-    made_of,
-    set_side_by_side,
+    AlignedWord,
+    join_at_lift,
+    join_on_ligature,
+    join_within_letter,
 )
 
-STARTS, TRIES = 3, 8  # pieces looked at to begin with, and for each way of going on
+MAX_STARTS = 3  # pieces that are tried as the beginning of a word
+MAX_TRIES = 8  # pieces that are tried for each way to go on
+
+Position = tuple[AlignedWord, int]  # a word and the index of one of its characters
 
 
-def assemble(lettered, texts, rng):
-    """Those of `texts` that can be put together out of a list of `splice.AlignedWord` of one hand: a list of `bank_entry.Word`."""
-    pieces = _Pieces(lettered)
-    return [one.word for one in (pieces.assembled(text, rng) for text in texts) if one]
+def assemble(
+    words: Iterable[AlignedWord], texts: Iterable[str], rng: np.random.Generator
+) -> list[Word]:
+    """Assemble the texts from words of one hand; texts that cannot be assembled are left out."""
+    assembler = _Assembler(words)
+    assembled = [assembler.assemble(text, rng) for text in texts]
+    return [aligned.word for aligned in assembled if aligned is not None]
 
 
-class _Pieces:
-    """Where recorded words hold what may follow: (a `AlignedWord`, the index of a character) by the character or pair that stands there."""
+class _Assembler:
+    """Assembles texts from recorded words.
 
-    def __init__(self, lettered):
-        self.pairs, self.apart, self.joined, self.ends = {}, {}, {}, {}
-        for one in lettered:
-            text = one.word.text
-            for k, char in enumerate(text):
-                if k - 1 in one.letters:
-                    self.pairs.setdefault(text[k - 1 : k + 1], []).append((one, k))
-                if k in one.gaps:
-                    self.apart.setdefault(char, []).append((one, k))
-                elif text[k - 1 : k + 1].isalpha():
-                    self.joined.setdefault(char, []).append((one, k))
-                if k + 1 in one.gaps:
-                    self.ends.setdefault(char, []).append((one, k))
+    Attributes:
+        pairs: where the second letter of each pair stands, for pairs whose first letter can be cut.
+        after_gap: where each character stands after a gap.
+        after_letter: where each letter stands after another one without a gap.
+        before_gap: where each character stands before a gap.
+    """
 
-    def assembled(self, text, rng):
-        """The `AlignedWord` of a text, or None where no pieces go together."""
-        for one, k in _drawn(self.apart.get(text[0], []), text, 0, rng)[:STARTS]:
-            if made := self._grown(_from(one, k), text, rng):
-                return made
+    def __init__(self, words: Iterable[AlignedWord]) -> None:
+        self.pairs: dict[str, list[Position]] = {}
+        self.after_gap: dict[str, list[Position]] = {}
+        self.after_letter: dict[str, list[Position]] = {}
+        self.before_gap: dict[str, list[Position]] = {}
+        for aligned in words:
+            self._add(aligned)
+
+    def _add(self, aligned: AlignedWord) -> None:
+        text = aligned.text
+        for k, char in enumerate(text):
+            pair = text[k - 1 : k + 1]
+            if k - 1 in aligned.cut_points:
+                self.pairs.setdefault(pair, []).append((aligned, k))
+            if k in aligned.gaps:
+                self.after_gap.setdefault(char, []).append((aligned, k))
+            elif pair.isalpha():
+                self.after_letter.setdefault(char, []).append((aligned, k))
+            if k + 1 in aligned.gaps:
+                self.before_gap.setdefault(char, []).append((aligned, k))
+
+    def assemble(self, text: str, rng: np.random.Generator) -> AlignedWord | None:
+        """Assemble a text; None where no pieces go together."""
+        starts = _sample_positions(self.after_gap.get(text[0], []), text, 0, rng)
+        for source, k in starts[:MAX_STARTS]:
+            start = source.after_gap(k).build_word(source.word.author)
+            assembled = self._complete(start, text, rng)
+            if assembled is not None:
+                return assembled
         return None
 
-    def _grown(self, made, text, rng):
-        """The `AlignedWord` of a text that begins as `made` does, or None."""
-        k = _alike(made, 0, text, 0)
+    def _complete(
+        self, start: AlignedWord, text: str, rng: np.random.Generator
+    ) -> AlignedWord | None:
+        """Complete a text from a word that begins like it; None where no pieces go together."""
+        aligned = start
+        k = _match_length(aligned, 0, text, 0)
         while k < len(text):
-            made = self._longer(made, k, text, rng)
-            if made is None:
+            extended = self._extend(aligned, k, text, rng)
+            if extended is None:
                 return None
-            k += _alike(made, k, text, k)
-        return self._ended(made, k, rng)
+            aligned = extended
+            k += _match_length(aligned, k, text, k)
+        return self._end(aligned, k, rng)
 
-    def _longer(self, made, k, text, rng):
-        """A `AlignedWord` whose first k characters are those of `made`, and the next is the text's too; None where nothing goes on so."""
-        if k - 1 in made.letters:
-            for one, m in _drawn(self.pairs.get(text[k - 1 : k + 1], []), text, k, rng):
-                if longer := joined_within(made, k - 1, one, m - 1):
-                    return longer
+    def _extend(
+        self, aligned: AlignedWord, k: int, text: str, rng: np.random.Generator
+    ) -> AlignedWord | None:
+        """Replace what follows the first k characters by a piece that begins with text[k].
+
+        Returns:
+            The first k characters of `aligned`, then the piece; None where no piece joins them.
+        """
+        if k - 1 in aligned.cut_points:
+            pairs = self.pairs.get(text[k - 1 : k + 1], [])
+            for source, m in _sample_positions(pairs, text, k, rng):
+                extended = join_within_letter(aligned, k - 1, source, m - 1)
+                if extended is not None:
+                    return extended
+        head: AlignedWord | None = aligned
         if not text[k].isalnum():  # a mark follows a whole word
-            made = self._ended(made, k, rng)
-        elif not made.word.text[
-            k : k + 1
-        ].isalnum():  # that nothing or a mark stood behind it does not tell where a letter would
+            head = self._end(aligned, k, rng)
+        elif not aligned.text[k : k + 1].isalnum():
+            # Nothing or a mark follows here, which does not show where a letter would stand.
             return None
-        if made and k in made.gaps:
-            for one, m in _drawn(self.apart.get(text[k], []), text, k, rng):
-                if m or k < len(made.word.text):  # else nothing tells how far apart they stand
-                    return set_side_by_side(made, k, one, m)
-        for one, m in _drawn(self.joined.get(text[k], []), text, k, rng) if made else []:
-            if longer := joined_on_the_way(made, k, one, m):
-                return longer
+        if head is None:
+            return None
+        extended = self._extend_at_lift(head, k, text, rng)
+        if extended is None:
+            extended = self._extend_on_ligature(head, k, text, rng)
+        return extended
+
+    def _extend_at_lift(
+        self, head: AlignedWord, k: int, text: str, rng: np.random.Generator
+    ) -> AlignedWord | None:
+        if k not in head.gaps:
+            return None
+        for source, m in _sample_positions(self.after_gap.get(text[k], []), text, k, rng):
+            # One of the two words must show how far apart the characters stand.
+            if m or k < len(head.text):
+                return join_at_lift(head, k, source, m)
         return None
 
-    def _ended(self, made, k, rng):
-        """A `AlignedWord` of the first k characters of one, which ends as words end; one of a letter that was never recorded so is cut off
-        behind it. None where neither can be."""
-        ends = self.ends.get(made.word.text[k - 1], [])
-        if k in made.gaps or not ends:
-            return _up_to(made, k)
-        for i in rng.permutation(len(ends))[:TRIES]:
-            one, m = ends[i]
-            if ended := _swapped(made, k - 1, one, m):
-                return _up_to(ended, k)
+    def _extend_on_ligature(
+        self, head: AlignedWord, k: int, text: str, rng: np.random.Generator
+    ) -> AlignedWord | None:
+        for source, m in _sample_positions(self.after_letter.get(text[k], []), text, k, rng):
+            extended = join_on_ligature(head, k, source, m)
+            if extended is not None:
+                return extended
+        return None
+
+    def _end(self, aligned: AlignedWord, k: int, rng: np.random.Generator) -> AlignedWord | None:
+        """Cut a word after k characters, its last one written as at the end of a word.
+
+        A last character that was never recorded before a gap is cut off behind it.
+
+        Returns:
+            The word of k characters; None where it can end neither way.
+        """
+        endings = self.before_gap.get(aligned.text[k - 1], [])
+        if k in aligned.gaps or not endings:
+            return _truncate(aligned, k)
+        for i in rng.permutation(len(endings))[:MAX_TRIES]:
+            source, m = endings[i]
+            ended = _replace_tail(aligned, k - 1, source, m)
+            if ended is not None:
+                return _truncate(ended, k)
         return None
 
 
-def _drawn(found, text, k, rng):
-    """Up to `TRIES` of the places found, (a `AlignedWord`, m), in an order drawn so that those come first whose text goes on from m as
-    `text` does from k for long."""
-    if not found:
+def _sample_positions(
+    positions: list[Position], text: str, k: int, rng: np.random.Generator
+) -> list[Position]:
+    """Sample up to `MAX_TRIES` positions without replacement.
+
+    The probability of a position is proportional to the number of characters from there on that
+    equal those of `text` from k on.
+    """
+    if not positions:
         return []
-    alike = np.array([_alike(one, m, text, k) for one, m in found], float)
-    drawn = rng.choice(
-        len(found), size=min(TRIES, len(found)), replace=False, p=alike / alike.sum()
+    lengths = np.array([_match_length(aligned, m, text, k) for aligned, m in positions], float)
+    sampled = rng.choice(
+        len(positions),
+        size=min(MAX_TRIES, len(positions)),
+        replace=False,
+        p=lengths / lengths.sum(),
     )
-    return [found[i] for i in drawn]
+    return [positions[i] for i in sampled]
 
 
-def _swapped(made, k, one, m):
-    """What `made` is with its character k and all behind it from another one's character m, the same letter, on; or None."""
-    if k in made.letters and m in one.letters and (swapped := joined_within(made, k, one, m)):
-        return swapped
-    return joined_on_the_way(made, k, one, m) if k and m else None
+def _replace_tail(aligned: AlignedWord, k: int, source: AlignedWord, m: int) -> AlignedWord | None:
+    """Replace a word from its character k on by a source from m on, the same letter; or None."""
+    if k in aligned.cut_points and m in source.cut_points:
+        replaced = join_within_letter(aligned, k, source, m)
+        if replaced is not None:
+            return replaced
+    return join_on_ligature(aligned, k, source, m) if k and m else None
 
 
-def _alike(one, m, text, k):
-    """How many characters of a `AlignedWord` from m on are those of `text` from k on."""
+def _match_length(aligned: AlignedWord, m: int, text: str, k: int) -> int:
+    """Count the characters from m on in a word that equal those from k on in a text."""
     n = 0
-    for mine, wanted in zip(one.word.text[m:], text[k:]):
-        if mine != wanted:
+    for char, wanted in zip(aligned.text[m:], text[k:]):
+        if char != wanted:
             break
         n += 1
     return n
 
 
-def _from(one, k):
-    """What stands behind the gap k of a `AlignedWord`."""
-    main, marks = one.strokes(one.middles >= one.borders[k])
-    return made_of([*main, *marks], one.word.text[k:], one.word.author, one.places[k:])
-
-
-def _up_to(one, k):
-    """The first k characters of a `AlignedWord`; None where they cannot be cut off, as a stop under a closing quote."""
-    text = one.word.text
+def _truncate(aligned: AlignedWord, k: int) -> AlignedWord | None:
+    """Keep the first k characters; None where they cannot be cut, as a stop under a quote."""
+    text = aligned.text
     if k == len(text):
-        return one
+        return aligned
     if not text[k - 1].isalnum() and not text[k].isalnum():
         return None
-    if k in one.gaps:
-        main, marks = one.strokes(one.middles < one.borders[k])
+    if k in aligned.gaps:
+        piece = aligned.before_gap(k)
     else:
-        at = one.ligature(k)
-        if not len(at):
+        candidates = aligned.ligature_points(k)
+        if not len(candidates):
             return None
-        points, marks = begun(one, at[abs(one.word.points[at, 0] - one.borders[k]).argmin()])
-        main = [np.concatenate([points[:-1], points[-1:] * [1, 1, 0]])]
-    return made_of([*main, *marks], text[:k], one.word.author, one.places[:k])
+        distances = abs(aligned.points[candidates, 0] - aligned.borders[k])
+        piece = aligned.before_point(k, candidates[distances.argmin()])
+        piece.main[0] = piece.main[0].copy()
+        piece.main[0][-1, 2] = 0
+    return piece.build_word(aligned.word.author)

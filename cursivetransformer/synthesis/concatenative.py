@@ -1,107 +1,134 @@
-"""New words in a hand: put together out of recorded ones, bent a little, and read, so that a model has more to learn a hand from.
+"""New words in a hand for training: put together from recorded words, bent a little, and checked.
 
-Joins `splice.py` and `assemble.py`, which know no model, with a recognizer of the hand.
+Joins `splice.py` and `assemble.py`, which do not depend on a model, with a recognizer of the hand.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cursivetransformer.bank.prompts import make_prompts
+from cursivetransformer.bank.word import Word
 from cursivetransformer.config.synthesis import WordbankSettings
+from cursivetransformer.config.train import Config
 from cursivetransformer.data.eval_texts import judged_texts
-from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.augment import transform
 from cursivetransformer.ink.distort import waver
+from cursivetransformer.ink.measures import hand_slant
 from cursivetransformer.synthesis.assemble import assemble
 from cursivetransformer.synthesis.splice import AlignedWord, splice
 
-ASSEMBLED = 0.5  # share of the new words that are to say what people write
-TRIES, AT_ONCE = (
-    4,
-    500,
-)  # texts tried for each of such words, where few can be put together; texts at once
-# How the recognizer looks at words that were put together of many pieces, as matrices: as they are, more and less slanted, wider and narrower.
-LOOKS = (
-    ((1, 0), (0, 1)),
+if TYPE_CHECKING:
+    from cursivetransformer.recognition.recognizer import Recognizer
+
+ASSEMBLED_FRACTION = 0.5  # of the new words have texts that people write
+TRIES_PER_WORD = 4  # texts for each assembled word, since few can be assembled
+BATCH_SIZE = 500  # texts that are tried at once
+# (2, 2) matrices for `xy @ matrix`. The recognizer must read assembled words under each of them:
+# unchanged, more and less slanted, wider and narrower.
+UNCHANGED = ((1, 0), (0, 1))
+CHECKED_TRANSFORMS = (
+    UNCHANGED,
     ((1, 0), (-0.15, 1)),
     ((1, 0), (0.15, 1)),
     ((1.12, 0), (0, 1)),
     ((0.88, 0), (0, 1)),
 )
-WAVER = 0.2  # deviation of the slopes of the waves by which new words are bent, so that no letter comes twice in the same form
-SPLICES = 4  # seed, beside those of `recognizer_training.py`
+# Standard deviation of the slopes of the waves that bend new words, so that no letter comes twice
+# in the same form.
+WAVER_STD = 0.2
+# Keeps these random numbers apart from others with the run's seed, such as `train_recognizer.py`'s.
+SPLICE_STREAM = 4
+
+Matrix = tuple[tuple[float, float], tuple[float, float]]
 
 
-def spliced_words(config, words, recognizer):
-    """New words out of the training words `words`, each hand's of its own: any that come of them, and as many as can be put together of words
-    that people write; those left out that the recognizer misreads.
+def make_spliced_words(config: Config, words: Sequence[Word], recognizer: Recognizer) -> list[Word]:
+    """Make new words from training words, for each hand from its own.
 
-    They are cut upright, since one letter of a slanted hand stands above the next.
+    Some have any text that comes of splicing, the others texts that people write. Words that the
+    recognizer misreads are left out. Words are cut upright, since in a slanted hand one letter
+    stands above the next.
     """
     made = []
-    for number, author in enumerate(sorted({word.author for word in words})):
-        own = [word for word in words if word.author == author]
-        slant = style.hand_slant([word.points for word in own])
-        upright = [_slanted(word, -slant) for word in own]
-        places = recognizer.align([word.points for word in upright], [word.text for word in own])
-        lettered = [AlignedWord(word, x) for word, x in zip(upright, places) if x is not None]
-        rng, wanted = (
-            np.random.default_rng([config.seed, SPLICES, number]),
-            round(config.splice_words * len(own) / len(words)),
-        )
-        made += _well_read(
-            _written(splice(lettered, round(wanted * (1 - ASSEMBLED)), rng), slant, rng),
-            recognizer,
-            LOOKS[:1],
-        )
-        made += assembled_words(lettered, round(wanted * ASSEMBLED), slant, recognizer, rng)
+    for author_index, author in enumerate(sorted({word.author for word in words})):
+        author_words = [word for word in words if word.author == author]
+        slant = hand_slant([word.points for word in author_words])
+        aligned = _align_words([_slant_word(word, -slant) for word in author_words], recognizer)
+        rng = np.random.default_rng([config.seed, SPLICE_STREAM, author_index])
+        n = round(config.splice_words * len(author_words) / len(words))
+        spliced = splice(aligned, round(n * (1 - ASSEMBLED_FRACTION)), rng)
+        spliced = _restore_slant(spliced, slant, rng)
+        made += _keep_legible(spliced, recognizer, [UNCHANGED])
+        made += make_assembled_words(aligned, round(n * ASSEMBLED_FRACTION), slant, recognizer, rng)
     return made
 
 
-def assembled_words(lettered, n, slant, recognizer, rng):
-    """Up to `n` words of everyday texts out of a list of upright `splice.AlignedWord`, slanted again (dx per dy), which the recognizer reads well
-    however it looks at them."""
-    judged, made, left = judged_texts(), [], TRIES * n
-    while len(made) < n and left:
-        size = min(AT_ONCE, left)
-        texts = make_prompts(
-            WordbankSettings(size=size, random=0.1, numbers=0.05, least=0, pairs=0), rng
-        )
-        made += _well_read(
-            _written(
-                assemble(lettered, [text for text in texts if text not in judged], rng), slant, rng
-            ),
-            recognizer,
-            LOOKS,
-        )
-        left -= size
+def make_assembled_words(
+    aligned: Sequence[AlignedWord],
+    n: int,
+    slant: float,
+    recognizer: Recognizer,
+    rng: np.random.Generator,
+) -> list[Word]:
+    """Make up to `n` words with texts that people write.
+
+    Args:
+        aligned: upright words of one hand.
+        n: number of words.
+        slant: of the hand, dx per dy.
+        recognizer: must read each word under all `CHECKED_TRANSFORMS`.
+        rng: the source of random numbers.
+    """
+    excluded = judged_texts()
+    made: list[Word] = []
+    tries_left = TRIES_PER_WORD * n
+    while len(made) < n and tries_left:
+        size = min(BATCH_SIZE, tries_left)
+        settings = WordbankSettings(size=size, random=0.1, numbers=0.05, least=0, pairs=0)
+        texts = [text for text in make_prompts(settings, rng) if text not in excluded]
+        assembled = _restore_slant(assemble(aligned, texts, rng), slant, rng)
+        made += _keep_legible(assembled, recognizer, CHECKED_TRANSFORMS)
+        tries_left -= size
     return made[:n]
 
 
-def _slanted(word, slant):
-    """A word more slanted to the right, dx per dy; y grows downward."""
-    return dataclasses.replace(word, points=transform(word.points, np.array([[1, 0], [-slant, 1]])))
-
-
-def _written(words, slant, rng):
-    """Upright words as the hand would write them: slanted, and each bent by waves of its own."""
-    slanted = [_slanted(word, slant) for word in words]
-    bent = [waver(word.points[:, :2], rng, WAVER) for word in slanted]
+def _align_words(words: list[Word], recognizer: Recognizer) -> list[AlignedWord]:
+    """Find where the letters of words stand; words that the recognizer misreads are left out."""
+    centers = recognizer.align([word.points for word in words], [word.text for word in words])
     return [
-        dataclasses.replace(
-            word,
-            points=np.column_stack([xy - [xy[:, 0].min(), 0], word.points[:, 2]]).astype(
-                np.float32
-            ),
-        )
-        for word, xy in zip(slanted, bent)
+        AlignedWord.from_word(word, word_centers)
+        for word, word_centers in zip(words, centers)
+        if word_centers is not None
     ]
 
 
-def _well_read(words, recognizer, looks):
-    """Those of `words` that the recognizer reads as what they should say with each of `looks`, (2, 2) matrices by which ink is distorted."""
-    for look in looks:
-        readings = recognizer.read([transform(word.points, np.array(look)) for word in words])
+def _slant_word(word: Word, slant: float) -> Word:
+    """Slant a word to the right by dx per dy; y grows downward."""
+    return dataclasses.replace(word, points=transform(word.points, np.array([[1, 0], [-slant, 1]])))
+
+
+def _restore_slant(words: list[Word], slant: float, rng: np.random.Generator) -> list[Word]:
+    """Slant upright words as the hand does, and bend each by waves of its own."""
+    restored = []
+    for word in words:
+        slanted = _slant_word(word, slant)
+        xy = waver(slanted.points[:, :2], rng, WAVER_STD)
+        xy = xy - [xy[:, 0].min(), 0]
+        points = np.column_stack([xy, slanted.points[:, 2]]).astype(np.float32)
+        restored.append(dataclasses.replace(slanted, points=points))
+    return restored
+
+
+def _keep_legible(
+    words: list[Word], recognizer: Recognizer, transforms: Sequence[Matrix]
+) -> list[Word]:
+    """Keep the words that the recognizer reads correctly under each of the transforms."""
+    for matrix in transforms:
+        readings = recognizer.read([transform(word.points, np.array(matrix)) for word in words])
         words = [word for word, reading in zip(words, readings) if reading == word.text]
     return words

@@ -25,7 +25,7 @@ from cursivetransformer.recognition.recognizer import (
     find_selection_recognizer,
     recognizer_from_state,
 )
-from cursivetransformer.synthesis.concatenative import spliced_words
+from cursivetransformer.synthesis.concatenative import make_spliced_words
 from cursivetransformer.synthesis.online import OnlineSynthesizer
 from cursivetransformer.training.distributed import Processes, processes
 from cursivetransformer.training.finetune import (
@@ -118,7 +118,7 @@ class Trainer:
             )
             self.recognizer = recognizer_from_state(self.hand.recognizer, config.device)
             self.spliced = (
-                spliced_words(
+                make_spliced_words(
                     config, [self.loader.words[i] for i in self.loader.train_ids], self.recognizer
                 )
                 if config.splice_fraction

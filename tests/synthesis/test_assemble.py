@@ -1,4 +1,4 @@
-"""Given texts out of recorded letters: python -m pytest tests/test_assemble.py"""
+"""Given texts from recorded letters."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""New words in a hand out of recorded ones: python -m pytest tests/test_new_words.py"""
+"""New words in a hand from recorded ones."""
 
 import string
 from dataclasses import replace
@@ -13,7 +13,7 @@ from cursivetransformer.data.eval_texts import judged_texts
 from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.augment import transform
 from cursivetransformer.recognition.recognizer import SHIPPED, load_recognizer
-from cursivetransformer.synthesis.concatenative import spliced_words
+from cursivetransformer.synthesis.concatenative import make_spliced_words
 
 N = 60
 
@@ -27,12 +27,12 @@ def recognizer():
     return load_recognizer(SHIPPED / "starter" / "selection.pt")
 
 
-def test_spliced_words_are_read_as_their_texts_and_half_of_them_are_everyday_ones_that_no_model_is_judged_by(
+def test_spliced_words_are_read_as_their_texts_and_half_are_everyday_ones_but_no_judged_ones(
     recognizer,
 ):
     words = [word for word in load_banks("starter")[0] if word.author == "Ada"]
     everyday = set(read_lines(WORDS))
-    made = spliced_words(get_all_args(use_argparse=False, splice_words=N), words, recognizer)
+    made = make_spliced_words(get_all_args(use_argparse=False, splice_words=N), words, recognizer)
     texts = [word.text for word in made]
     assert (
         0.6 * N <= len(made) <= N
@@ -49,7 +49,7 @@ def test_each_hand_has_new_words_of_its_own_in_its_share(recognizer):
     words = [word for word in bank if word.author == "Ada"][:80] + [
         word for word in bank if word.author == "Ben"
     ][:40]
-    made = spliced_words(get_all_args(use_argparse=False, splice_words=N), words, recognizer)
+    made = make_spliced_words(get_all_args(use_argparse=False, splice_words=N), words, recognizer)
     ada, ben = (sum(word.author == name for word in made) for name in ("Ada", "Ben"))
     assert ada + ben == len(made) and ben >= 8 and 1.3 < ada / ben < 3.5
     assert all(word.points[:, 0].min() == 0 for word in made)
@@ -67,7 +67,7 @@ def test_a_slanted_hand_is_cut_as_well_as_an_upright_one(recognizer):
             for word in words
         ]
         assert hand_slant(slanted) == pytest.approx(slant - upright, abs=0.15)
-        made[slant] = spliced_words(
+        made[slant] = make_spliced_words(
             get_all_args(use_argparse=False, splice_words=N), slanted, recognizer
         )
         assert hand_slant(made[slant]) == pytest.approx(slant - upright, abs=0.2)
@@ -75,4 +75,6 @@ def test_a_slanted_hand_is_cut_as_well_as_an_upright_one(recognizer):
 
 
 def test_no_words_make_none(recognizer):
-    assert spliced_words(get_all_args(use_argparse=False, splice_words=N), [], recognizer) == []
+    assert (
+        make_spliced_words(get_all_args(use_argparse=False, splice_words=N), [], recognizer) == []
+    )

@@ -129,7 +129,9 @@ def test_the_more_words_the_less_is_spliced_until_nothing_is(bank, tmp_path, mon
         (spliced for _, spliced in shares), reverse=True
     ) and shares[-1][1] == shares[-2][1] == 0 < shares[-3][1]
     monkeypatch.setattr(
-        trainer, "spliced_words", lambda *_: pytest.fail("words are made that no share is left for")
+        trainer,
+        "make_spliced_words",
+        lambda *_: pytest.fail("words are made that no share is left for"),
     )
     assert (
         Trainer.start(
