@@ -215,6 +215,8 @@ def _run_command(name: str, commands: Mapping[str, Command], argv: Sequence[str]
         return
     if argv[0] not in commands:
         raise UserError(f"there is no command {argv[0]!r}; {name} has {', '.join(commands)}")
+    # Usage lines and messages name the command as it was called.
+    sys.argv = [f"{name} {argv[0]}", *argv[1:]]
     commands[argv[0]](argv[1:])
 
 

@@ -108,3 +108,10 @@ def test_flags_of_earlier_versions_still_work(command, flag, tmp_path):
     arguments = [flag, "absent", "--start_from", "other", "--device", "cpu"]
     with pytest.raises(UserError, match="--finetune must be left out where --start_from"):
         cli.COMMANDS[command](arguments)
+
+
+def test_usage_and_cures_name_the_command_as_it_was_called(tmp_path):
+    usage = cursive("write", "--help", folder=tmp_path)
+    assert usage.stdout.startswith("usage: cursive write")
+    missing = cursive("evaluate", "--checkpoint", "none.pt", folder=tmp_path)
+    assert missing.returncode == 2 and "train one with `cursive train`" in missing.stderr

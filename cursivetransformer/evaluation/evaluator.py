@@ -38,7 +38,7 @@ from cursivetransformer.recognition.recognizer import (
 )
 from cursivetransformer.sampling.generate import GeneratedWord
 from cursivetransformer.sampling.rerank import generate_best_of_n
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.errors import UserError, how_to_run
 
 # Name of the set of texts that the held-out words spell.
 HELD_OUT = "held-out words"
@@ -209,7 +209,7 @@ def find_both_recognizers(
         finetune = " --finetune base" if settings.finetune else ""
         raise UserError(
             f"{config.recognizer_dir}/ has no recognizers of this bank; train them with: "
-            "python train_recognizer.py --dataset_name "
+            f"{how_to_run('train-recognizer')} --dataset_name "
             f"{config.dataset_name or settings.dataset_name}{finetune}"
         )
     selection, evaluation = (

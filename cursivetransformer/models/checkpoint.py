@@ -16,7 +16,7 @@ from cursivetransformer.config.train import Config
 from cursivetransformer.data.tokenizer import Tokenizer, tokenizer_from_state
 from cursivetransformer.models.factory import Model, make_model
 from cursivetransformer.models.model_config import ModelConfig
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.io import shipped
 from cursivetransformer.utils.serialization import read_content, write_content
 
@@ -98,7 +98,7 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Che
         KIND,
         FORMAT,
         device,
-        "train one with `python train.py`",
+        f"train one with `{how_to_run('train')}`",
         lambda content: _build(content, device),
         upgrade,
     )
@@ -202,7 +202,7 @@ def newest_checkpoint(run_dir: str | Path) -> Path:
     runs = sorted(_resumable(run_dir), key=_modified)
     if not runs:
         raise UserError(
-            f"there is no trained model in {run_dir}/ yet; train one with `python train.py`, "
+            f"there is no trained model in {run_dir}/ yet; train one with `{how_to_run('train')}`, "
             f"or name a file with --checkpoint"
         )
     best = runs[-1].with_name("best.pt")

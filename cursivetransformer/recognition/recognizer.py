@@ -26,7 +26,7 @@ from cursivetransformer.recognition.features import (
     rasterize,
 )
 from cursivetransformer.recognition.network import COLUMNS_PER_FRAME, RecognizerNet
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.io import shipped
 from cursivetransformer.utils.serialization import read_content, write_content
 
@@ -276,7 +276,7 @@ def load_recognizer(path: str | Path, device: str = "cpu") -> Recognizer:
         KIND,
         FORMAT,
         device,
-        "train recognizers with `python train_recognizer.py`",
+        f"train recognizers with `{how_to_run('train-recognizer')}`",
         lambda content: recognizer_from_state(content, device),
         upgrade,
     )
@@ -349,11 +349,11 @@ def find_selection_recognizer(
     if needed_by:
         raise UserError(
             f"{needed_by} needs a recognizer of this hand, and {recognizer_dir}/ has none; "
-            "`python train_recognizer.py` trains one"
+            f"`{how_to_run('train-recognizer')}` trains one"
         )
     say(
         f"note: no recognizer of this hand in {recognizer_dir}/, so spelling is not checked; "
-        "`python train_recognizer.py` with the same --dataset_name trains one"
+        f"`{how_to_run('train-recognizer')}` with the same --dataset_name trains one"
     )
     return None
 

@@ -7,9 +7,27 @@ import signal
 import sys
 from collections.abc import Callable
 
+# The scripts of a checkout that do what a subcommand of `cursive` does.
+SCRIPTS = {
+    "write": "sample.py",
+    "train": "train.py",
+    "train-recognizer": "train_recognizer.py",
+    "evaluate": "evaluate.py",
+}
+
 
 class UserError(Exception):
     """A mistake by the user, in one sentence: what is wrong, where, and the cure."""
+
+
+def how_to_run(command: str) -> str:
+    """Return the start of a command line for a message, in the form that the user uses.
+
+    `cli` puts "cursive COMMAND" into sys.argv[0]; the scripts of a checkout leave it as it is.
+    """
+    if sys.argv[0].startswith("cursive "):
+        return f"cursive {command}"
+    return f"python {SCRIPTS[command]}"
 
 
 def run_script(main: Callable[[], None]) -> None:
