@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
 from cursivetransformer.ink import measures as style
-from cursivetransformer.ink.curves import smoothed
+from cursivetransformer.ink.curves import smooth
 from cursivetransformer.layout.normalize import HandStatistics
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
@@ -76,7 +76,7 @@ def main():
             )
         told(
             "evened by 0.5 and smoothed",
-            [smoothed(hand.normalize(ink, text)) for ink, text in zip(inks, texts)],
+            [smooth(hand.normalize(ink, text)) for ink, text in zip(inks, texts)],
             texts,
             recognizer,
         )

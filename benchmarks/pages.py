@@ -19,12 +19,12 @@ import numpy as np
 
 from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
-from cursivetransformer.ink.curves import smoothed
+from cursivetransformer.ink.curves import smooth
 from cursivetransformer.layout.normalize import HandStatistics
 from cursivetransformer.layout.page import PlacedWord
 from cursivetransformer.layout.typesetter import lay_out
 from cursivetransformer.render.outputs import ENDINGS, save_page
-from cursivetransformer.render.plotter import sort_words, route_length, travel_distances
+from cursivetransformer.render.plotter import route_length, sort_words, travel_distances
 from cursivetransformer.utils.errors import run_script
 
 RUNS = 3
@@ -63,7 +63,7 @@ def drawing(checkpoint):
         return list(
             lay_out(
                 [
-                    PlacedWord(text, smoothed(hand.normalize(points, text)))
+                    PlacedWord(text, smooth(hand.normalize(points, text)))
                     for text, points in zip(texts, inks)
                 ],
                 letter.config,

@@ -38,7 +38,7 @@ from cursivetransformer.data.eval_texts import ENGLISH
 from cursivetransformer.evaluation.evaluator import as_written
 from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.augment import downsample
-from cursivetransformer.ink.strokes import resized
+from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
@@ -107,7 +107,7 @@ class Judge:
             "".join(char for char in text if char in known) for text in texts
         ]  # what a model never saw it leaves out, an error each
         plain = [
-            resized(as_written(resized(word.points, scale), tokenizer, dropped), 1 / scale)
+            resize(as_written(resize(word.points, scale), tokenizer, dropped), 1 / scale)
             for word in self.held_out
         ]
         real = style.measure(plain, [word.text for word in self.held_out])
@@ -125,7 +125,7 @@ class Judge:
                 )
             )
             inks = [
-                resized(next(spelt).points, 1 / scale) if text else np.zeros((0, 3), np.float32)
+                resize(next(spelt).points, 1 / scale) if text else np.zeros((0, 3), np.float32)
                 for text in writable
             ]
             readings = self.evaluation_recognizer.read(inks)
@@ -257,7 +257,7 @@ def unlearnt(judge):
     }
     nearest = min(found, key=lambda name: found[name]["1"]["style"])
     word = min(judge.training, key=lambda word: (not word.text.isalpha(), abs(len(word.text) - 8)))
-    primer = dataclasses.replace(word, points=downsample(resized(word.points, scale), dropped))
+    primer = dataclasses.replace(word, points=downsample(resize(word.points, scale), dropped))
     return {
         f"its hand nearest in style, {nearest}": found[nearest],
         f"its first hand, {model.config.authors[0]}": found[model.config.authors[0]],
@@ -325,7 +325,7 @@ def sheets(options, path):
             authors=1,
         )
         rows.append(
-            (f"{n} words", [resized(one.points, 1 / loaded.config.ink_scale) for one in spelt])
+            (f"{n} words", [resize(one.points, 1 / loaded.config.ink_scale) for one in spelt])
         )
     save_sheet(path, rows)
 

@@ -69,7 +69,7 @@ def fitted_writers(words):
     real, slant, x_height, found = (
         style.measure(inks, texts),
         style.hand_slant(inks),
-        style.x_height(inks, texts),
+        style.estimate_x_height(inks, texts),
         [],
     )
     for seed in range(CANDIDATES):

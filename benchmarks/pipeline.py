@@ -19,8 +19,8 @@ from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
 from cursivetransformer.data.tokenizer import make_tokenizer
 from cursivetransformer.ink.augment import (
     downsample,
-    draw_rates,
-    draw_transforms,
+    sample_rates,
+    sample_transforms,
     transform,
 )
 from cursivetransformer.ink.strokes import points_to_offsets
@@ -51,8 +51,8 @@ def main():
     rates_a_second = {"plain": [], "arrays": [], "tensors": []}
     for _ in range(ROUNDS):  # in turn, so that both meet the same machine
         ids = draw_word_ids(rng, np.arange(len(words)), BATCH, 4, 4)
-        rates = draw_rates(rng, BATCH, config.downsample_mean, config.downsample_width)
-        matrices = draw_transforms(
+        rates = sample_rates(rng, BATCH, config.downsample_mean, config.downsample_width)
+        matrices = sample_transforms(
             rng, BATCH, config.shear_width, config.scale_width, config.rotation_width
         )
         start = time.perf_counter()

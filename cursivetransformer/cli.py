@@ -135,7 +135,8 @@ def bank_advise(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("bank", help="path or name of a bank, or several joined by commas")
     parser.add_argument("list", nargs="?", help="text file to write; by default BANK-next.txt")
     options = parser.parse_args(argv)
-    from cursivetransformer.bank.coverage import HOW_TO_LOAD, advise, write_list
+    from cursivetransformer.bank.coverage import HOW_TO_LOAD, advise
+    from cursivetransformer.bank.prompts import write_list
     from cursivetransformer.bank.registry import bank_name, load_banks
 
     words, _ = load_banks(options.bank)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from cursivetransformer.bank.authors import UNKNOWN_AUTHOR, find_author, numbers_of
+from cursivetransformer.bank.authors import UNKNOWN_AUTHOR, find_author, indices_by_name
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.sample import (
     SampleConfig,
@@ -25,7 +25,7 @@ from cursivetransformer.config.sample import (
     sampling_options,
 )
 from cursivetransformer.data.tokenizer import Tokenizer
-from cursivetransformer.ink.curves import smoothed
+from cursivetransformer.ink.curves import smooth
 from cursivetransformer.layout.normalize import HandStatistics
 from cursivetransformer.layout.page import Page, PlacedWord, Sheet
 from cursivetransformer.layout.text import (
@@ -224,7 +224,7 @@ class Writer:
             sheet,
             primer,
             author,
-            numbers_of(self.authors).get(self.instead.get(name, ""), author),
+            indices_by_name(self.authors).get(self.instead.get(name, ""), author),
             normalizer,
             n_words,
             parse_rewrite(config.rewrite, n_words),
@@ -247,7 +247,7 @@ class Writer:
         )
         if config.author:
             return primer, find_author(config.author, self.authors)
-        return primer, numbers_of(self.authors).get(primer.author, 0)
+        return primer, indices_by_name(self.authors).get(primer.author, 0)
 
     def normalizer(
         self,
@@ -383,7 +383,7 @@ def _normalize_parts(
         points = hand.normalize(
             word.points, text_word.text, config.normalize_slant, config.normalize_size
         )
-        points = smoothed(points, config.smooth)
+        points = smooth(points, config.smooth)
         yield PlacedWord(text_word.text, points, text_word.glued, text_word.joined)
 
 

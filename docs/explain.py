@@ -12,7 +12,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from cursivetransformer import Writer
-from cursivetransformer.bank.authors import numbers_of
+from cursivetransformer.bank.authors import indices_by_name
 from cursivetransformer.ink import curves
 from cursivetransformer.ink.curves import path_data
 from cursivetransformer.ink.strokes import points_to_offsets, split_strokes
@@ -40,7 +40,7 @@ def explain(word, writer, author):
         missing="skip",
     )
     spelt, tokenizer = letter.words[0], writer.tokenizer
-    points, number = spelt.points, numbers_of(writer.authors).get(letter.origin.author, 0)
+    points, number = spelt.points, indices_by_name(writer.authors).get(letter.origin.author, 0)
     print(
         f"1. The text {word!r}, a space behind it, as numbers of characters: {tokenizer.encode_text(word + ' ').tolist()}"
     )

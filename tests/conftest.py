@@ -1,20 +1,22 @@
-"""What tests share: made-up ink, and the way to real ink where there is some."""
+"""Fixtures that tests share: synthetic ink, and real ink where it is at hand."""
+
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 from cursivetransformer.bank.file import load_bank, write_entries
 from cursivetransformer.bank.registry import PUBLISHED, bank_folders, file_digest
-from cursivetransformer.bank.word import word_to_entry
+from cursivetransformer.bank.word import Word, word_to_entry
 from tests import made_up
 
-# A loaded machine is slow, not wrong.
+# A slow example is no failure: the machine may be loaded.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
-def real_bank():
-    """The path of the published bigbank where it lies in a data folder or the cache, else None; never fetches."""
+def real_bank() -> Path | None:
+    """Return the path of the published bigbank in a data folder or the cache; never fetch it."""
     for folder in bank_folders():
         path = folder / "bigbank.json.zip"
         if path.is_file() and file_digest(path) == PUBLISHED["bigbank"]:
@@ -23,29 +25,30 @@ def real_bank():
 
 
 @pytest.fixture(scope="session")
-def real_words():
+def real_words() -> list[Word]:
     path = real_bank()
     if path is None:
         pytest.skip(
-            "needs real ink: bigbank.json.zip in data/, in a folder of CURSIVETRANSFORMER_DATA, or in the cache"
+            "needs real ink: bigbank.json.zip in data/, "
+            "in a folder of CURSIVETRANSFORMER_DATA, or in the cache"
         )
     return load_bank(path)
 
 
 @pytest.fixture(scope="session")
-def made_up_words():
+def made_up_words() -> list[Word]:
     return made_up.made_up_words()
 
 
 @pytest.fixture
-def made_up_bank(made_up_words, tmp_path):
-    """The path of a bank of the made-up words."""
+def made_up_bank(made_up_words: list[Word], tmp_path: Path) -> Path:
+    """Return the path of a bank of the made-up words."""
     path = tmp_path / "loops.json"
     write_entries(path, [word_to_entry(word) for word in made_up_words])
     return path
 
 
 @pytest.fixture(scope="session", params=["made-up", "real"])
-def words(request):
-    """Words of made-up ink, then of real ink."""
+def words(request: pytest.FixtureRequest) -> list[Word]:
+    """Return words of made-up ink, then of real ink."""
     return request.getfixturevalue("made_up_words" if request.param == "made-up" else "real_words")

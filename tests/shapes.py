@@ -1,4 +1,4 @@
-"""Made-up ink that is easy to read: three letters of plain shapes, so that a recognizer learns them within seconds."""
+"""Made-up ink of three plain letters, which a recognizer learns within seconds."""
 
 import numpy as np
 
@@ -16,18 +16,14 @@ SHAPES = {
 }
 
 
-def shape_word(text):
-    """The letters of `text` one after the other, the dots of its i after all else."""
+def shape_word(text: str) -> Word:
+    """Write the letters of `text` one after the other, the dots of its i last."""
     strokes = [stroke + (0.2 * i, 0) for i, char in enumerate(text) for stroke in SHAPES[char]]
-    return Word(
-        text,
-        "nobody",
-        join_strokes(sorted(strokes, key=lambda stroke: len(stroke) == 1)),
-        {"aspectRatio": 6},
-    )
+    strokes.sort(key=lambda stroke: len(stroke) == 1)
+    return Word(text, "nobody", join_strokes(strokes), {"aspectRatio": 6})
 
 
-def shape_words(n=80, seed=1):
-    """`n` words of random letters, the same ones for the same seed."""
+def shape_words(n: int = 80, seed: int = 1) -> list[Word]:
+    """Write `n` words of random letters, the same for the same seed."""
     rng = np.random.default_rng(seed)
     return [shape_word("".join(rng.choice(list(SHAPES), rng.integers(1, 7)))) for _ in range(n)]

@@ -39,8 +39,14 @@ def test_relative_links_lead_somewhere(page):
 
 
 def test_every_page_and_picture_is_linked_from_somewhere():
-    linked = {(page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in links(page)}
-    pages = {path for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".png", ".ipynb", ".gif")}
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in links(page)
+    }
+    pages = {
+        path
+        for path in (ROOT / "docs").iterdir()
+        if path.suffix in (".md", ".png", ".ipynb", ".gif")
+    }
     assert not pages - linked - {ROOT / "docs" / "README.md"}
 
 

@@ -1,41 +1,54 @@
-"""Who writes: names of authors and their numbers, of which 0 is anybody whom a model does not know. Knows no ink."""
+"""Names of authors and their indices. Index 0 is an author not listed. Does not depend on ink."""
 
 import difflib
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
-from cursivetransformer.bank.word import UNKNOWN_AUTHOR
+from cursivetransformer.bank.word import UNKNOWN_AUTHOR, Word
 from cursivetransformer.utils.errors import UserError
 
-MOST_AUTHORS = 200  # that a model tells apart; of more, those who wrote most
+# Authors that a model tells apart; of more, it keeps those who wrote most.
+MAX_AUTHORS = 200
+# Names that an error message lists.
+MAX_LISTED = 12
 
 
-def author_names(words):
-    """The names of those who wrote `words`, who wrote most first."""
+def author_names(words: Sequence[Word]) -> list[str]:
+    """Return the names of the authors of `words`, those who wrote most first."""
     counts = Counter(word.author for word in words if word.author != UNKNOWN_AUTHOR)
-    return [name for name, _ in counts.most_common(MOST_AUTHORS)]
+    return [name for name, _ in counts.most_common(MAX_AUTHORS)]
 
 
-def author_numbers(words, names):
-    """(W,) the number of each word's author: 1 for the first of `names`, 0 for one who is not there."""
-    numbers = numbers_of(names)
-    return np.array([numbers.get(word.author, 0) for word in words])
+def author_indices(words: Sequence[Word], names: Sequence[str]) -> np.ndarray:
+    """Return each word's author index, (W,).
+
+    It is the position in `names` counted from 1, or 0 for an author not listed.
+    """
+    indices = indices_by_name(names)
+    return np.array([indices.get(word.author, 0) for word in words])
 
 
-def numbers_of(names):
-    """{name: number}: 1 for the first."""
-    return {name: number for number, name in enumerate(names, 1)}
+def indices_by_name(names: Sequence[str]) -> dict[str, int]:
+    """Map each name to its position counted from 1."""
+    return {name: index for index, name in enumerate(names, 1)}
 
 
-def hand_numbers(words):
-    """(W,) numbers that are the same for words of one author, in the order of their first words."""
-    numbers = {}
-    return np.array([numbers.setdefault(word.author, len(numbers)) for word in words])
+def hand_indices(words: Sequence[Word]) -> np.ndarray:
+    """Return each word's hand, (W,): its author, numbered from 0 in order of first appearance."""
+    indices: dict[str, int] = {}
+    return np.array([indices.setdefault(word.author, len(indices)) for word in words])
 
 
-def find_author(name, names):
-    """The number of the author `name`; of "" the first of `names`, where there is one; of "unknown" 0. Raises `UserError`."""
+def find_author(name: str, names: Sequence[str]) -> int:
+    """Return the index of the author `name`, in any case of letters.
+
+    "" is the first of `names`, or 0 if there are none; "unknown" is 0.
+
+    Raises:
+        UserError: if `names` does not list the author.
+    """
     if not name:
         return min(1, len(names))
     if name == UNKNOWN_AUTHOR:
@@ -44,9 +57,9 @@ def find_author(name, names):
     if name.casefold() in folded:
         return folded.index(name.casefold()) + 1
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
-    cure = (
-        f"did you mean {names[folded.index(close[0])]}?"
-        if close
-        else f"it knows {', '.join([*names[:12], '...'] if len(names) > 12 else names) or 'none by name'}"
-    )
+    if close:
+        cure = f"did you mean {names[folded.index(close[0])]}?"
+    else:
+        listed = [*names[:MAX_LISTED], "..."] if len(names) > MAX_LISTED else names
+        cure = f"it knows {', '.join(listed) or 'none by name'}"
     raise UserError(f"this model knows no author {name!r}; {cure}")

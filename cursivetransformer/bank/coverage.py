@@ -1,176 +1,246 @@
-"""What a small bank lacks, and what to record next: `cursive bank advise mine.json`. Knows no model.
+"""What a small bank lacks, and what to record next.
 
-The words to record are chosen by the rule of the recording page: the prompt that adds most to rare characters and pairs of letters, for
-its length.
+Prompts are chosen by the rule of the recording page: next comes the prompt that adds most to rare
+characters and pairs of letters, for its length. Does not depend on a model.
 """
 
 import heapq
 import string
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines
-from cursivetransformer.ink import measures as style
-from cursivetransformer.utils.io import atomic_path
+from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines, write_list
+from cursivetransformer.bank.word import Word
+from cursivetransformer.ink import measures
 
-LEAST_WORDS = 20  # that a hand can be learnt from at all
-ENOUGH_WORDS = 100  # for a hand that reads well
-NEXT_WORDS = 30  # to record, at least, where something lacks
-THIN = 3  # times that a character should come, at least
-EFFORT, PAIR_SHARE = (
-    3,
-    0.5,
-)  # as in the recording page: letters that a prompt costs beside its own, worth of a pair beside a character
-# How far a word may be from the middle of the others: in the logarithm of its x-height and of its width for each letter, and in radians of
-# slant. One word in a hundred of a real bank is past these, of an even hand none.
-ODD_HEIGHT, ODD_WIDTH, ODD_SLANT = 0.6, 0.8, 0.35
-# What nine words in ten of an even hand stay within; of a real bank they stay within 0.21 and 0.11.
-EVEN_HEIGHT, EVEN_SLANT = 0.35, 0.2
+# Words that a hand can be learned from at all.
+MIN_WORDS = 20
+# Words of a hand that reads well.
+ENOUGH_WORDS = 100
+# Words to record next, at least, where letters are missing.
+MIN_NEXT_WORDS = 30
+# Times that a character should come.
+MIN_COUNT = 3
+# As in the recording page: the effort of a prompt beside its letters, in letters.
+PROMPT_EFFORT = 3
+# As in the recording page: the worth of a pair of letters, relative to a character.
+PAIR_WEIGHT = 0.5
+# How far a word may be from the median of the others: in the logarithm of its x-height and of its
+# width per letter, and in radians of slant. One word in a hundred of a real bank is farther, of an
+# even hand none.
+MAX_DEVIATION = {"size": 0.6, "width": 0.8, "slant": 0.35}
+# What nine words in ten of an even hand stay within. In a real bank, it is 0.21 and 0.11.
+MAX_EVEN_DEVIATION = {"size": 0.35, "slant": 0.2}
+EVEN_QUANTILE = 0.9
 NEXT_LIST = "next-words.txt"
 HOW_TO_LOAD = 'in collect.html "Load a list..." in the settings takes them'
-NAMED = 8  # words or characters that a sentence names
+# Words and characters that a message lists.
+MAX_LISTED_WORDS = 8
+MAX_LISTED_CHARACTERS = 40
 
 
-def lacking(words, wanted=None):
-    """The characters that were never recorded, those of `wanted`, by default those of the prompts, most useful first; and those that come
-    less than `THIN` times."""
-    counts, _ = coverage([word.text for word in words])
+def missing_and_rare_characters(
+    words: Sequence[Word], wanted: Mapping[str, int] | None = None
+) -> tuple[list[str], list[str]]:
+    """Find the characters that a bank lacks, the most useful first.
+
+    Args:
+        words: the words of the bank.
+        wanted: how often each character to look for is wanted; by default, as in the prompts.
+
+    Returns:
+        The characters that never come, and those that come less than `MIN_COUNT` times.
+    """
+    counts, _ = coverage(word.text for word in words)
     wanted = Counter("".join(read_lines(PROMPTS))) if wanted is None else wanted
-    ordered = sorted(
-        wanted,
-        key=lambda char: (
-            char not in string.ascii_letters + ".,",
-            char.isupper(),
-            -wanted[char],
-            char,
-        ),
-    )
-    return [char for char in ordered if char != " " and not counts[char]], [
-        char for char in ordered if 0 < counts[char] < THIN
-    ]
+
+    def usefulness(char: str) -> tuple[bool, bool, int, str]:
+        is_other = char not in string.ascii_letters + ".,"
+        return is_other, char.isupper(), -wanted[char], char
+
+    ordered = sorted(wanted, key=usefulness)
+    missing = [char for char in ordered if char != " " and not counts[char]]
+    rare = [char for char in ordered if 0 < counts[char] < MIN_COUNT]
+    return missing, rare
 
 
-def next_prompts(words, n, prompts=None, wanted=None):
-    """`n` of the prompts (default: those that ship) that are best recorded next, best first, given the texts of `words`.
+def next_prompts(
+    words: Sequence[Word],
+    n: int,
+    prompts: Sequence[str] | None = None,
+    wanted: Sequence[str] | None = None,
+) -> list[str]:
+    """Choose up to `n` prompts to record next, the best first.
 
-    wanted: texts whose characters and pairs of letters are to be recorded (default: the prompts).
+    Args:
+        words: the words recorded so far.
+        n: how many prompts to choose.
+        prompts: prompts to choose from; by default, those that come with the program.
+        wanted: texts whose characters and pairs of letters are wanted; by default, the prompts.
     """
     prompts = read_lines(PROMPTS) if prompts is None else prompts
     wanted_chars, wanted_pairs = coverage(prompts if wanted is None else wanted)
-    chars, pairs = coverage([word.text for word in words])
-    done, parts = {word.text for word in words}, {prompt: coverage([prompt]) for prompt in prompts}
+    chars, pairs = coverage(word.text for word in words)
+    recorded = {word.text for word in words}
+    parts = {prompt: coverage([prompt]) for prompt in prompts}
 
-    def worth(prompt):
-        own_chars, own_pairs = parts[prompt]
-        return (
-            _worth(own_chars, wanted_chars, chars)
-            + PAIR_SHARE * _worth(own_pairs, wanted_pairs, pairs)
-        ) / (len(prompt) + EFFORT)
+    def gain(prompt: str) -> float:
+        prompt_chars, prompt_pairs = parts[prompt]
+        of_chars = _gain(prompt_chars, wanted_chars, chars)
+        of_pairs = _gain(prompt_pairs, wanted_pairs, pairs)
+        return (of_chars + PAIR_WEIGHT * of_pairs) / (len(prompt) + PROMPT_EFFORT)
 
-    # What a prompt is worth only falls as others are chosen, so one that is still ahead of what the next was worth before is the best.
-    left = [(-worth(prompt), i, prompt) for i, prompt in enumerate(parts) if prompt not in done]
-    heapq.heapify(left)
-    chosen = []
-    while left and len(chosen) < n:
-        _, i, prompt = heapq.heappop(left)
-        now = (-worth(prompt), i, prompt)
-        if left and now > left[0]:
-            heapq.heappush(left, now)
+    # The gain of a prompt only falls as others are chosen. So a prompt whose present gain is
+    # still ahead of the others' former gains is the best (M. Minoux, "Accelerated greedy
+    # algorithms for maximizing submodular set functions", 1978).
+    heap = [(-gain(prompt), i, prompt) for i, prompt in enumerate(parts) if prompt not in recorded]
+    heapq.heapify(heap)
+    chosen: list[str] = []
+    while heap and len(chosen) < n:
+        _, i, prompt = heapq.heappop(heap)
+        updated = (-gain(prompt), i, prompt)
+        if heap and updated > heap[0]:
+            heapq.heappush(heap, updated)
             continue
         chosen.append(prompt)
-        chars.update(parts[prompt][0])
-        pairs.update(parts[prompt][1])
+        prompt_chars, prompt_pairs = parts[prompt]
+        chars.update(prompt_chars)
+        pairs.update(prompt_pairs)
     return chosen
 
 
-def _worth(own, wanted, have):
-    """What writing items adds: each is worth the root of how often it is wanted, less the more often it is there."""
+def _gain(added: Counter[str], wanted: Counter[str], recorded: Counter[str]) -> float:
+    """Return what adding items gains.
+
+    Each gains the root of how often it is wanted, divided by 1 plus how often it has come before.
+    """
     return sum(
-        wanted[item] ** 0.5 / (1 + have[item] + again)
-        for item, count in own.items()
-        for again in range(count)
+        wanted[item] ** 0.5 / (1 + recorded[item] + repeat)
+        for item, count in added.items()
+        for repeat in range(count)
     )
 
 
-def odd_words(words):
-    """{index: what is odd} of words that are far from the others in size, width or slant, and sentences about a hand that varies on the
-    whole."""
-    inks, texts = [word.points for word in words], [word.text for word in words]
-    tallness = np.array([style.tallest(text) or np.nan for text in texts])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        heights = np.log(np.array([max(0.0, -points[:, 1].min()) for points in inks]) / tallness)
-        widths = np.log([np.ptp(points[:, 0]) / len(text) for points, text in zip(inks, texts)])
-    measures = {
-        "size": (heights, ODD_HEIGHT),
-        "width": (widths, ODD_WIDTH),
-        "slant": (style.slants(inks), ODD_SLANT),
-    }
-    odd, far = {}, {}
-    for name, (values, limit) in measures.items():
-        known = np.isfinite(values)
-        if known.any():
-            far[name] = np.where(known, np.abs(values - np.median(values[known])), 0)
-            for i in np.flatnonzero(far[name] > limit):
-                odd.setdefault(int(i), []).append(name)
+def odd_words(words: Sequence[Word]) -> tuple[dict[int, str], list[str]]:
+    """Find words that differ much from the others in size, width or slant.
+
+    Returns:
+        What is odd about a word, by the word's index, as "size and slant"; and sentences on what
+        varies much in the whole hand.
+    """
+    deviations = _deviations_from_median(words)
+    odd: dict[int, list[str]] = {}
+    for name, values in deviations.items():
+        for i in np.flatnonzero(values > MAX_DEVIATION[name]):
+            odd.setdefault(int(i), []).append(name)
     uneven = [
         f"{name} varies much from word to word"
-        for name, limit in (("size", EVEN_HEIGHT), ("slant", EVEN_SLANT))
-        if name in far and np.quantile(far[name], 0.9) > limit
+        for name, limit in MAX_EVEN_DEVIATION.items()
+        if name in deviations and np.quantile(deviations[name], EVEN_QUANTILE) > limit
     ]
     return {i: " and ".join(names) for i, names in odd.items()}, uneven
 
 
-def advise(words):
-    """What a writer should know of a bank before a model learns it: sentences, and a list of prompts to record next, empty where nothing
-    lacks."""
-    n, (never, thin), (odd, uneven) = len(words), lacking(words), odd_words(words)
-    told = []
-    if n < LEAST_WORDS:
-        told.append(
-            f"{n} word{'s' * (n != 1)} {'are' if n != 1 else 'is'} too few to learn a hand from; record {LEAST_WORDS - n} more at least, better {ENOUGH_WORDS - n}"
+def _deviations_from_median(words: Sequence[Word]) -> dict[str, np.ndarray]:
+    """Return how far each word is from the median size, width and slant, (W,) each.
+
+    A word that cannot be measured deviates by 0. What no word can be measured by is left out.
+    """
+    inks = [word.points for word in words]
+    nominal = np.array([measures.nominal_height(word.text) or np.nan for word in words])
+    heights = np.array([max(0.0, -points[:, 1].min()) for points in inks])
+    widths = [np.ptp(word.points[:, 0]) / len(word.text) for word in words]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = {
+            "size": np.log(heights / nominal),
+            "width": np.log(widths),
+            "slant": measures.slants(inks),
+        }
+    deviations = {}
+    for name, of_words in values.items():
+        known = np.isfinite(of_words)
+        if known.any():
+            deviations[name] = np.where(known, np.abs(of_words - np.median(of_words[known])), 0)
+    return deviations
+
+
+def advise(words: Sequence[Word]) -> tuple[list[str], list[str]]:
+    """Advise a writer on a bank before a model learns it.
+
+    Returns:
+        Sentences on what the bank lacks, and prompts to record next, none where nothing lacks.
+    """
+    n = len(words)
+    missing, rare = missing_and_rare_characters(words)
+    messages = [
+        *_advise_on_size(n),
+        *_advise_on_characters(missing, rare),
+        *_advise_on_evenness(words),
+    ]
+    n_next = ENOUGH_WORDS - n
+    if any(char.isalnum() for char in missing):
+        n_next = max(n_next, MIN_NEXT_WORDS)
+    return messages, next_prompts(words, n_next) if n_next > 0 else []
+
+
+def _advise_on_size(n: int) -> list[str]:
+    better = ENOUGH_WORDS - n
+    if n < MIN_WORDS:
+        n_words = "1 word is" if n == 1 else f"{n} words are"
+        return [
+            f"{n_words} too few to learn a hand from; "
+            f"record {MIN_WORDS - n} more at least, better {better}"
+        ]
+    if n < ENOUGH_WORDS:
+        return [f"{n} words give a first impression of a hand; {better} more make it read well"]
+    return []
+
+
+def _advise_on_characters(missing: Sequence[str], rare: Sequence[str]) -> list[str]:
+    messages = []
+    if missing:
+        listed = _list(missing, MAX_LISTED_CHARACTERS)
+        messages.append(
+            f"never recorded: {listed} - these are written as the model knew them before"
         )
-    elif n < ENOUGH_WORDS:
-        told.append(
-            f"{n} words give a first impression of a hand; {ENOUGH_WORDS - n} more make it read well"
-        )
-    if never:
-        told.append(
-            f"never recorded: {_listed(never, 40)} - these are written as the model knew them before"
-        )
-    if thin:
-        told.append(f"recorded less than {THIN} times: {_listed(thin, 40)}")
-    for sentence in uneven:
-        told.append(
-            f"the {sentence}; write at your usual pace, with the middle of small letters between the guide lines"
-        )
+    if rare:
+        listed = _list(rare, MAX_LISTED_CHARACTERS)
+        messages.append(f"recorded less than {MIN_COUNT} times: {listed}")
+    return messages
+
+
+def _advise_on_evenness(words: Sequence[Word]) -> list[str]:
+    odd, uneven = odd_words(words)
+    messages = [
+        f"the {sentence}; write at your usual pace, "
+        "with the middle of small letters between the guide lines"
+        for sentence in uneven
+    ]
     if odd:
-        named = ", ".join(f"entry {i} {words[i].text!r} ({odd[i]})" for i in list(odd)[:NAMED])
-        told.append(
-            f"unlike the others: {named}{' ...' if len(odd) > NAMED else ''} - look at them, and write again what is not as you meant it"
+        named = ", ".join(
+            f"entry {i} {words[i].text!r} ({odd[i]})" for i in list(odd)[:MAX_LISTED_WORDS]
         )
-    letters = [char for char in never if char.isalnum()]
-    more = max(ENOUGH_WORDS - n, NEXT_WORDS if letters else 0)
-    return told, next_prompts(words, more) if more > 0 else []
+        more = " ..." if len(odd) > MAX_LISTED_WORDS else ""
+        messages.append(
+            f"unlike the others: {named}{more} - look at them, "
+            "and write again what is not as you meant it"
+        )
+    return messages
 
 
-def tell_advice(words, folder, say):
-    """Say what `advise` has to say of the words that a run learns, and write a list of what to record next to its folder."""
-    told, prompts = advise(words)
-    for sentence in told:
-        say(sentence)
+def _list(items: Sequence[str], n: int) -> str:
+    return " ".join(items[:n]) + (" ..." if len(items) > n else "")
+
+
+def tell_advice(words: Sequence[Word], folder: str | Path, say: Callable[[str], object]) -> None:
+    """Say the advice on the words that a run learns, and list prompts to record in its folder."""
+    messages, prompts = advise(words)
+    for message in messages:
+        say(message)
     if prompts:
         path = Path(folder) / NEXT_LIST
         write_list(path, prompts)
         say(f"{path}: {len(prompts)} words to record next; {HOW_TO_LOAD}")
-
-
-def _listed(items, most):
-    return " ".join(items[:most]) + (" ..." if len(items) > most else "")
-
-
-def write_list(path, prompts):
-    """Write prompts as a list that the recording page loads, one a line."""
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(prompts) + "\n", encoding="utf-8")

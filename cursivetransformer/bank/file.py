@@ -1,38 +1,38 @@
-"""Files of recorded words: read, merge, write; and the command that checks one.
+"""Files of recorded words: read, check, merge, write.
 
-What an entry must be is in `bank_entry.py`, where a bank is found or fetched from in `bank_sources.py`. Run as a command:
-
-    cursive bank check FILE
-    cursive bank merge OUT FILE FILE ...
+`bank/word.py` defines a valid entry; `bank/registry.py` finds or fetches a bank by its name.
 """
 
 import json
-import re
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import IO, Any
 
-from cursivetransformer.bank.word import InvalidEntry, parse_entry
+from cursivetransformer.bank.word import InvalidEntry, Word, parse_entry
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path
 
-_SPACE = re.compile(r"[ \t\n\r]*")
-LARGEST_FILE = 1 << 30  # bytes of JSON; a bank of 100,000 words is about half of that
+# Bytes of JSON; a bank of 100,000 words has about half of that.
+MAX_FILE_BYTES = 1 << 30
+COMPRESSION_LEVEL = 9
+
+# The index of an entry and a sentence on what is wrong with it.
+Fault = tuple[int, str]
 
 
-def read_entries(path):
-    """The list of raw entries in a `.json` or `.json.zip` file. Raises `UserError` naming the file and the fault."""
-    return list(iterate_entries(path))
+def read_entries(path: str | Path) -> list[Any]:
+    """Read the entries of a `.json` or `.json.zip` file, not yet checked.
 
-
-def iterate_entries(path):
-    """The raw entries of a file one after the other, so that a large bank is never in memory as Python objects as a whole."""
+    Raises:
+        UserError: if the file cannot be read or does not hold a JSON list.
+    """
     path = Path(path)
     try:
-        data = _read_zip(path) if zipfile.is_zipfile(path) else _read_plain(path)
-        yield from _iterate_list(data.decode(json.detect_encoding(data), "surrogatepass"), path)
+        entries = json.loads(_read_zip(path) if zipfile.is_zipfile(path) else _read_plain(path))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
@@ -41,61 +41,47 @@ def iterate_entries(path):
         raise UserError(
             f"{path} is a damaged or locked zip ({error}); copy or download it again"
         ) from error
-
-
-def _iterate_list(text, path):
-    """The elements of the JSON list `text`; raises `ValueError` where it is none."""
-    at = _SPACE.match(text).end()
-    if text[at : at + 1] != "[":
-        kind = type(json.loads(text)).__name__
+    if not isinstance(entries, list):
+        kind = type(entries).__name__
         raise UserError(f"{path} is not a bank: its JSON must be a list of entries, not {kind}")
-    decoder, at = json.JSONDecoder(), _SPACE.match(text, at + 1).end()
-    more = text[at : at + 1] != "]"
-    while more:
-        entry, at = decoder.raw_decode(text, at)
-        yield entry
-        at = _SPACE.match(text, at).end()
-        more = text[at : at + 1] == ","
-        if more:
-            at = _SPACE.match(text, at + 1).end()
-    if text[at : at + 1] != "]" or text[at + 1 :].strip():
-        raise json.JSONDecodeError("Expecting ',' or ']'", text, at)
+    return entries
 
 
-def _read_plain(path):
+def _read_plain(path: Path) -> bytes:
     if path.suffix == ".zip":
         raise UserError(
             f"{path} is named .zip but is not a whole zip file; copy or download it again"
         )
-    if path.stat().st_size > LARGEST_FILE:
+    if path.stat().st_size > MAX_FILE_BYTES:
         raise UserError(
-            f"{path} is larger than {LARGEST_FILE >> 20} MiB; split it into several banks"
+            f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB; split it into several banks"
         )
     return path.read_bytes()
 
 
-def _read_zip(path):
+def _read_zip(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
         # macOS adds hidden companions to every file that it packs.
         members = [
-            m
-            for m in archive.infolist()
-            if not m.is_dir() and not m.filename.startswith("__MACOSX/")
+            member
+            for member in archive.infolist()
+            if not member.is_dir() and not member.filename.startswith("__MACOSX/")
         ]
         if len(members) != 1:
             raise UserError(f"{path} must hold one JSON file, not {len(members)}")
         with archive.open(members[0]) as file:
-            data = file.read(LARGEST_FILE + 1)  # the size in the header may lie
-    if len(data) > LARGEST_FILE:
+            data = file.read(MAX_FILE_BYTES + 1)  # the size in the header may lie
+    if len(data) > MAX_FILE_BYTES:
         raise UserError(
-            f"{path} unpacks to more than {LARGEST_FILE >> 20} MiB; split it into several banks"
+            f"{path} unpacks to more than {MAX_FILE_BYTES >> 20} MiB; split it into several banks"
         )
     return data
 
 
-def parse_entries(entries):
-    """Raw entries, a list or an iterator -> (words, faults): faults is a list of (index, sentence)."""
-    words, faults = [], []
+def parse_entries(entries: Iterable[object]) -> tuple[list[Word], list[Fault]]:
+    """Convert entries to words; return the words and the faults of the entries left out."""
+    words: list[Word] = []
+    faults: list[Fault] = []
     for index, entry in enumerate(entries):
         try:
             words.append(parse_entry(entry))
@@ -104,107 +90,115 @@ def parse_entries(entries):
     return words, faults
 
 
-def load_bank(path, strict=False, warn=print):
-    """The words of the bank in a file. Faulty entries are skipped and told to `warn`, or raise with `strict`.
+def load_bank(
+    path: str | Path, strict: bool = False, warn: Callable[[str], object] = print
+) -> list[Word]:
+    """Load the words of a bank's file.
 
-    Raises `UserError` where the file cannot be read or no word is left.
+    Args:
+        path: a `.json` or `.json.zip` file.
+        strict: raise on a faulty entry instead of skipping it.
+        warn: called with a sentence if entries were skipped.
+
+    Raises:
+        UserError: if the file cannot be read, if it holds no usable word, or on a faulty entry
+            with `strict`.
     """
-    words, faults = parse_entries(iterate_entries(path))
+    words, faults = parse_entries(read_entries(path))
+    first = f"entry {faults[0][0]}: {faults[0][1]}" if faults else ""
     if faults and strict:
-        raise UserError(
-            f"{path}, entry {faults[0][0]}: {faults[0][1]}; repair it, or leave --strict out to skip it"
-        )
+        raise UserError(f"{path}, {first}; repair it, or leave --strict out to skip it")
     if not words:
-        raise UserError(
-            f"{path} holds no usable word"
-            + (f"; entry {faults[0][0]}: {faults[0][1]}" if faults else "")
-        )
+        raise UserError(f"{path} holds no usable word" + (f"; {first}" if first else ""))
     if faults:
         warn(
-            f"{path}: skipped {len(faults)} faulty of {len(words) + len(faults)} entries, first entry {faults[0][0]}: "
-            f"{faults[0][1]}; `cursive bank check {path}` lists them"
+            f"{path}: skipped {len(faults)} faulty of {len(words) + len(faults)} entries, "
+            f"first {first}; `cursive bank check {path}` lists them"
         )
     return words
 
 
 class EntryFile:
-    """A `.json` or `.json.zip` file that raw entries are added to one after the other; the same bytes for the same entries.
+    """A `.json` or `.json.zip` file to append entries to; equal entries give equal bytes.
 
-    name: that the file will have at last, if it is another; a zip calls what it holds after it.
+    Args:
+        path: the file to write.
+        name: the name that the file gets in the end, if another; a zip names its member after it.
     """
 
-    def __init__(self, path, name=None):
+    def __init__(self, path: str | Path, name: str | Path | None = None) -> None:
         path = Path(path)
-        self._archive, self._empty = None, True
+        self._empty = True
+        self._archive: zipfile.ZipFile | None = None
+        self._file: IO[bytes]
         if path.suffix == ".zip":
-            self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9)
-            member = zipfile.ZipInfo(Path(name or path).stem)  # with a fixed date
-            member.compress_type, member._compresslevel = (
-                zipfile.ZIP_DEFLATED,
-                9,
-            )  # has a public name from Python 3.13 on only
+            self._archive = zipfile.ZipFile(
+                path, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL
+            )
+            member = zipfile.ZipInfo(Path(name or path).stem)  # a ZipInfo has a fixed date
+            member.compress_type = zipfile.ZIP_DEFLATED
+            # The public name, `compress_level`, is new in Python 3.13.
+            member._compresslevel = COMPRESSION_LEVEL  # type: ignore[attr-defined]
             self._file = self._archive.open(member, "w")
         else:
             self._file = open(path, "wb")
 
-    def add(self, entry):
+    def add(self, entry: object) -> None:
         """Append an entry."""
         self._file.write(b"[\n" if self._empty else b",\n")
         self._file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
         self._empty = False
 
-    def close(self):
+    def close(self) -> None:
         """Finish the file."""
-        with ExitStack() as stack:  # both, even where the disk is full
+        with ExitStack() as stack:  # closes both, even where the disk is full
             if self._archive:
                 stack.callback(self._archive.close)
             stack.callback(self._file.close)
             self._file.write(b"[\n\n]\n" if self._empty else b"\n]\n")
 
 
-def write_entries(path, entries):
-    """Write raw entries to a `.json` or `.json.zip` file: whole or not at all."""
+def write_entries(path: str | Path, entries: Iterable[object]) -> None:
+    """Write entries to a `.json` or `.json.zip` file, whole or not at all."""
     with atomic_path(path) as temporary, closing(EntryFile(temporary, path)) as file:
         for entry in entries:
             file.add(entry)
 
 
-def check(path):
-    """Print what a bank holds and every fault of it. Returns the number of faulty entries."""
+def check(path: str | Path) -> int:
+    """Print what a bank holds and each of its faults; return the number of faulty entries."""
     words, faults = parse_entries(read_entries(path))
-    texts, inks = (
-        Counter(w.text for w in words),
-        Counter((w.text, w.points.tobytes()) for w in words),
-    )
-    points, strokes = (
-        sum(len(w.points) for w in words),
-        sum(int((w.points[:, 2] == 0).sum()) for w in words),
-    )
+    authors = Counter(word.author for word in words)
+    texts = Counter(word.text for word in words)
+    inks = Counter((word.text, word.points.tobytes()) for word in words)
+    characters = Counter("".join(word.text for word in words))
+    n_points = sum(len(word.points) for word in words)
+    n_strokes = sum(int((word.points[:, 2] == 0).sum()) for word in words)
     print(
-        f"{path}: {len(words)} words, {len(faults)} faulty entries, {points} points, {strokes} strokes"
+        f"{path}: {len(words)} words, {len(faults)} faulty entries, "
+        f"{n_points} points, {n_strokes} strokes"
     )
+    print("authors:", ", ".join(f"{name} ({n})" for name, n in authors.most_common()))
     print(
-        "authors:",
-        ", ".join(f"{name} ({n})" for name, n in Counter(w.author for w in words).most_common()),
+        f"duplicates: {texts.total() - len(texts)} entries repeat a text, "
+        f"{inks.total() - len(inks)} its ink too"
     )
-    print(
-        f"duplicates: {sum(texts.values()) - len(texts)} entries repeat a text, {sum(inks.values()) - len(inks)} its ink too"
-    )
-    characters = Counter("".join(w.text for w in words))
-    print(
-        f"characters ({len(characters)}):",
-        "  ".join(f"{char} {n}" for char, n in characters.most_common()),
-    )
+    counts = "  ".join(f"{char} {n}" for char, n in characters.most_common())
+    print(f"characters ({len(characters)}):", counts)
     for index, fault in faults:
         print(f"entry {index}: {fault}")
     return len(faults)
 
 
-def merge(out, paths):
-    """Write the good entries of several banks into one; an entry that is there already is left out. Returns how many."""
+def merge(out: str | Path, paths: Iterable[str | Path]) -> int:
+    """Write the valid entries of several banks into one, equal ones once; return their number.
+
+    Raises:
+        UserError: if `out` has another ending, if a bank cannot be read, or if none holds a word.
+    """
     if not str(out).endswith((".json", ".json.zip")):
         raise UserError(f"{out} must end in .json or .json.zip")
-    entries = {}
+    entries: dict[str, Any] = {}
     for path in paths:
         for entry in read_entries(path):
             try:

@@ -1,200 +1,279 @@
-"""What to write: prompts that hold every character and every common pair of letters. `cursive bank prompts`.
+"""Prompts to record, which hold every character and every common pair of letters.
 
-The lists feed the synthetic pen and the recording page. Knows no ink.
+The lists are for the synthetic pen and the recording page. Does not depend on ink.
 """
 
 import re
 import string
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, shipped
 
-WORDS, PROMPTS = (
-    shipped("words.txt"),
-    shipped("wordbank.txt"),
-)  # common English words; the prompts that ship
+# Common English words.
+WORDS = shipped("words.txt")
+# The prompts that come with the program.
+PROMPTS = shipped("wordbank.txt")
 
-# Marks that end a word in a sentence, with how often each is taken; the colon and the rest are rarer in books, but a hand needs practice.
+# Marks that end a word in a sentence, with their weights. The rare ones come more often than in
+# books, for practice.
 ENDINGS = {",": 6, ".": 6, "!": 3, "?": 3, ":": 2, ";": 2, "...": 1}
-CONTRACTIONS = (
-    "I'm I'll I've I'd you're you've you'll he's she's she'll it's we're we've they're they'll isn't aren't wasn't weren't don't "
-    "doesn't didn't can't couldn't won't wouldn't haven't hadn't shouldn't let's that's what's who's where's here's there's o'clock "
-    "ma'am 'tis dog's friend's mother's child's king's year's"
-).split()
-FLATTENING = 0.5  # power of a character's frequency that it keeps in a random string: 1 is English, 0 all alike
-MARK_SHARE = 0.03  # of prompts that hold one of the further marks
+# Marks that come at least `least` times, as letters and digits do.
 MARKS = ".,;:!?'\"()-&/"
-SYMBOLS_PER_LINE = 12
+CONTRACTIONS = (
+    "I'm I'll I've I'd you're you've you'll he's she's she'll it's we're we've they're they'll "
+    "isn't aren't wasn't weren't don't doesn't didn't can't couldn't won't wouldn't haven't hadn't "
+    "shouldn't let's that's what's who's where's here's there's o'clock ma'am 'tis dog's friend's "
+    "mother's child's king's year's"
+).split()
+MAX_SHORT_WORD = 3  # letters
+# Power of a character's frequency in a random string: 1 is English, 0 is uniform.
+FREQUENCY_POWER = 0.5
+# Probability that a prompt holds one of the further marks.
+MARK_PROBABILITY = 0.03
+# Probability that quotes are single ones.
+SINGLE_QUOTE_PROBABILITY = 0.2
+# Kinds of prompts. A word of the last kind may be a joined one instead.
+KINDS = ("short word", "random string", "number", "word")
+# Forms of numbers and of joined words; one that is listed twice is twice as likely.
+NUMBER_FORMS = ("tenths", "hundredths", "thousands", "year", "time", "date", "digits", "digits")
+JOINED_FORMS = ("hyphen", "hyphen", "slash", "ampersand", "contraction", "contraction")
+# Random prompts to try for each one wanted, since some repeat others.
+MAX_TRIES = 20
+CELLS_PER_LINE = 12
 PAGE_LIST = re.compile(r'(<script type="text/plain" id="wordbank">).*?(</script>)', re.DOTALL)
 
 
-def make_prompts(config, rng, words=None):
-    """`config.size` prompts (a `maker_config.WordbankSettings`), no two alike as far as that can be, in random order.
+@dataclass
+class Lexicon:
+    """English words, and how often letters and pairs of letters come in them.
 
-    words: English words, by default those that ship. First come the shares that the settings ask for, then in place of some of them
-    prompts for characters that come less than `least` times and for common pairs that do not come.
+    Attributes:
+        short: words of at most `MAX_SHORT_WORD` letters.
+        long: the other words.
+        long_probabilities: (len(long),) higher for words with rare letters, for practice.
+        letters: distinct characters of the words, sorted.
+        letter_probabilities: (len(letters),) flatter than in English; see `FREQUENCY_POWER`.
+        pairs: pairs of letters, the commonest first.
     """
-    words = read_lines(WORDS) if words is None else words
-    lexicon = _Lexicon(words)
-    prompts, tries = {}, 0
-    while len(prompts) < config.size and tries < 20 * config.size:
-        prompts.setdefault(prompt_of(config, rng, lexicon))
-        tries += 1
-    prompts = list(prompts)
-    needed, more = [], True
-    while more and len(needed) < config.size:  # what makes room for these may be needed itself
-        prompts = prompts[: max(0, config.size - len(needed))]
-        more = _needed(config, rng, lexicon, prompts + needed)
-        needed += more
-        prompts = prompts[: max(0, config.size - len(needed))]
-    prompts += needed
+
+    short: np.ndarray
+    long: np.ndarray
+    long_probabilities: np.ndarray
+    letters: np.ndarray
+    letter_probabilities: np.ndarray
+    pairs: list[str]
+
+    @classmethod
+    def from_words(cls, words: Sequence[str]) -> "Lexicon":
+        """Count letters and pairs in words.
+
+        Raises:
+            UserError: if there are no short or no long words.
+        """
+        short = [word for word in words if len(word) <= MAX_SHORT_WORD]
+        long = [word for word in words if len(word) > MAX_SHORT_WORD]
+        if not short or not long:
+            raise UserError("the list of words has no short or no long words")
+        counts = Counter("".join(words))
+        letters = sorted(counts)
+        weights = np.array([counts[char] for char in letters], float) ** FREQUENCY_POWER
+        rarity = np.array(
+            [np.mean([counts[char] ** -FREQUENCY_POWER for char in word]) for word in long]
+        )
+        pairs = Counter(pair for word in words for pair in _pairs(word))
+        return cls(
+            short=np.array(short),
+            long=np.array(long),
+            long_probabilities=rarity / rarity.sum(),
+            letters=np.array(letters),
+            letter_probabilities=weights / weights.sum(),
+            pairs=[pair for pair, _ in pairs.most_common()],
+        )
+
+
+def _pairs(text: str) -> list[str]:
+    """Return the pairs of neighboring characters in a text."""
+    return [text[i : i + 2] for i in range(len(text) - 1)]
+
+
+def make_prompts(
+    config: WordbankSettings, rng: np.random.Generator, words: Sequence[str] | None = None
+) -> list[str]:
+    """Make `config.size` prompts, all different if that is possible, in random order.
+
+    Prompts are first sampled in the proportions of the settings. Then some of them give way to
+    prompts with characters that come less than `config.least` times, or with common pairs that do
+    not come.
+
+    Args:
+        config: the settings.
+        rng: the random number generator.
+        words: English words; by default, those that come with the program.
+    """
+    lexicon = Lexicon.from_words(read_lines(WORDS) if words is None else words)
+    prompts = _sample_different_prompts(config, rng, lexicon)
+    required: list[str] = []
+    while len(required) < config.size:
+        # The prompts that gave way last time may have held something needed, hence the loop.
+        added = _required_prompts(config, rng, lexicon, prompts + required)
+        required += added
+        prompts = prompts[: max(0, config.size - len(required))]
+        if not added:
+            break
+    prompts += required
     return [prompts[i] for i in rng.permutation(len(prompts))][: config.size]
 
 
-class _Lexicon:
-    """Words by length, and how often letters and pairs of letters come in them."""
-
-    def __init__(self, words):
-        self.short, self.long = (
-            np.array([word for word in words if (len(word) <= 3) == short])
-            for short in (True, False)
-        )
-        if not len(self.short) or not len(self.long):
-            raise UserError("the list of words has no short or no long words")
-        letters = Counter("".join(words))
-        self.letters = np.array(sorted(letters))
-        weights = np.array([letters[c] for c in self.letters], float) ** FLATTENING
-        self.weights = weights / weights.sum()
-        self.pairs = [
-            pair
-            for pair, _ in Counter(
-                word[i : i + 2] for word in words for i in range(len(word) - 1)
-            ).most_common()
-        ]
-        # Words with rare letters come more often, so that the rare ones are practised.
-        rarity = np.array(
-            [np.mean([letters[c] ** -FLATTENING for c in word]) for word in self.long]
-        )
-        self.chances = rarity / rarity.sum()
+def _sample_different_prompts(
+    config: WordbankSettings, rng: np.random.Generator, lexicon: Lexicon
+) -> list[str]:
+    """Sample up to `config.size` different prompts; fewer if too many repeat."""
+    prompts: dict[str, None] = {}  # an ordered set
+    for _ in range(MAX_TRIES * config.size):
+        if len(prompts) == config.size:
+            break
+        prompts[_sample_prompt(config, rng, lexicon)] = None
+    return list(prompts)
 
 
-def prompt_of(config, rng, lexicon):
-    """One prompt."""
-    kind = rng.choice(4, p=_shares(config))
-    if kind == 2:
-        text = _number(rng)
-    elif kind == 3 and rng.random() < config.joined / max(1e-9, _shares(config)[3]):
-        text = _joined(rng, lexicon)
+def _sample_prompt(config: WordbankSettings, rng: np.random.Generator, lexicon: Lexicon) -> str:
+    """Sample a prompt in the proportions of the settings."""
+    probabilities = _kind_probabilities(config)
+    kind = KINDS[rng.choice(len(KINDS), p=probabilities)]
+    if kind == "number":
+        return _decorate(_sample_number(rng), config, rng)
+    if kind == "word" and rng.random() < config.joined / max(1e-9, probabilities[-1]):
+        return _decorate(_sample_joined(rng, lexicon), config, rng)
+    if kind == "random string":
+        text = _sample_letters(rng, lexicon)
+    elif kind == "short word":
+        text = str(rng.choice(lexicon.short))
     else:
-        text = (
-            _random_string(rng, lexicon)
-            if kind == 1
-            else rng.choice(lexicon.short)
-            if kind == 0
-            else rng.choice(lexicon.long, p=lexicon.chances)
-        )
-        uniforms = rng.random()
-        if uniforms < config.all_capitals:
-            text = text.upper()
-        elif uniforms < config.all_capitals + config.capitals:
-            text = text[0].upper() + text[1:]
-    return _decorated(config, rng, str(text))
+        text = str(rng.choice(lexicon.long, p=lexicon.long_probabilities))
+    return _decorate(_capitalize(text, config, rng), config, rng)
 
 
-def _shares(config):
-    """Of short words, random strings, numbers, and words."""
-    shares = np.array([config.short, config.random, config.numbers])
-    return np.append(shares, max(0.0, 1 - shares.sum()))
+def _kind_probabilities(config: WordbankSettings) -> np.ndarray:
+    """Return the probabilities of `KINDS`, (4,)."""
+    given = np.array([config.short, config.random, config.numbers])
+    return np.append(given, max(0.0, 1 - given.sum()))
 
 
-def _decorated(config, rng, text):
-    """With quotes, parentheses or a mark behind, as often as the settings say."""
-    uniforms = rng.random()
-    if uniforms < config.punctuation:
-        text += str(
-            rng.choice(list(ENDINGS), p=np.array(list(ENDINGS.values())) / sum(ENDINGS.values()))
-        )
-    uniforms = rng.random()
-    if uniforms < config.quotes:
-        text = f"'{text}'" if rng.random() < 0.2 else f'"{text}"'
-    elif uniforms < config.quotes + config.parentheses:
-        text = f"({text})"
-        if text[-2] in ".,":  # a stop stands behind the parenthesis
-            text = text[:-2] + ")" + text[-2]
-    if config.marks and rng.random() < MARK_SHARE:
+def _sample_letters(rng: np.random.Generator, lexicon: Lexicon) -> str:
+    n = rng.integers(2, 9)
+    return "".join(rng.choice(lexicon.letters, n, p=lexicon.letter_probabilities))
+
+
+def _sample_digits(rng: np.random.Generator, n: int) -> str:
+    return "".join(rng.choice(list(string.digits), n))
+
+
+def _sample_number(rng: np.random.Generator) -> str:
+    """Sample a number as people write them."""
+    n = int(10 ** rng.uniform(0, 4.6))
+    form = NUMBER_FORMS[rng.integers(len(NUMBER_FORMS))]
+    if form == "tenths":
+        return f"{n}.{rng.integers(10)}"
+    if form == "hundredths":
+        return f"{n % 100}.{rng.integers(100):02}"
+    if form == "thousands":
+        return f"{n + 1000:,}"
+    if form == "year":
+        return str(rng.integers(1400, 2100))
+    if form == "time":
+        return f"{rng.integers(24)}:{rng.integers(60):02}"
+    if form == "date":
+        return f"{rng.integers(1, 29)}/{rng.integers(1, 13)}"
+    return _sample_digits(rng, int(rng.integers(1, 5)))
+
+
+def _sample_joined(rng: np.random.Generator, lexicon: Lexicon) -> str:
+    """Sample two words with a mark between, or a contraction."""
+    first, second = rng.choice(lexicon.long, 2)
+    form = JOINED_FORMS[rng.integers(len(JOINED_FORMS))]
+    if form == "hyphen":
+        return f"{first}-{second}"
+    if form == "slash":
+        return f"{first}/{second}"
+    if form == "ampersand":
+        initials = f"{first[0].upper()}&{second[0].upper()}"
+        return str(rng.choice(["&", initials, f"{first}&{second}"]))
+    return str(rng.choice(CONTRACTIONS))
+
+
+def _capitalize(text: str, config: WordbankSettings, rng: np.random.Generator) -> str:
+    """Capitalize all of a text, its first letter, or nothing."""
+    uniform = rng.random()
+    if uniform < config.all_capitals:
+        return text.upper()
+    if uniform < config.all_capitals + config.capitals:
+        return text[0].upper() + text[1:]
+    return text
+
+
+def _decorate(text: str, config: WordbankSettings, rng: np.random.Generator) -> str:
+    """Add an ending, quotes or parentheses, and a further mark, each with its probability."""
+    if rng.random() < config.punctuation:
+        weights = np.array(list(ENDINGS.values()))
+        text += str(rng.choice(list(ENDINGS), p=weights / weights.sum()))
+    uniform = rng.random()
+    if uniform < config.quotes:
+        quote = "'" if rng.random() < SINGLE_QUOTE_PROBABILITY else '"'
+        text = f"{quote}{text}{quote}"
+    elif uniform < config.quotes + config.parentheses:
+        text = _parenthesize(text)
+    if config.marks and rng.random() < MARK_PROBABILITY:
         mark = str(rng.choice(list(config.marks)))
         text = mark + text if rng.random() < 0.5 else text + mark
     return text
 
 
-def _random_string(rng, lexicon):
-    return "".join(rng.choice(lexicon.letters, rng.integers(2, 9), p=lexicon.weights))
+def _parenthesize(text: str) -> str:
+    """Put a text in parentheses, but a final period or comma after them."""
+    if text[-1] in ".,":
+        return f"({text[:-1]}){text[-1]}"
+    return f"({text})"
 
 
-def _number(rng):
-    n = int(10 ** rng.uniform(0, 4.6))
-    match int(rng.integers(8)):
-        case 0:
-            return f"{n}.{rng.integers(10)}"
-        case 1:
-            return f"{n % 100}.{rng.integers(100):02}"
-        case 2:
-            return f"{n + 1000:,}"
-        case 3:
-            return str(rng.integers(1400, 2100))
-        case 4:
-            return f"{rng.integers(24)}:{rng.integers(60):02}"
-        case 5:
-            return f"{rng.integers(1, 29)}/{rng.integers(1, 13)}"
-        case _:
-            return "".join(rng.choice(list(string.digits), rng.integers(1, 5)))
-
-
-def _joined(rng, lexicon):
-    """Two words with a mark between, or a contraction."""
-    one, two = rng.choice(lexicon.long, 2)
-    match int(rng.integers(6)):
-        case 0 | 1:
-            return f"{one}-{two}"
-        case 2:
-            return f"{one}/{two}"
-        case 3:
-            return str(rng.choice(["&", f"{one[0].upper()}&{two[0].upper()}", f"{one}&{two}"]))
-        case _:
-            return str(rng.choice(CONTRACTIONS))
-
-
-def _needed(config, rng, lexicon, prompts):
-    """Prompts for what the others lack: characters below `least`, and common pairs."""
-    counts, needed = Counter("".join(prompts)), []
-    wanted = string.ascii_letters + string.digits + MARKS + config.marks
-    for char in wanted:
-        while counts[char] < config.least and len(needed) < config.size:
-            needed.append(_around(char, rng, lexicon))
-            counts.update(needed[-1])
-    there = {text[i : i + 2] for text in prompts + needed for i in range(len(text) - 1)}
+def _required_prompts(
+    config: WordbankSettings,
+    rng: np.random.Generator,
+    lexicon: Lexicon,
+    prompts: Sequence[str],
+) -> list[str]:
+    """Make up to `config.size` prompts with the characters and common pairs that others lack."""
+    required: list[str] = []
+    counts = Counter("".join(prompts))
+    for char in string.ascii_letters + string.digits + MARKS + config.marks:
+        while counts[char] < config.least and len(required) < config.size:
+            required.append(_prompt_with(char, rng, lexicon))
+            counts.update(required[-1])
+    pairs = {pair for prompt in [*prompts, *required] for pair in _pairs(prompt)}
+    words = [*lexicon.long, *lexicon.short]
     for pair in lexicon.pairs[: config.pairs]:
-        if pair not in there and len(needed) < config.size:
-            having = [word for word in [*lexicon.long, *lexicon.short] if pair in word]
-            needed.append(str(rng.choice(having)))
-            there |= {needed[-1][i : i + 2] for i in range(len(needed[-1]) - 1)}
-    return needed
+        if pair not in pairs and len(required) < config.size:
+            required.append(str(rng.choice([word for word in words if pair in word])))
+            pairs.update(_pairs(required[-1]))
+    return required
 
 
-def _around(char, rng, lexicon):
-    """A short string that holds `char` where it would stand."""
+def _prompt_with(char: str, rng: np.random.Generator, lexicon: Lexicon) -> str:
+    """Sample a short prompt that holds `char` in a usual place."""
     if char in string.digits:
-        return "".join(rng.choice(list(string.digits), 2)) + char
+        return _sample_digits(rng, 2) + char
     if char in string.ascii_uppercase:
-        return char + _random_string(rng, lexicon)
+        return char + _sample_letters(rng, lexicon)
     if char in string.ascii_lowercase:
         return char + str(rng.choice(lexicon.letters)) + char
     word = str(rng.choice(lexicon.long))
-    return {
+    examples = {
         "'": "don't",
         '"': f'"{word}"',
         "(": f"({word})",
@@ -202,42 +281,54 @@ def _around(char, rng, lexicon):
         "-": f"{word}-to",
         "&": f"{word}&co",
         "/": f"{word}/or",
-    }.get(char, word + char)
+    }
+    return examples.get(char, word + char)
 
 
-def coverage(prompts):
-    """Counts of characters, and of pairs of letters with case left out, in prompts."""
-    lower = [prompt.lower() for prompt in prompts]
-    pairs = Counter(
-        text[i : i + 2] for text in lower for i in range(len(text) - 1) if text[i : i + 2].isalpha()
-    )
+def coverage(prompts: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
+    """Count the characters of prompts, and their pairs of letters in lower case."""
+    prompts = list(prompts)
+    pairs = Counter(pair for prompt in prompts for pair in _pairs(prompt.lower()) if pair.isalpha())
     return Counter("".join(prompts)), pairs
 
 
-def coverage_table(prompts, words=None, least=0, pairs=400):
-    """A text that tells how often each character comes, and which common pairs of letters do not."""
+def coverage_table(
+    prompts: Sequence[str], words: Sequence[str] | None = None, least: int = 0, pairs: int = 400
+) -> str:
+    """Describe how often each character comes in prompts, and which common pairs are missing.
+
+    Args:
+        prompts: the prompts.
+        words: English words; by default, those that come with the program.
+        least: characters that come less often are marked with an asterisk.
+        pairs: how many of the commonest pairs of letters count.
+    """
     chars, found = coverage(prompts)
+    title = f"{len(prompts)} prompts, {chars.total()} characters, {len(chars)} different ones"
+    if least:
+        title += f" (* fewer than {least})"
     cells = [
         f"{char} {count:5}{'*' if count < least else ' '}" for char, count in sorted(chars.items())
     ]
-    lines = [
-        f"{len(prompts)} prompts, {sum(chars.values())} characters, {len(chars)} different ones"
-        + (f" (* fewer than {least})" if least else "")
-    ]
-    lines += [
-        "  ".join(cells[i : i + SYMBOLS_PER_LINE]) for i in range(0, len(cells), SYMBOLS_PER_LINE)
-    ]
-    common = _Lexicon(read_lines(WORDS) if words is None else words).pairs[:pairs]
+    rows = ["  ".join(cells[i : i + CELLS_PER_LINE]) for i in range(0, len(cells), CELLS_PER_LINE)]
+    lexicon = Lexicon.from_words(read_lines(WORDS) if words is None else words)
+    common = lexicon.pairs[:pairs]
     missing = [pair for pair in common if pair not in found]
-    lines.append(
-        f"{len(found)} of 676 pairs of letters; of the {len(common)} commonest pairs of English {len(missing)} missing"
-        + (": " + " ".join(missing) if missing else "")
+    summary = (
+        f"{len(found)} of 676 pairs of letters; "
+        f"of the {len(common)} commonest pairs of English {len(missing)} missing"
     )
-    return "\n".join(lines)
+    if missing:
+        summary += ": " + " ".join(missing)
+    return "\n".join([title, *rows, summary])
 
 
-def put_into_page(path, prompts):
-    """Replace the prompts that a recording page carries. Raises `UserError` where the file is no such page."""
+def put_into_page(path: str | Path, prompts: Iterable[str]) -> None:
+    """Replace the prompts in a recording page.
+
+    Raises:
+        UserError: if the file is no recording page, or if a prompt would end the page's list.
+    """
     text = "\n".join(prompts)
     if "</script" in text.lower():
         raise UserError("a prompt holds '</script', which would end the page's list")
@@ -250,30 +341,38 @@ def put_into_page(path, prompts):
         temporary.write_text(page, encoding="utf-8")
 
 
-def read_lines(path):
-    """The lines of a text file that are not empty. Raises `UserError`."""
+def write_list(path: str | Path, prompts: Iterable[str]) -> None:
+    """Write prompts as a list that the recording page loads, one a line."""
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(prompts) + "\n", encoding="utf-8")
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Return the lines of a text file that are not empty, without surrounding space.
+
+    Raises:
+        UserError: if the file cannot be read or holds no text.
+    """
     lines = [line for line in map(str.strip, _read(path).splitlines()) if line]
     if not lines:
         raise UserError(f"{path} holds no text")
     return lines
 
 
-def _read(path):
+def _read(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be read: {reason}") from error
 
 
-def save_prompts(config, say=print):
-    """Make prompts and write them where `config` (a `WordbankSettings`) says; tell their coverage."""
+def save_prompts(config: WordbankSettings, say: Callable[[str], object] = print) -> None:
+    """Make prompts, describe their coverage, and write them where the settings say."""
     prompts = make_prompts(config, np.random.default_rng(config.seed))
     say(coverage_table(prompts, least=config.least, pairs=config.pairs))
     if config.out:
-        with atomic_path(config.out) as temporary:
-            temporary.write_text("\n".join(prompts) + "\n", encoding="utf-8")
+        write_list(config.out, prompts)
         say(f"{config.out}: {len(prompts)} prompts")
     if config.page:
         put_into_page(config.page, prompts)

@@ -1,6 +1,6 @@
 """Where a bank comes from: a path, `data/`, the user's folders, the cache, or the network.
 
-Knows names and files, not what is in them.
+Deals in names and files, not in what the files hold.
 """
 
 import difflib
@@ -9,6 +9,7 @@ import os
 import shutil
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 
@@ -16,23 +17,32 @@ import platformdirs
 from tqdm import tqdm
 
 from cursivetransformer.bank.file import load_bank
+from cursivetransformer.bank.word import Word
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, shipped
 
 ENDINGS = (".json", ".json.zip")
 PUBLISHED_URL = "https://github.com/greydanus/cursivetransformer/raw/main/data/{name}.json.zip"
-PUBLISHED = {  # sha256 of the file
+# The sha256 of each published file.
+PUBLISHED = {
     "bigbank": "b8a96d19ec444fc1a87d124cbc061ba8e91c0574fe0fe95d7f819f07869ba798",
     "bigbank_3500": "4a42598977414303a0bd4d03c805beb3ce6626b57a364a9c07c839f0cd591b1f",
     "biglittlebank": "af3e49555e7776b9410d48510d3d0e0369b5b0a00f0e52a0d37b099f0e7cdfbe",
     "easybank": "f79a959eb3735da439c737dc5eedf6532794320b38e12ee8b136403bd0bd8cbc",
 }
-STALLED_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
-def load_banks(names, strict=False, warn=print):
-    """The words of one bank, or of several joined by commas, and the sha256 of their files together."""
-    words, digest = [], hashlib.sha256()
+def load_banks(
+    names: str, strict: bool = False, warn: Callable[[str], object] = print
+) -> tuple[list[Word], str]:
+    """Load one bank, or several joined by commas.
+
+    Returns:
+        The words, and the sha256 of the files' digests.
+    """
+    words: list[Word] = []
+    digest = hashlib.sha256()
     for name in (part.strip() for part in names.split(",")):
         if not name:
             raise UserError(f"--dataset_name {names!r} names no bank before or after a comma")
@@ -42,18 +52,27 @@ def load_banks(names, strict=False, warn=print):
     return words, digest.hexdigest()
 
 
-def bank_name(names):
-    """What to call runs and recognizers of these banks: the first one's name, without folder and ending."""
+def bank_name(names: str) -> str:
+    """Return the first bank's name without folder and ending, to name runs and recognizers."""
     return Path(names.split(",")[0].strip()).name.split(".")[0]
 
 
-def find_bank(name, warn=print):
-    """The path of a bank: `name` itself, else in `data/`, in the folders of CURSIVETRANSFORMER_DATA, in the cache, or fetched."""
+def find_bank(name: str, warn: Callable[[str], object] = print) -> Path:
+    """Return the path of a bank, and fetch it if it is published and in no folder.
+
+    Args:
+        name: a path, or a name to look up in `bank_folders`.
+        warn: called with a message before a bank is fetched.
+
+    Raises:
+        UserError: if there is no such bank.
+    """
     if name.endswith(ENDINGS) or os.sep in name:
         if Path(name).is_file():
             return Path(name)
         raise UserError(
-            f"there is no file {name}; record one with collect.html, or give a bank's name such as bigbank"
+            f"there is no file {name}; record one with collect.html, "
+            "or give a bank's name such as bigbank"
         )
     for folder in bank_folders():
         for ending in ENDINGS:
@@ -61,43 +80,43 @@ def find_bank(name, warn=print):
                 return folder / (name + ending)
     if name in PUBLISHED:
         return fetch(name, warn)
-    there = {
-        p.name.removesuffix(".zip").removesuffix(".json")
-        for f in bank_folders()
-        for p in f.glob("*.json*")
+    close = difflib.get_close_matches(name, sorted(_local_names() | PUBLISHED.keys()), n=1)
+    if close:
+        cure = f"did you mean {close[0]}?"
+    else:
+        cure = f"give the path of a .json file, or one of {', '.join(PUBLISHED)}"
+    raise UserError(f"there is no bank {name!r} in data/; {cure}")
+
+
+def _local_names() -> set[str]:
+    """Return the names of the banks in `bank_folders`."""
+    return {
+        path.name.removesuffix(".zip").removesuffix(".json")
+        for folder in bank_folders()
+        for path in folder.glob("*.json*")
     }
-    close = difflib.get_close_matches(name, sorted(there | PUBLISHED.keys()), n=1)
-    raise UserError(
-        f"there is no bank {name!r} in data/"
-        + (
-            f"; did you mean {close[0]}?"
-            if close
-            else f"; give the path of a .json file, or one of {', '.join(PUBLISHED)}"
-        )
-    )
 
 
-def bank_folders():
-    """The folders that a bank's name is looked for in, in order; those that are not there are left out."""
-    own = [Path("data"), shipped("starter.json.zip").parent]
-    users = [
-        Path(folder)
-        for folder in os.environ.get("CURSIVETRANSFORMER_DATA", "").split(os.pathsep)
-        if folder
+def bank_folders() -> list[Path]:
+    """Return the existing folders in which a bank's name is looked up, in order."""
+    listed = os.environ.get("CURSIVETRANSFORMER_DATA", "").split(os.pathsep)
+    folders = [
+        Path("data"),
+        shipped("starter.json.zip").parent,
+        *(Path(folder) for folder in listed if folder),
+        cache_folder(),
     ]
-    return [folder for folder in own + users + [cache_folder()] if folder.is_dir()]
+    return [folder for folder in folders if folder.is_dir()]
 
 
-def cache_folder():
-    """Where fetched banks are kept: CURSIVETRANSFORMER_CACHE, else the system's folder for caches."""
-    return Path(
-        os.environ.get("CURSIVETRANSFORMER_CACHE")
-        or platformdirs.user_cache_path("cursivetransformer")
-    )
+def cache_folder() -> Path:
+    """Return the folder of fetched banks: CURSIVETRANSFORMER_CACHE, else in the system's cache."""
+    given = os.environ.get("CURSIVETRANSFORMER_CACHE")
+    return Path(given or platformdirs.user_cache_path("cursivetransformer"))
 
 
-def file_digest(path):
-    """sha256 of a file as hexadecimal digits."""
+def file_digest(path: str | Path) -> str:
+    """Return the sha256 of a file as hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -105,14 +124,19 @@ def file_digest(path):
     return digest.hexdigest()
 
 
-def fetch(name, warn=print):
-    """Fetch a published bank into the cache, check its digest, and return its path. Raises `UserError`."""
-    url, path = PUBLISHED_URL.format(name=name), cache_folder() / f"{name}.json.zip"
+def fetch(name: str, warn: Callable[[str], object] = print) -> Path:
+    """Download a published bank into the cache, check its digest, and return its path.
+
+    Raises:
+        UserError: if the download fails or its digest differs.
+    """
+    url = PUBLISHED_URL.format(name=name)
+    path = cache_folder() / f"{name}.json.zip"
     by_hand = f"fetch it yourself and put it at {path}, or record your own words with collect.html"
     warn(
         f"fetching {name} from {url}\n"
-        "It was recorded and published by Sam Greydanus and his co-authors, without a licence: use it for your own "
-        "experiments, do not pass it on."
+        "It was recorded and published by Sam Greydanus and his co-authors, without a license: "
+        "use it for your own experiments, do not pass it on."
     )
     with atomic_path(path) as temporary:
         try:
@@ -123,21 +147,15 @@ def fetch(name, warn=print):
             ) from error
         if file_digest(temporary) != PUBLISHED[name]:
             raise UserError(
-                f"what came from {url} is cut short or is not {name} (its sha256 differs); try again, or {by_hand}"
+                f"what came from {url} is cut short or is not {name} (its sha256 differs); "
+                f"try again, or {by_hand}"
             )
     return path
 
 
-def _download(url, path):
-    with urllib.request.urlopen(url, timeout=STALLED_SECONDS) as response, open(path, "wb") as file:
+def _download(url: str, path: Path) -> None:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, open(path, "wb") as file:
         size = int(response.headers.get("Content-Length") or 0)
-        with tqdm.wrapattr(
-            response,
-            "read",
-            total=size or None,
-            unit="B",
-            unit_scale=True,
-            desc="bank",
-            leave=False,
-        ) as source:
+        progress = dict(total=size or None, unit="B", unit_scale=True, desc="bank", leave=False)
+        with tqdm.wrapattr(response, "read", **progress) as source:
             shutil.copyfileobj(source, file)

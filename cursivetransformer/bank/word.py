@@ -1,14 +1,20 @@
-"""One entry of a bank: what is valid, and how it becomes a word and back. Knows no files."""
+"""One entry of a bank: what is valid, and its conversion to a word and back."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-BASELINE = 2 / 3  # of the canvas's height: the lower guide line
-MOST_POINTS = 50_000  # in one entry: ten minutes at 80 points a second
-LONGEST_TEXT = 1_000  # characters in one entry
-FARTHEST = 100.0  # canvas heights from the origin
+# Fraction of the canvas's height: the lower guide line.
+BASELINE = 2 / 3
+# Points of one entry: ten minutes at 80 points a second.
+MAX_POINTS = 50_000
+# Characters of one entry.
+MAX_TEXT_LENGTH = 1_000
+# Canvas heights from the origin.
+MAX_COORDINATE = 100.0
 UNKNOWN_AUTHOR = "unknown"
 
 
@@ -16,27 +22,35 @@ UNKNOWN_AUTHOR = "unknown"
 class Word:
     """The ink of one bank entry with its text.
 
-    points: (n, 3) float32, compact as in `strokes.py`; the left edge is x = 0, the baseline y = 0, the unit the
-    height of the recording canvas. metadata: all that the entry said besides its points.
+    Attributes:
+        text: what is written, in Unicode's normal form C.
+        author: who wrote it, or `UNKNOWN_AUTHOR`.
+        points: (n, 3) float32, as in `ink/strokes.py`, with no repeated stroke ends; the left edge
+            is x = 0, the baseline y = 0, the unit the height of the recording canvas.
+        metadata: all that the entry holds besides its points.
     """
 
     text: str
     author: str
     points: np.ndarray
-    metadata: dict = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def mean_character_width(words):
-    """Width of a character of the words' ink, in canvas heights."""
+def mean_character_width(words: Sequence[Word]) -> float:
+    """Return the mean width of a character of the words' ink, in canvas heights."""
     return sum(np.ptp(word.points[:, 0]) for word in words) / sum(len(word.text) for word in words)
 
 
 class InvalidEntry(Exception):
-    """What is wrong with one entry of a bank."""
+    """An entry of a bank is not valid; the message says why."""
 
 
-def parse_entry(entry):
-    """One raw entry -> `Word`. Raises `InvalidEntry`."""
+def parse_entry(entry: object) -> Word:
+    """Convert an entry, as JSON holds it, to a word.
+
+    Raises:
+        InvalidEntry: if it is not valid.
+    """
     if not isinstance(entry, dict):
         raise InvalidEntry(
             f"must be an object with metadata and points, not {type(entry).__name__}"
@@ -49,38 +63,31 @@ def parse_entry(entry):
         raise InvalidEntry("metadata is not an object")
     text = _parse_text(metadata)
     author = metadata.get("author") or UNKNOWN_AUTHOR
-    aspect = _number(metadata, "aspectRatio")
-    if not 0 < aspect <= FARTHEST:
+    aspect = _parse_number(metadata, "aspectRatio")
+    if not 0 < aspect <= MAX_COORDINATE:
         raise InvalidEntry(
-            f"aspectRatio is {aspect:g}, it must be above 0 and at most {FARTHEST:g}"
+            f"aspectRatio is {aspect:g}, it must be above 0 and at most {MAX_COORDINATE:g}"
         )
-    baseline = _number(metadata, "baseline", BASELINE)
-    points = _parse_points(entry["points"])
-    points[:, 0] *= aspect
-    points[:, 1] -= baseline
-    if np.abs(points).max() > FARTHEST:
-        raise InvalidEntry(
-            f"ink reaches {np.abs(points).max():.3g} canvas heights far, at most {FARTHEST:g} makes sense"
-        )
-    points[:, 0] -= points[:, 0].min()
+    baseline = _parse_number(metadata, "baseline", BASELINE)
+    points = _to_canvas_heights(_parse_points(entry["points"]), aspect, baseline)
     return Word(text, str(author), compact(points), metadata)
 
 
-def _parse_text(metadata):
+def _parse_text(metadata: dict[str, Any]) -> str:
     if "asciiSequence" not in metadata:
         raise InvalidEntry("metadata has no 'asciiSequence'")
     text = metadata["asciiSequence"]
     if not isinstance(text, str) or not text.strip():
         raise InvalidEntry(f"text is empty or not a text: {text!r:.40}")
     text = " ".join(unicodedata.normalize("NFC", text).split())
-    if len(text) > LONGEST_TEXT:
-        raise InvalidEntry(f"text has {len(text)} characters, at most {LONGEST_TEXT} make sense")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise InvalidEntry(f"text has {len(text)} characters, at most {MAX_TEXT_LENGTH} make sense")
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
         raise InvalidEntry(f"text holds a control character: {text!r:.40}")
     return text
 
 
-def _number(metadata, key, default=None):
+def _parse_number(metadata: dict[str, Any], key: str, default: float | None = None) -> float:
     value = metadata.get(key, default)
     if value is None:
         raise InvalidEntry(f"metadata has no {key!r}")
@@ -89,17 +96,18 @@ def _number(metadata, key, default=None):
     return float(value)
 
 
-def _parse_points(rows):
-    """Raw points -> (n, 3) float64; further numbers of a point (time, pressure) are left out."""
+def _parse_points(rows: object) -> np.ndarray:
+    """Convert rows of JSON to points (n, 3) float64; leave out times and pressures."""
     if not isinstance(rows, list):
         raise InvalidEntry("points is not a list")
     if not rows:
         raise InvalidEntry("has no ink: no points")
-    if len(rows) > MOST_POINTS:
-        raise InvalidEntry(f"has {len(rows)} points, at most {MOST_POINTS} make sense")
+    if len(rows) > MAX_POINTS:
+        raise InvalidEntry(f"has {len(rows)} points, at most {MAX_POINTS} make sense")
     try:
-        # Without time and pressure, as most are, in half the time.
-        points = np.array(rows if set(map(len, rows)) == {3} else [row[:3] for row in rows])
+        # Most rows have three numbers; not slicing these takes half the time.
+        plain = set(map(len, rows)) == {3}
+        points = np.array(rows if plain else [row[:3] for row in rows])
     except (ValueError, TypeError, IndexError, OverflowError, KeyError):
         raise InvalidEntry("a point is not a list of x, y and pen") from None
     if points.ndim != 2 or points.shape[1] != 3:
@@ -116,39 +124,56 @@ def _parse_points(rows):
     return points
 
 
-def compact(points):
-    """(n, 3) points of a bank entry -> float32 points where pen 0 stands at the last inked point of a stroke.
+def _to_canvas_heights(points: np.ndarray, aspect: float, baseline: float) -> np.ndarray:
+    """Convert points (n, 3) from fractions of the canvas to canvas heights; see `Word`."""
+    points[:, 0] *= aspect
+    points[:, 1] -= baseline
+    reach = np.abs(points).max()
+    if reach > MAX_COORDINATE:
+        raise InvalidEntry(
+            f"ink reaches {reach:.3g} canvas heights far, at most {MAX_COORDINATE:g} makes sense"
+        )
+    points[:, 0] -= points[:, 0].min()
+    return points
 
-    A bank repeats the last point of every stroke with pen 0; here the repetition is dropped. A last stroke that
-    was never lifted is.
+
+def compact(points: np.ndarray) -> np.ndarray:
+    """Drop the repeated stroke ends of an entry's points (n, 3), and convert them to float32.
+
+    A bank repeats the last point of every stroke with pen 0. Here the last inked point itself gets
+    pen 0. A last stroke that was never lifted gets it too.
     """
     points = points.astype(np.float32)
-    repeated = np.zeros(len(points), bool)
-    repeated[1:] = (
-        (points[1:, 2] == 0)
-        & (points[:-1, 2] == 1)
-        & (points[1:, :2] == points[:-1, :2]).all(axis=1)
-    )
+    lifted = (points[1:, 2] == 0) & (points[:-1, 2] == 1)
+    same_place = (points[1:, :2] == points[:-1, :2]).all(axis=1)
+    repeated = np.append(False, lifted & same_place)
     points[np.flatnonzero(repeated) - 1, 2] = 0
     points[-1, 2] = 0
     return points[~repeated]
 
 
-def word_to_entry(word, digits=5):
-    """`Word` -> raw entry, as a recorder would have written it: fractions of a canvas, with `digits` decimals, stroke ends repeated."""
+def word_to_entry(word: Word, digits: int = 5) -> dict[str, Any]:
+    """Convert a word to an entry as a recorder writes it.
+
+    Points are fractions of the canvas, and stroke ends are repeated.
+
+    Args:
+        word: the word to convert.
+        digits: decimals of a coordinate.
+    """
     metadata = dict(word.metadata)
-    aspect = float(
-        metadata.setdefault("aspectRatio", round(max(6.0, float(word.points[:, 0].max()) + 0.5), 2))
-    )
+    if "aspectRatio" not in metadata:
+        metadata["aspectRatio"] = round(max(6.0, float(word.points[:, 0].max()) + 0.5), 2)
+    aspect = float(metadata["aspectRatio"])
     baseline = float(metadata.get("baseline", BASELINE))
     xy = word.points[:, :2] / (aspect, 1) + (0, baseline)
-    rows = []
+    rows: list[list[float]] = []
     for (x, y), pen in zip(xy.round(digits).tolist(), word.points[:, 2]):
         rows.append([x, y, 1])
         if pen == 0:
             rows.append([x, y, 0])
-    strokes = int(np.count_nonzero(word.points[:, 2] == 0))
-    metadata.update(
-        author=word.author, asciiSequence=word.text, pointCount=len(rows), strokeCount=strokes
-    )
+    metadata["author"] = word.author
+    metadata["asciiSequence"] = word.text
+    metadata["pointCount"] = len(rows)
+    metadata["strokeCount"] = int(np.count_nonzero(word.points[:, 2] == 0))
     return {"metadata": metadata, "points": rows}

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import torch
 
-from cursivetransformer.bank.authors import author_numbers, hand_numbers
+from cursivetransformer.bank.authors import author_indices, hand_indices
 from cursivetransformer.data.dataset import NO_WORD, Ink, split_words, usable_words
 from cursivetransformer.data.eval_texts import judged_texts
 from cursivetransformer.data.packing import (
@@ -47,7 +47,7 @@ class DataLoader:
         self.held_out = {words[i].text for i in held_out}
         words = usable_words(words, tokenizer, config, warn)
         self.words, self.tokenizer, self.config, self.authors = words, tokenizer, config, authors
-        self.author_numbers, self._hands = author_numbers(words, authors), hand_numbers(words)
+        self.author_indices, self._hands = author_indices(words, authors), hand_indices(words)
         self.rank, self.size = rank, size
         ink = Ink(words, tokenizer)
         tested = np.array([word.text in self.held_out for word in words])
@@ -60,7 +60,7 @@ class DataLoader:
         self._pool = Pool.of(
             self.train_ids,
             self._hands[self.train_ids],
-            self.author_numbers[self.train_ids],
+            self.author_indices[self.train_ids],
             self._device,
         )
         self._generator = torch.Generator(self.ink.device)
@@ -95,7 +95,7 @@ class DataLoader:
         self._make_capacity(ink, ids)
         self.ink = InkTensors(ink, self.tokenizer, self._device)
         self._pool = Pool.of(
-            ids, hand_numbers(words)[ids], author_numbers(words, self.authors)[ids], self._device
+            ids, hand_indices(words)[ids], author_indices(words, self.authors)[ids], self._device
         )
 
     def train_batch(self, step):
@@ -136,7 +136,7 @@ class DataLoader:
         rows = rows[
             np.argsort(np.where(rows == NO_WORD, 0, self._word_tokens[rows]).sum(1), kind="stable")
         ]
-        batches, authors = [], torch.as_tensor(self.author_numbers, device=self.ink.device)
+        batches, authors = [], torch.as_tensor(self.author_indices, device=self.ink.device)
         for start in range(0, len(rows), EVALUATION_ROWS):
             ids = torch.as_tensor(rows[start : start + EVALUATION_ROWS], device=self.ink.device)
             rates = torch.full(

@@ -14,7 +14,7 @@ from cursivetransformer.ink.strokes import (
     kept_counts,
     kept_indices,
     ragged_arange,
-    resized,
+    resize,
 )
 from cursivetransformer.utils.errors import UserError
 
@@ -71,7 +71,7 @@ def make_batch(ink, tokenizer, word_ids, rates, matrices, max_length):
     """Combine words into examples.
 
     word_ids: (B, W) words of each example, NO_WORD in unused places at the end of a row; rates: (B,) shares of points
-    to drop; matrices: (B, 2, 2) from `augment.draw_transforms`, or None; max_length: tokens that an example may have. An
+    to drop; matrices: (B, 2, 2) from `augment.sample_transforms`, or None; max_length: tokens that an example may have. An
     example that is longer loses its last words, with their text. Every first word must fit.
     """
     n_examples = len(word_ids)
@@ -177,7 +177,7 @@ def own_words(words, config):
     return [
         dataclasses.replace(
             word,
-            points=resized(word.points, config.ink_scale),
+            points=resize(word.points, config.ink_scale),
             author=ME if config.finetune and word.author == UNKNOWN_AUTHOR else word.author,
         )
         for word in words

@@ -121,7 +121,7 @@ class Subject:
 
 
 def evaluate(
-    config: EvaluationSettings, say: Callable[[str], None] = print
+    config: EvaluationSettings, say: Callable[[str], object] = print
 ) -> tuple[dict[str, Any], list[WrittenWord]]:
     """Measure the model that `config` names.
 
@@ -152,7 +152,7 @@ def evaluate(
     return report, written
 
 
-def _load(config: EvaluationSettings, say: Callable[[str], None]) -> Subject:
+def _load(config: EvaluationSettings, say: Callable[[str], object]) -> Subject:
     """Load the model, its bank and the bank's recognizers."""
     path = find_checkpoint(config.checkpoint, config.run_dir, say)
     checkpoint = load_checkpoint(path, config.device)
@@ -182,12 +182,12 @@ def _load(config: EvaluationSettings, say: Callable[[str], None]) -> Subject:
         requantized=[
             as_written(word.points, tokenizer, settings.downsample_mean) for word in held_out
         ],
-        authors=loader.author_numbers[held_out_ids],
+        authors=loader.author_indices[held_out_ids],
     )
 
 
 def find_both_recognizers(
-    config: EvaluationSettings, settings: Config, digest: str, say: Callable[[str], None]
+    config: EvaluationSettings, settings: Config, digest: str, say: Callable[[str], object]
 ) -> tuple[Recognizer, Recognizer]:
     """Load the selection and the evaluation recognizer of a bank.
 
@@ -301,7 +301,7 @@ def _write_and_read(
     subject: Subject,
     config: EvaluationSettings,
     sets: Mapping[str, Sequence[str]],
-    say: Callable[[str], None],
+    say: Callable[[str], object],
 ) -> tuple[dict[str, Any], list[WrittenWord]]:
     """Write all texts with each of `config.best_of` versions, and read them.
 
@@ -407,7 +407,7 @@ def _measure_evenness(subject: Subject, written: Sequence[WrittenWord]) -> dict[
     real = subject.requantized
     height_ratios = style.heights(generated) / style.heights(real)
     return {
-        "slant, generated": style.spread_within(style.slants(generated), subject.authors),
-        "slant, real": style.spread_within(style.slants(real), subject.authors),
-        "height against the real word": style.spread_within(height_ratios, subject.authors),
+        "slant, generated": style.pooled_std(style.slants(generated), subject.authors),
+        "slant, real": style.pooled_std(style.slants(real), subject.authors),
+        "height against the real word": style.pooled_std(height_ratios, subject.authors),
     }

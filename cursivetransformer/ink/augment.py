@@ -1,51 +1,77 @@
-"""Variation of ink: slant, scale, rotation and the rate of points, drawn once for each example.
+"""Random variation of ink: slant, scale, rotation and the rate of points, sampled for each example.
 
-Knows no words and no tokens. The generator of random numbers is passed in.
+Works on points alone, without texts or tokens. The random number generator is passed in.
 """
+
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from cursivetransformer.ink.strokes import kept_counts, kept_indices
 
 
-def draw_rates(rng, n, mean, width):
-    """(n,) shares of points to drop, uniform in mean +- width / 2."""
+def sample_rates(rng: np.random.Generator, n: int, mean: float, width: float) -> np.ndarray:
+    """Sample fractions of points to drop, (n,), uniform in mean +- width / 2."""
     return rng.uniform(mean - width / 2, mean + width / 2, n)
 
 
-def draw_transforms(rng, n, shear_width, scale_width, rotation_width):
-    """(n, 2, 2) float32 matrices for `xy @ matrix`, their scale, shear and rotation drawn; see `transforms`."""
-    return transforms(
-        rng.uniform(-0.5, 0.5, (4, n)), shear_width, scale_width, rotation_width, np
-    ).astype(np.float32)
+def sample_transforms(
+    rng: np.random.Generator,
+    n: int,
+    shear_width: float,
+    scale_width: float,
+    rotation_width: float,
+) -> np.ndarray:
+    """Sample matrices (n, 2, 2) float32 for `xy @ matrix`; see `transforms`."""
+    uniforms = rng.uniform(-0.5, 0.5, (4, n))
+    matrices = transforms(uniforms, shear_width, scale_width, rotation_width, np)
+    return matrices.astype(np.float32)
 
 
-def transforms(drawn, shear_width, scale_width, rotation_width, xp):
-    """(n, 2, 2) matrices for `xy @ matrix`: scale, then shear along the baseline, then a small rotation.
+def transforms(
+    uniforms: Any,
+    shear_width: float,
+    scale_width: float,
+    rotation_width: float,
+    xp: ModuleType,
+) -> Any:
+    """Return matrices for `xy @ matrix`: a scale, a shear along the baseline, a small rotation.
 
-    drawn: (4, n) numbers uniform in [-0.5, 0.5). Each width is the full width of a uniform range: scale in x and in y
-    around 1, shear (dx per dy) and rotation (radians) around 0. The baseline stays where it is but for the rotation.
-    xp: `numpy` or `torch`, whichever `drawn` is of.
+    The baseline stays where it is except for the rotation.
+
+    Args:
+        uniforms: (4, n) numbers uniform in [-0.5, 0.5], an array of `xp`.
+        shear_width: full width of the range of the shear (dx per dy), around 0.
+        scale_width: full width of the range of the scale in x and of that in y, around 1.
+        rotation_width: full width of the range of the rotation in radians, around 0.
+        xp: `numpy` or `torch`.
+
+    Returns:
+        (n, 2, 2), an array of `xp`.
     """
-    scale_x, scale_y = 1 + scale_width * drawn[0], 1 + scale_width * drawn[1]
-    shear, angle = shear_width * drawn[2], rotation_width * drawn[3]
+    scale_x = 1 + scale_width * uniforms[0]
+    scale_y = 1 + scale_width * uniforms[1]
+    shear = shear_width * uniforms[2]
+    angle = rotation_width * uniforms[3]
     cos, sin = xp.cos(angle), xp.sin(angle)
-    # Rows are the images of (1, 0) and (0, 1); y grows downward, so a slant to the right has x fall with y.
+    # The rows are the images of (1, 0) and (0, 1). As y grows downward, x falls with y where ink
+    # slants to the right.
     row_x = xp.stack([scale_x * cos, scale_x * sin], 1)
     row_y = xp.stack([scale_y * (-shear * cos - sin), scale_y * (-shear * sin + cos)], 1)
     return xp.stack([row_x, row_y], 1)
 
 
-def downsample(points, rate):
-    """(n, 3) points -> fewer points: the share `rate` of each stroke is dropped, evenly, but never its ends."""
+def downsample(points: np.ndarray, rate: float) -> np.ndarray:
+    """Drop the fraction `rate` of each stroke's points (n, 3) evenly; keep the stroke's ends."""
     ends = np.flatnonzero(points[:, 2] == 0) + 1
     lengths = np.diff(ends, prepend=0)
     kept = kept_counts(lengths, rate)
     return points[np.repeat(ends - lengths, kept) + kept_indices(lengths, kept)]
 
 
-def transform(points, matrix):
-    """(n, 3) points -> the same under a (2, 2) matrix of `draw_transforms`, moved so that the left edge is x = 0."""
+def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Apply a matrix (2, 2) to points (n, 3) and move their left edge to x = 0."""
     moved = points.copy()
     moved[:, :2] = points[:, :2] @ matrix
     moved[:, 0] -= moved[:, 0].min()

@@ -1,79 +1,110 @@
-"""Stronger variation of ink, for the recognizer: what a hand, a device or a sampler may do to a word without changing what it says.
+"""Strong variation of ink, to train a recognizer: changes that leave the text the same.
 
-Beside slant, size and rotation (`augment.py`): a wavering line, points missing in places, tremor, strokes joined or broken, words
-side by side. Knows no tokens; the generator of random numbers is passed in.
+A hand, a recorder or a sampler may cause them. Beside slant, size and rotation (`augment.py`): a
+wavering line, points missing in places, tremor, strokes joined or broken, words side by side. The
+random number generator is passed in.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from cursivetransformer.ink.augment import draw_transforms
+from cursivetransformer.ink.augment import sample_transforms
 
-SHEAR, SCALE, ROTATION = 0.7, 0.34, 0.1  # full widths, see `augment.transforms`
-LARGEST_RATE, RATE_SWING = (
-    0.75,
-    0.25,
-)  # share of points dropped on the whole, and how far a place may differ from it
-THINNED_SHARE = 0.85  # of the words; the others keep all points
-WAVES, WAVE_NUMBERS, WAVE_STEEPNESS = (
-    3,
-    (2.0, 20.0),
-    0.15,
-)  # the line wavers: waves over x, radians per canvas height, and their slope
-LIFT = 0.008  # canvas heights: deviation of the baseline
-TREMORS = (0.0, 0.001, 0.003)  # canvas heights: deviations of points, one of them drawn for a word
-JOIN, BREAK, NEAR = (
-    0.1,
-    0.005,
-    0.08,
-)  # chances that a near stroke is joined to the one before, and that ink breaks at a point
-GAPS = (0.12, 0.4)  # canvas heights between two words
-PAIR_SHARE = 0.4  # chance that a word is followed by another
+# Full widths of the ranges of shear, scale and rotation; see `augment.transforms`.
+SHEAR = 0.7
+SCALE = 0.34
+ROTATION = 0.1
+# Probability that points of a word are dropped.
+THINNING_PROBABILITY = 0.85
+# Largest mean fraction of points dropped from a word, and how far a place may differ from the mean.
+MAX_MEAN_RATE = 0.75
+RATE_AMPLITUDE = 0.25
+# Largest fraction of points dropped in one place.
+MAX_LOCAL_RATE = 0.85
+# Points in one radian of the wave along which the rate varies.
+RATE_WAVELENGTHS = (5, 40)
+# Waves along x that bend a line.
+WAVES = 3
+# Their wave numbers: radians per canvas height.
+WAVE_NUMBERS = (2.0, 20.0)
+# Largest standard deviation of their slopes.
+WAVE_STEEPNESS = 0.15
+# Canvas heights: standard deviation of the baseline.
+BASELINE_STD = 0.008
+# Canvas heights: standard deviations of the tremor of points, one of which is sampled for a word.
+TREMOR_STDS = (0.0, 0.001, 0.003)
+# Probability that a stroke is joined to a near one before it.
+JOIN_PROBABILITY = 0.1
+# Canvas heights: strokes closer than this may be joined.
+MAX_JOIN_DISTANCE = 0.08
+# Probability that ink breaks at all, and then at any one point.
+BREAKS_PROBABILITY = 0.5
+BREAK_PROBABILITY = 0.005
+# Canvas heights between two words.
+GAPS = (0.12, 0.4)
+# Probability that a word is followed by another.
+PAIR_PROBABILITY = 0.4
 
 
-def distort(points, rng):
-    """(n, 3) points -> other points that say the same, their left edge at x = 0."""
-    if rng.random() < THINNED_SHARE:
+def distort(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Distort the points (n, 3) of a word, but keep it legible; its left edge comes to x = 0."""
+    if rng.random() < THINNING_PROBABILITY:
         points = thin(points, rng)
     points = rejoin(points, rng)
     xy = waver(points[:, :2].astype(np.float64), rng, WAVE_STEEPNESS)
-    xy = xy @ draw_transforms(rng, 1, SHEAR, SCALE, ROTATION)[0]
-    xy += (0, rng.normal(0, LIFT))
-    xy += rng.choice(TREMORS) * rng.normal(size=xy.shape)
+    xy = xy @ sample_transforms(rng, 1, SHEAR, SCALE, ROTATION)[0]
+    xy += (0, rng.normal(0, BASELINE_STD))
+    xy += rng.choice(TREMOR_STDS) * rng.normal(size=xy.shape)
     xy[:, 0] -= xy[:, 0].min()
     return np.column_stack([xy, points[:, 2]]).astype(np.float32)
 
 
-def waver(xy, rng, steepness):
-    """(n, 2) places -> the same bent along x by `WAVES` waves, each as steep as is drawn, up to the deviation `steepness`."""
+def waver(xy: np.ndarray, rng: np.random.Generator, steepness: float) -> np.ndarray:
+    """Bend points (n, 2) along x by `WAVES` sine waves in x and in y.
+
+    The standard deviation of a wave's slopes is itself sampled, from 0 to `steepness`.
+    """
     for _ in range(WAVES):
         number = rng.uniform(*WAVE_NUMBERS)
-        slopes, phase = rng.normal(0, steepness, 2) * rng.random(), rng.uniform(0, 2 * np.pi, 2)
-        xy = xy + slopes / number * np.sin(number * xy[:, :1] + phase)
+        slopes = rng.normal(0, steepness, 2) * rng.random()
+        phases = rng.uniform(0, 2 * np.pi, 2)
+        xy = xy + slopes / number * np.sin(number * xy[:, :1] + phases)
     return xy
 
 
-def thin(points, rng):
-    """Drop points at a rate that differs from place to place, as a hand's speed does; the ends of strokes stay."""
-    at = np.arange(len(points)) / rng.uniform(5, 40) + rng.uniform(0, 2 * np.pi)
-    rate = np.clip(rng.uniform(0, LARGEST_RATE) + RATE_SWING * np.sin(at), 0, 0.85)
+def thin(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Drop points at a rate that varies along the ink, as a hand's speed does; keep stroke ends."""
+    n = len(points)
+    phase = np.arange(n) / rng.uniform(*RATE_WAVELENGTHS) + rng.uniform(0, 2 * np.pi)
+    rate = rng.uniform(0, MAX_MEAN_RATE) + RATE_AMPLITUDE * np.sin(phase)
+    rate = np.clip(rate, 0, MAX_LOCAL_RATE)
+    # A point is kept where the running sum of kept fractions passes a whole number.
     kept = np.diff(np.floor(np.cumsum(1 - rate) + rng.random()), prepend=-1) > 0
     ends = points[:, 2] == 0
-    return points[kept | ends | np.append(True, ends[:-1])]
+    starts = np.append(True, ends[:-1])
+    return points[kept | ends | starts]
 
 
-def rejoin(points, rng):
-    """Join some strokes to the ones before them, where those end near, and break ink at a few points."""
+def rejoin(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Join some strokes to near ones before them, and break ink at a few points."""
     points = points.copy()
     ends = np.flatnonzero(points[:-1, 2] == 0)
-    near = np.hypot(*(points[ends + 1, :2] - points[ends, :2]).T) < NEAR
-    points[ends[near & (rng.random(len(ends)) < JOIN)], 2] = 1
-    points[rng.random(len(points)) < BREAK * (rng.random() < 0.5), 2] = 0
+    near = np.hypot(*(points[ends + 1, :2] - points[ends, :2]).T) < MAX_JOIN_DISTANCE
+    joined = near & (rng.random(len(ends)) < JOIN_PROBABILITY)
+    points[ends[joined], 2] = 1
+    chances = rng.random(len(points))
+    if rng.random() < BREAKS_PROBABILITY:
+        points[chances < BREAK_PROBABILITY, 2] = 0
     return points
 
 
-def side_by_side(inks, texts, rng):
-    """Words -> their ink in one line with gaps between, and their texts with spaces."""
-    placed, right = [], 0.0
+def side_by_side(
+    inks: Sequence[np.ndarray], texts: Sequence[str], rng: np.random.Generator
+) -> tuple[np.ndarray, str]:
+    """Place words in one line with gaps between; return their ink (n, 3) and their text."""
+    placed = []
+    right = 0.0
     for i, points in enumerate(inks):
         moved = points.copy()
         moved[:, 0] += right + (rng.uniform(*GAPS) if i else 0)

@@ -24,7 +24,7 @@ NOISE_STD = 0.03
 # A word that deviates more in slant or log height is misdrawn, and stays as it is.
 MAX_DEVIATION = 0.3
 
-TALLNESSES = sorted({0.0, *measures.TALLNESS.values()})
+TALLNESSES = sorted({0.0, *measures.NOMINAL_HEIGHTS.values()})
 N_CHARACTER_BINS = 128
 N_FEATURES = N_CHARACTER_BINS + len(TALLNESSES)
 
@@ -45,7 +45,7 @@ class HandStatistics:
     def from_words(cls, inks: Sequence[np.ndarray], texts: Sequence[str]) -> "HandStatistics":
         """Measure the hand that wrote the inks (n, 3)."""
         return cls(
-            measures.x_height(inks, texts) or CANVAS_X_HEIGHT,
+            measures.estimate_x_height(inks, texts) or CANVAS_X_HEIGHT,
             _LetterRegression.fit(_slants(inks), texts),
             _LetterRegression.fit(_log_heights(inks), texts),
         )
@@ -120,7 +120,7 @@ def _features(text: str) -> np.ndarray:
     features = np.zeros(N_FEATURES)
     for char in text:
         features[ord(char) % N_CHARACTER_BINS] += 1 / len(text)
-    features[N_CHARACTER_BINS + TALLNESSES.index(measures.tallest(text) or 0.0)] = 1
+    features[N_CHARACTER_BINS + TALLNESSES.index(measures.nominal_height(text) or 0.0)] = 1
     return features
 
 

@@ -318,7 +318,7 @@ def find_selection_recognizer(
     recognizer_dir: str | Path,
     bank_digest: str,
     *,
-    say: Callable[[str], None],
+    say: Callable[[str], object],
     device: str = "cpu",
     ink_scale: float = 1.0,
     fallback: Mapping[str, Any] | None = None,

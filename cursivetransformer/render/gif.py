@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cursivetransformer.config.sample import SampleConfig
-from cursivetransformer.layout.page import Page
-from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH, Page
 from cursivetransformer.render import brush
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ import numpy as np
 from cursivetransformer.bank.file import EntryFile
 from cursivetransformer.bank.word import UNKNOWN_AUTHOR, Word, word_to_entry
 from cursivetransformer.config.sample import SampleConfig
-from cursivetransformer.ink.curves import flatten, resampled
-from cursivetransformer.layout.page import Page, PlacedWord
-from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.ink.curves import flatten, resample
+from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH, Page, PlacedWord
 from cursivetransformer.render import brush
 
 PT = 72 / 25.4  # points in a millimeter
@@ -66,7 +65,7 @@ class BankFile:
             "page": self.n_pages,
             "placeInMillimetres": [round(float(word.x), 2), round(float(word.y), 2)],
         }
-        points = resampled(word.points, self.origin.factor)
+        points = resample(word.points, self.origin.factor)
         return Word(word.text, self.origin.author, points, metadata)
 
 

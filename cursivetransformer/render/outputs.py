@@ -13,8 +13,7 @@ from typing import Protocol
 from PIL import ImageColor
 
 from cursivetransformer.config.sample import SampleConfig
-from cursivetransformer.layout.page import Page
-from cursivetransformer.layout.page import parse_size
+from cursivetransformer.layout.page import Page, parse_size
 from cursivetransformer.render.gif import save_gif
 from cursivetransformer.render.ink_files import BankFile, InkMetadata, InkmlFile, XournalFile
 from cursivetransformer.render.plotter import save_gcode, save_hpgl

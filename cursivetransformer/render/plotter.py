@@ -11,8 +11,7 @@ import numpy as np
 
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.ink.curves import flatten
-from cursivetransformer.layout.page import Page, PlacedWord
-from cursivetransformer.layout.page import parse_size
+from cursivetransformer.layout.page import Page, PlacedWord, parse_size
 from cursivetransformer.utils.errors import UserError
 
 INCH = 25.4  # millimeters

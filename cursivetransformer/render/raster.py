@@ -14,8 +14,7 @@ import numpy as np
 
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.ink.curves import flatten
-from cursivetransformer.layout.page import Page
-from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH, Page
 from cursivetransformer.render import brush
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path

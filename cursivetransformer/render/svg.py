@@ -13,8 +13,7 @@ import numpy as np
 
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.ink.curves import flatten, hundredth, path_data
-from cursivetransformer.layout.page import Page, PlacedWord
-from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH
+from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH, Page, PlacedWord
 from cursivetransformer.render import brush
 
 PAUSE = 0.5  # seconds before an animation begins

@@ -3,12 +3,12 @@
 import dataclasses
 from pathlib import Path
 
-from cursivetransformer.bank.file import iterate_entries, parse_entries
+from cursivetransformer.bank.file import parse_entries, read_entries
 from cursivetransformer.bank.registry import find_bank
 from cursivetransformer.bank.word import InvalidEntry, Word, parse_entry
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.augment import downsample
-from cursivetransformer.ink.strokes import resized
+from cursivetransformer.ink.strokes import resize
 from cursivetransformer.utils.errors import UserError
 
 BEST_LENGTH = 8  # letters: enough to show a hand, and short enough for a model to remember
@@ -38,12 +38,12 @@ def find_primer(
         _check_word(word, tokenizer, max_text, style_from)
     else:
         word = _find_by_author(path, selector, tokenizer, max_text, style_from)
-    return dataclasses.replace(word, points=downsample(resized(word.points, ink_scale), dropped))
+    return dataclasses.replace(word, points=downsample(resize(word.points, ink_scale), dropped))
 
 
 def _find_entry(path: Path, number: int, style_from: str) -> Word:
     """Return the entry of this number. Raises `UserError`."""
-    for index, entry in enumerate(iterate_entries(path)):
+    for index, entry in enumerate(read_entries(path)):
         if index == number:
             try:
                 return parse_entry(entry)
@@ -73,7 +73,7 @@ def _find_by_author(
     path: Path, author: str, tokenizer: Tokenizer, max_text: int, style_from: str
 ) -> Word:
     """Return the most suitable word by the author, or by anyone for "". Raises `UserError`."""
-    words, _ = parse_entries(iterate_entries(path))
+    words, _ = parse_entries(read_entries(path))
     names = sorted({word.author for word in words})
     if author:
         words = [word for word in words if word.author.casefold() == author.casefold()]

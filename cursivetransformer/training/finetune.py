@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cursivetransformer.bank.authors import numbers_of
-from cursivetransformer.bank.coverage import LEAST_WORDS, advise
+from cursivetransformer.bank.authors import indices_by_name
+from cursivetransformer.bank.coverage import MIN_WORDS, advise
 from cursivetransformer.bank.registry import file_digest, load_banks
 from cursivetransformer.bank.word import UNKNOWN_AUTHOR
 from cursivetransformer.config import train as configs
@@ -87,7 +87,7 @@ def source_path(init):
 def chosen_settings(config, words):
     """The settings of a run that adapts a model, with all that was not given chosen by the bank's words. Raises `UserError`."""
     n = len(words)
-    if n < LEAST_WORDS:
+    if n < MIN_WORDS:
         raise UserError(
             f"{config.dataset_name}: {advise(words)[0][0]}; `cursive bank advise {config.dataset_name}` writes a list "
             f"of what to record for the recording page"
@@ -143,7 +143,7 @@ def bank_settings(words):
 
 def scale_of(words):
     """By which ink is made larger so that its hand is as large as the base's."""
-    own = style.x_height([word.points for word in words], [word.text for word in words])
+    own = style.estimate_x_height([word.points for word in words], [word.text for word in words])
     return float(np.clip(round(X_HEIGHT / own, 3), 0.02, 50)) if own else 1.0
 
 
@@ -211,7 +211,7 @@ def known_hands(source, words, adapting):
     )
     return {
         namesake(name) if name in own else name: number
-        for name, number in numbers_of(source.model.config.authors).items()
+        for name, number in indices_by_name(source.model.config.authors).items()
     }
 
 
@@ -286,10 +286,10 @@ def init_author_embeddings(config, model, loader):
     known = known_hands(load_checkpoint(config.start_from), loader.words, config.finetune)
     names, found = [UNKNOWN_AUTHOR, *model.config.authors], {}
     old = [number for number, name in enumerate(names) if name in (UNKNOWN_AUTHOR, *known)]
-    new = sorted({int(number) for number in loader.author_numbers} - set(old))
+    new = sorted({int(number) for number in loader.author_indices} - set(old))
     weight = model.authors.weight.clone()
     for number in new:
-        ids = loader.train_ids[loader.author_numbers[loader.train_ids] == number][:CHECKED]
+        ids = loader.train_ids[loader.author_indices[loader.train_ids] == number][:CHECKED]
         if len(ids):
             batches = loader.batches(ids)
             losses = [

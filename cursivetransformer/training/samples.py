@@ -32,7 +32,7 @@ def reading_error(model, loader, recognizer):
         : most - len(ids)
     ]
     authors = np.append(
-        loader.author_numbers[ids], np.full(len(texts) - len(ids), min(1, len(loader.authors)))
+        loader.author_indices[ids], np.full(len(texts) - len(ids), min(1, len(loader.authors)))
     )
     words = generate_best_of_n(
         model,

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from cursivetransformer.bank.registry import bank_name, load_banks
 from cursivetransformer.data.dataloader import mix
 from cursivetransformer.data.dataset import split_words
-from cursivetransformer.ink.distort import PAIR_SHARE, distort, side_by_side
-from cursivetransformer.ink.strokes import resized
+from cursivetransformer.ink.distort import PAIR_PROBABILITY, distort, side_by_side
+from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.text_encoder import remap_character_rows
 from cursivetransformer.recognition.error_rate import read_back
 from cursivetransformer.recognition.features import FeatureGrid, count_columns
@@ -58,7 +58,7 @@ def train_recognizers(config, say=print, show_progress=False):
     """Train both recognizers as `config` (a `config.RecognizerTrainingConfig`) says; returns the folder they were written to."""
     words, digest = load_banks(config.dataset_name, config.strict, say)
     words = [
-        dataclasses.replace(word, points=resized(word.points, config.ink_scale)) for word in words
+        dataclasses.replace(word, points=resize(word.points, config.ink_scale)) for word in words
     ]
     train_ids, test_ids = split_words(words, config.test_fraction, config.seed)
     held_out = {words[i].text for i in test_ids}
@@ -200,7 +200,8 @@ def batches(rng, words, size):
         examples = []
         for _ in range(SORTED_BATCHES * size):
             chosen = [
-                words[i] for i in rng.integers(len(words), size=1 + (rng.random() < PAIR_SHARE))
+                words[i]
+                for i in rng.integers(len(words), size=1 + (rng.random() < PAIR_PROBABILITY))
             ]
             examples.append(
                 side_by_side(

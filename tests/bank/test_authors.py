@@ -1,14 +1,14 @@
-"""Who writes, from the bank to the page: python -m pytest tests/test_authors.py"""
+"""Authors and their indices, in a bank and in the batches of a loader."""
 
 import numpy as np
 import pytest
 import torch
 
 from cursivetransformer.bank.authors import (
+    author_indices,
     author_names,
-    author_numbers,
     find_author,
-    hand_numbers,
+    hand_indices,
 )
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.train import get_all_args
@@ -28,22 +28,19 @@ def words_of(*authors):
 def test_authors_are_numbered_by_how_much_they_wrote():
     words = words_of("Ada", "Ben", "Ben", "unknown")
     assert author_names(words) == ["Ben", "Ada"]
-    assert author_numbers(words, ["Ben", "Ada"])[:4].tolist() == [2, 1, 1, 0] and hand_numbers(
-        words
-    )[:5].tolist() == [0, 1, 1, 2, 0]
-    assert (
-        find_author("", ["Ben"]),
-        find_author("", []),
-        find_author("unknown", ["Ben"]),
-        find_author("ben", ["Ada", "Ben"]),
-    ) == (1, 0, 0, 2)
+    assert author_indices(words, ["Ben", "Ada"])[:4].tolist() == [2, 1, 1, 0]
+    assert hand_indices(words)[:5].tolist() == [0, 1, 1, 2, 0]
+    assert find_author("", ["Ben"]) == 1
+    assert find_author("", []) == 0
+    assert find_author("unknown", ["Ben"]) == 0
+    assert find_author("ben", ["Ada", "Ben"]) == 2
     with pytest.raises(UserError, match="did you mean Ben"):
         find_author("Bern", ["Ada", "Ben"])
     with pytest.raises(UserError, match="it knows Ada"):
         find_author("Zacharias", ["Ada"])
 
 
-def stream_of(words, names, **changes):
+def loader_of(words, names, **changes):
     config = get_all_args(
         use_argparse=False,
         **{"device": "cpu", "batch_size": 8, "num_words": 3, "test_size": 40, **changes},
@@ -58,12 +55,12 @@ def stream_of(words, names, **changes):
 
 
 def test_a_batch_says_who_wrote_and_so_does_an_evaluation():
-    """Every word of an example is by the author that is said to have written it."""
+    """Every word of an example is by the author that the batch names."""
     words = words_of("Ada", "Ben", "someone else")
-    loader = stream_of(words, ["Ada", "Ben"], author_dropout=0)
+    loader = loader_of(words, ["Ada", "Ben"], author_dropout=0)
     wrote = {
-        tuple(loader.tokenizer.encode_text(word.text)): number
-        for word, number in zip(loader.words, loader.author_numbers)
+        tuple(loader.tokenizer.encode_text(word.text)): index
+        for word, index in zip(loader.words, loader.author_indices)
     }
     space = int(loader.tokenizer.encode_text(" ")[0])
     for packed in [
@@ -79,13 +76,13 @@ def test_a_batch_says_who_wrote_and_so_does_an_evaluation():
                     word = []
                 else:
                     word.append(i)
-    dropped = stream_of(words, ["Ada", "Ben"], author_dropout=1)
+    dropped = loader_of(words, ["Ada", "Ben"], author_dropout=1)
     assert not any(dropped.train_batch(step).authors.any() for step in range(5))
 
 
 def test_fresh_words_are_trained_on_and_held_out_texts_are_not():
     words, rng = words_of("Ada"), np.random.default_rng(0)
-    loader = stream_of(words, ["Ada"], author_dropout=0)
+    loader = loader_of(words, ["Ada"], author_dropout=0)
     held_out = {loader.words[i].text for i in loader.test_ids}
     spared = [Word(text, "Ada", words[0].points) for text in [*held_out, "a", "the"]]
     assert {"a", "the"} <= judged_texts()

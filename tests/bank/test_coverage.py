@@ -1,4 +1,4 @@
-"""What a small bank lacks: python -m pytest tests/test_advice.py"""
+"""What a small bank lacks, and what to record next."""
 
 import string
 from collections import Counter
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from cursivetransformer.bank.coverage import (
-    LEAST_WORDS,
+    MIN_WORDS,
     advise,
-    lacking,
+    missing_and_rare_characters,
     next_prompts,
     odd_words,
 )
@@ -18,7 +18,7 @@ from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.bank.word import Word, word_to_entry
 from cursivetransformer.cli import bank_advise
-from cursivetransformer.ink.strokes import resized
+from cursivetransformer.ink.strokes import resize
 from cursivetransformer.utils.errors import UserError
 from tests.shapes import shape_words
 
@@ -30,10 +30,9 @@ def words_of(*texts):
 
 
 def test_characters_that_lack_are_named_letters_first():
-    never, thin = lacking(
-        words_of(*[string.ascii_letters.replace("q", "").replace("Z", "") + "." * 3] * 3, "q")
-    )
-    assert never[:2] == [",", "Z"] and "." not in never and thin == ["q"]
+    text = string.ascii_letters.replace("q", "").replace("Z", "") + "..."
+    missing, rare = missing_and_rare_characters(words_of(text, text, text, "q"))
+    assert missing[:2] == [",", "Z"] and "." not in missing and rare == ["q"]
 
 
 def test_the_next_prompts_bring_what_lacks():
@@ -52,12 +51,12 @@ def test_the_next_prompts_bring_what_lacks():
 def test_words_unlike_the_others_are_named_and_an_uneven_hand_is_told():
     words = shape_words(40, seed=1)
     odd, uneven = odd_words(words)
-    words[7].points = resized(words[7].points, 4)
+    words[7].points = resize(words[7].points, 4)
     found, _ = odd_words(words)
     assert 7 in found and "size" in found[7] and set(found) - {7} <= set(odd)
     rng = np.random.default_rng(0)
     for word in words:
-        word.points = resized(word.points, np.exp(rng.normal(0, 0.5)))
+        word.points = resize(word.points, np.exp(rng.normal(0, 0.5)))
     assert any("size" in sentence for sentence in odd_words(words)[1])
 
 
@@ -71,22 +70,26 @@ def test_real_and_synthetic_hands_are_even():
     "n, said, listed", [(5, "too few", 95), (30, "first impression", 70), (150, "", 30)]
 )
 def test_advice_fits_the_size_of_the_bank(n, said, listed):
-    told, prompts = advise(words_of(*["abc" + "de" * (i % 7) for i in range(n)]))
-    assert said in told[0] and len(prompts) == listed
-    assert any(sentence.startswith("never recorded: ") and " f " in sentence for sentence in told)
+    messages, prompts = advise(words_of(*["abc" + "de" * (i % 7) for i in range(n)]))
+    assert said in messages[0] and len(prompts) == listed
+    assert any(
+        sentence.startswith("never recorded: ") and " f " in sentence for sentence in messages
+    )
 
 
 def test_a_complete_bank_needs_no_list():
-    told, prompts = advise(words_of(*read_lines(PROMPTS)[:900]))
-    assert prompts == [] and not any("lack" in sentence or "never" in sentence for sentence in told)
+    messages, prompts = advise(words_of(*read_lines(PROMPTS)[:900]))
+    assert prompts == [] and not any(
+        "lack" in sentence or "never" in sentence for sentence in messages
+    )
 
 
 def test_the_command_writes_a_list_that_the_page_takes(tmp_path, monkeypatch, capsys):
     write_entries(tmp_path / "mine.json", [word_to_entry(word) for word in shape_words(12)])
     monkeypatch.chdir(tmp_path)
     bank_advise([str(tmp_path / "mine.json")])
-    told = capsys.readouterr().out
-    assert f"{LEAST_WORDS - 12} more at least" in told and "mine-next.txt: 88 words" in told
+    messages = capsys.readouterr().out
+    assert f"{MIN_WORDS - 12} more at least" in messages and "mine-next.txt: 88 words" in messages
     lines = (tmp_path / "mine-next.txt").read_text().splitlines()
     assert len(lines) == 88 and all(line.strip() == line and line for line in lines)
     bank_advise([str(tmp_path / "mine.json"), str(tmp_path / "other.txt")])

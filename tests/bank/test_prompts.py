@@ -1,4 +1,4 @@
-"""Prompts: python -m pytest tests/test_wordbank.py"""
+"""Prompts and their coverage of characters and pairs."""
 
 import string
 import subprocess

@@ -1,7 +1,4 @@
-"""Finding and fetching banks: python -m pytest tests/test_bank_sources.py
-
-A server on this machine stands in for the network.
-"""
+"""Finding and fetching banks. A server on this machine stands in for the network."""
 
 import hashlib
 import json
@@ -11,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cursivetransformer.bank import registry as bank_sources
+from cursivetransformer.bank import registry
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.registry import bank_folders, fetch, find_bank, load_banks
 from cursivetransformer.utils.errors import UserError
@@ -23,7 +20,7 @@ ENTRY = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Sends `body` in the manner of `manner`."""
+    """Sends `body`, or fails at it, as `manner` says."""
 
     body, manner = b"", "whole"
 
@@ -44,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.wfile.write(self.body[half:])
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the client gave up, as it should where we stall
+            pass  # the client gave up, as it should on a stall
 
     def log_message(self, *args):
         pass
@@ -59,9 +56,9 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("CURSIVETRANSFORMER_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("CURSIVETRANSFORMER_DATA", raising=False)
     monkeypatch.setattr(
-        bank_sources, "PUBLISHED_URL", f"http://127.0.0.1:{http.server_port}/{{name}}.json.zip"
+        registry, "PUBLISHED_URL", f"http://127.0.0.1:{http.server_port}/{{name}}.json.zip"
     )
-    monkeypatch.setitem(bank_sources.PUBLISHED, "bigbank", hashlib.sha256(Handler.body).hexdigest())
+    monkeypatch.setitem(registry.PUBLISHED, "bigbank", hashlib.sha256(Handler.body).hexdigest())
     monkeypatch.chdir(tmp_path)
     yield http
     http.shutdown()
@@ -72,13 +69,13 @@ def server(tmp_path, monkeypatch):
 def test_a_bank_is_fetched_once_and_credited(server, tmp_path, manner):
     (tmp_path / "bigbank.json.zip").unlink()
     Handler.manner = manner
-    told = []
-    words, _ = load_banks("bigbank", warn=told.append)
+    messages = []
+    words, _ = load_banks("bigbank", warn=messages.append)
     assert [word.text for word in words] == ["hi"]
-    assert "Greydanus" in told[0] and "without a licence" in told[0]
+    assert "Greydanus" in messages[0] and "without a license" in messages[0]
     server.shutdown()
-    assert find_bank("bigbank", told.append) == tmp_path / "cache" / "bigbank.json.zip"
-    assert len(told) == 1, "the credit is told once"
+    assert find_bank("bigbank", messages.append) == tmp_path / "cache" / "bigbank.json.zip"
+    assert len(messages) == 1, "the credit is given once"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +91,7 @@ def test_what_goes_wrong_is_told_and_leaves_nothing(
     server, tmp_path, monkeypatch, manner, sentence
 ):
     Handler.manner = manner
-    monkeypatch.setattr(bank_sources, "STALLED_SECONDS", 0.4)
+    monkeypatch.setattr(registry, "TIMEOUT_SECONDS", 0.4)
     if manner == "wrong digest":
         Handler.body = b"another file"
     with pytest.raises(UserError, match=sentence) as caught:

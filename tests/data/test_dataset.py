@@ -15,7 +15,7 @@ from cursivetransformer.data.dataset import (
     usable_words,
 )
 from cursivetransformer.data.tokenizer import TEXT_PAD, TOKENIZERS, make_tokenizer
-from cursivetransformer.ink.augment import draw_rates, draw_transforms
+from cursivetransformer.ink.augment import sample_rates, sample_transforms
 from cursivetransformer.utils.errors import UserError
 
 
@@ -36,8 +36,8 @@ def test_the_fast_way_equals_the_plain_way_token_for_token(words, name, augmente
     words = [word for word in words[:300] if len(word.points) < 700]
     longest = 700 * tokenizer.n_slots
     ids = draw_word_ids(rng, np.arange(len(words)), 40, 1, 4)
-    rates = draw_rates(rng, 40, 0.65, 0.1)
-    matrices = draw_transforms(rng, 40, 0.4, 0.2, 0.04) if augmented else None
+    rates = sample_rates(rng, 40, 0.65, 0.1)
+    matrices = sample_transforms(rng, 40, 0.4, 0.2, 0.04) if augmented else None
     batch = make_batch(Ink(words, tokenizer), tokenizer, ids, rates, matrices, longest)
     for row in range(40):
         example = [words[i] for i in ids[row] if i != NO_WORD]

@@ -16,7 +16,7 @@ from cursivetransformer.data.packing import (
     pack,
 )
 from cursivetransformer.data.tokenizer import TEXT_PAD, TOKENIZERS, make_tokenizer
-from cursivetransformer.ink.augment import draw_rates, draw_transforms
+from cursivetransformer.ink.augment import sample_rates, sample_transforms
 
 N = 60
 
@@ -31,8 +31,8 @@ def both_ways(
     """The same `N` examples made by the reference on arrays, and packed on tensors."""
     tokenizer, rng = tokenizer_for(words, name), np.random.default_rng(seed)
     ids = draw_word_ids(rng, np.arange(len(words)), N, least, most)
-    rates = draw_rates(rng, N, 0.65, 0.1)
-    matrices = draw_transforms(rng, N, 0.4, 0.2, 0.04) if augmented else None
+    rates = sample_rates(rng, N, 0.65, 0.1)
+    matrices = sample_transforms(rng, N, 0.4, 0.2, 0.04) if augmented else None
     ink = Ink(words, tokenizer)
     examples = SampleBatch(
         torch.as_tensor(ids),

@@ -1,4 +1,4 @@
-"""Augmentation: python -m pytest tests/test_augment.py"""
+"""Variation of ink: dropped points and random transforms."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from cursivetransformer.ink.augment import (
     downsample,
-    draw_rates,
-    draw_transforms,
+    sample_rates,
+    sample_transforms,
     transform,
 )
 from cursivetransformer.ink.strokes import join_strokes, split_strokes
@@ -33,35 +33,34 @@ def test_a_dot_survives():
 
 
 def test_rates_stay_in_their_range():
-    rates = draw_rates(np.random.default_rng(0), 10_000, 0.65, 0.1)
+    rates = sample_rates(np.random.default_rng(0), 10_000, 0.65, 0.1)
     assert 0.6 <= rates.min() < 0.605 and 0.695 < rates.max() <= 0.7
 
 
 @given(st.integers(0, 2**32), st.floats(0, 1), st.floats(0, 0.8), st.floats(0, 0.5))
 @settings(max_examples=50)
 def test_transforms_are_what_their_widths_say(seed, shear, scale, rotation):
-    matrices = draw_transforms(np.random.default_rng(seed), 20, shear, scale, rotation).astype(
+    matrices = sample_transforms(np.random.default_rng(seed), 20, shear, scale, rotation).astype(
         float
     )
     (a, b), (c, d) = matrices.transpose(1, 2, 0)
     angle, scale_x = np.arctan2(b, a), np.hypot(a, b)
     assert (np.abs(angle) <= rotation / 2 + 1e-6).all()
     assert (np.abs(scale_x - 1) <= scale / 2 + 1e-6).all()
-    upright = (
-        c * np.cos(angle) + d * np.sin(angle),
-        -c * np.sin(angle) + d * np.cos(angle),
-    )  # turned back
-    assert (np.abs(upright[1] - 1) <= scale / 2 + 1e-6).all()
-    assert (np.abs(upright[0] / upright[1]) <= shear / 2 + 1e-6).all()
+    # The image of (0, 1), turned back.
+    x = c * np.cos(angle) + d * np.sin(angle)
+    y = -c * np.sin(angle) + d * np.cos(angle)
+    assert (np.abs(y - 1) <= scale / 2 + 1e-6).all()
+    assert (np.abs(x / y) <= shear / 2 + 1e-6).all()
 
 
 def test_same_seed_same_transforms():
-    draws = [draw_transforms(np.random.default_rng(3), 5, 0.4, 0.2, 0.04) for _ in range(2)]
+    draws = [sample_transforms(np.random.default_rng(3), 5, 0.4, 0.2, 0.04) for _ in range(2)]
     np.testing.assert_array_equal(*draws)
 
 
 def test_a_transformed_word_starts_at_its_left_edge(made_up_words):
-    matrix = draw_transforms(np.random.default_rng(1), 1, 0.4, 0.2, 0.04)[0]
+    matrix = sample_transforms(np.random.default_rng(1), 1, 0.4, 0.2, 0.04)[0]
     moved = transform(made_up_words[0].points, matrix)
     assert moved[:, 0].min() == 0
     np.testing.assert_array_equal(moved[:, 2], made_up_words[0].points[:, 2])

@@ -1,4 +1,4 @@
-"""Stronger variation of ink: python -m pytest tests/test_distort.py"""
+"""Strong variation of ink for recognizers."""
 
 import numpy as np
 
@@ -17,9 +17,8 @@ def test_distorted_ink_is_ink_and_the_same_seed_the_same(words):
             and points[-1, 2] == 0
         )
         assert np.array_equal(points, distort(word.points, np.random.default_rng(i)))
-        assert (
-            np.abs(points[:, :2]).max() < 2 * np.abs(word.points[:, :2]).max() + 0.5
-        )  # the same word still
+        # It is still the same word.
+        assert np.abs(points[:, :2]).max() < 2 * np.abs(word.points[:, :2]).max() + 0.5
     assert not np.array_equal(
         distort(words[0].points, np.random.default_rng(0)),
         distort(words[0].points, np.random.default_rng(1)),
@@ -37,16 +36,18 @@ def test_thinning_keeps_the_ends_of_strokes_and_differs_from_place_to_place(word
 
 
 def test_only_near_strokes_are_joined_and_a_few_broken(words, monkeypatch):
-    monkeypatch.setattr(distorting, "BREAK", 0)
-    monkeypatch.setattr(distorting, "JOIN", 1)
+    monkeypatch.setattr(distorting, "BREAK_PROBABILITY", 0)
+    monkeypatch.setattr(distorting, "JOIN_PROBABILITY", 1)
     points = next(word.points for word in words if (word.points[:, 2] == 0).sum() > 2)
     ends = np.flatnonzero(points[:-1, 2] == 0)
-    far = ends[np.hypot(*(points[ends + 1, :2] - points[ends, :2]).T) >= distorting.NEAR]
+    far = ends[
+        np.hypot(*(points[ends + 1, :2] - points[ends, :2]).T) >= distorting.MAX_JOIN_DISTANCE
+    ]
     np.testing.assert_array_equal(
         np.flatnonzero(rejoin(points, np.random.default_rng(0))[:-1, 2] == 0), far
     )
-    monkeypatch.setattr(distorting, "JOIN", 0)
-    monkeypatch.setattr(distorting, "BREAK", 1)
+    monkeypatch.setattr(distorting, "JOIN_PROBABILITY", 0)
+    monkeypatch.setattr(distorting, "BREAK_PROBABILITY", 1)
     broken = [(rejoin(points, np.random.default_rng(seed))[:, 2] == 0).mean() for seed in range(20)]
     assert max(broken) == 1 and min(broken) == (points[:, 2] == 0).mean()
 

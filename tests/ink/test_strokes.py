@@ -1,4 +1,4 @@
-"""Geometry: python -m pytest tests/test_strokes.py"""
+"""Conversions of points, strokes and offsets."""
 
 import numpy as np
 from hypothesis import given

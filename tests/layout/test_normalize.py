@@ -22,7 +22,7 @@ def written(rng, copies=12, noise=0.04):
         slant = 0.2 + np.mean([LETTER_SLANTS.get(char, 0) for char in text]) + rng.normal(0, noise)
         y = (
             -0.15
-            * measures.tallest(text)
+            * measures.nominal_height(text)
             * np.exp(rng.normal(0, noise))
             * np.tile(np.abs(np.linspace(-1, 1, 21)), len(text))
         )

@@ -7,7 +7,7 @@ import pytest
 
 from cursivetransformer.ink.curves import flatten
 from cursivetransformer.render.outputs import save_page
-from cursivetransformer.render.plotter import sort_words, route_length, travel_distances
+from cursivetransformer.render.plotter import route_length, sort_words, travel_distances
 from cursivetransformer.utils.errors import UserError
 from tests.made_up_page import made_up_pages, settings
 

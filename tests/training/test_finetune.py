@@ -19,7 +19,7 @@ from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.dataloader import DataLoader, mix
 from cursivetransformer.data.dataset import ME, own_words
 from cursivetransformer.ink import measures as style
-from cursivetransformer.ink.strokes import resized
+from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.pipeline import Writer, write_page
 from cursivetransformer.sampling.rerank import generate_best_of_n
@@ -143,10 +143,10 @@ def test_the_more_words_the_less_is_spliced_until_nothing_is(bank, tmp_path, mon
 
 @pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
 def test_ink_of_any_size_and_rate_is_brought_to_what_the_base_knows(bank, tmp_path, factor):
-    words = [replace(word, points=resized(word.points, factor)) for word in new_hand()]
+    words = [replace(word, points=resize(word.points, factor)) for word in new_hand()]
     config = chosen_settings(settings("x", tmp_path), words)
     prepared = own_words(words, config)
-    assert style.x_height(
+    assert style.estimate_x_height(
         [word.points for word in prepared], [word.text for word in prepared]
     ) == pytest.approx(adapt.X_HEIGHT, rel=0.01)
     assert config.ink_scale == pytest.approx(scale_of(new_hand()) / factor, rel=0.02)
