@@ -1,29 +1,39 @@
-"""What each part of the recipe is worth: the same short training with one thing changed at a time.
+"""Measure what each part of the recipe is worth: one short training for each change to it.
 
     python -m benchmarks.ablations                       list the variants
     python -m benchmarks.ablations base no-muon ...      train these, or `all`
     python -m benchmarks.ablations base --steps 600 --threads 1 --batch_size 8 ...
 
-All see as much ink, so a smaller batch makes more steps. Each prints a line: seconds of training, held-out nats per offset, tokens a
-second, and, where `train_recognizer.py` has trained recognizers of the bank, how many characters the grading one misreads of English
-and of held-out words as the model writes them. `--threads` bounds the CPU threads, so
-that two variants may be trained side by side on two cores; other settings are those of train.py. `docs/experiments.md` tells
-what came of them. A difference of 0.02 is within the luck of one seed.
+All see as much ink, so a smaller batch makes more steps. Each prints a line: seconds of training,
+held-out nats per offset, tokens a second, and, if `train_recognizer.py` has trained recognizers of
+the bank, the fraction of characters that the grading one misreads, of English and of held-out words
+as the model writes them. `--threads` bounds the CPU threads, so that two variants can train side by
+side on two cores; other settings are those of train.py. `docs/experiments.md` has the results. A
+difference of 0.02 can be due to the seed.
 """
+
+from __future__ import annotations
 
 import copy
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
 from unittest import mock
 
 import torch
 import torch.nn.functional as F
 
 from benchmarks.options import take_options
-from cursivetransformer.config.train import get_all_args, replace
+from cursivetransformer.config.train import get_all_args
+from cursivetransformer.config.train import replace as replace_settings
 from cursivetransformer.data.eval_texts import text_sets
 from cursivetransformer.models import attention, offset_gpt, text_encoder
+from cursivetransformer.models.attention import Attention, KeysAndValues
+from cursivetransformer.models.model_config import ModelConfig
+from cursivetransformer.models.trajectory_encoder import PenState
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
@@ -37,278 +47,306 @@ from cursivetransformer.training.trainer import Trainer
 from cursivetransformer.utils.errors import UserError, run_script
 
 SEEDS = (0, 1)  # of the words that are written to be read
+WEIGHT_AVERAGE = "average"  # the variant that averages its weights
+AVERAGE_START = 0.8  # of the steps, from which weights are averaged
+
+Patch = AbstractContextManager[Any]
 
 
-def rms_norm(x):
+def rms_norm(x: torch.Tensor) -> torch.Tensor:
     return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + torch.finfo(x.dtype).eps)
 
 
-def block_with(reads_text):
-    """Blocks whose cross-attention stands where `reads_text(layer)` says."""
+def patch(name: str, value: object) -> Patch:
+    """Replace a name of the module `offset_gpt`."""
+    return mock.patch.object(offset_gpt, name, value)
+
+
+def cross_attention_in(has_cross_attention: Callable[[int], bool]) -> Patch:
+    """Replace the blocks by blocks with cross-attention in the given layers."""
 
     class Block(offset_gpt.OffsetBlock):
-        def __init__(self, config, layer):
-            super().__init__(config, 1 if reads_text(layer) else 0)
+        def __init__(self, config: ModelConfig, layer: int) -> None:
+            super().__init__(config, 1 if has_cross_attention(layer) else 0)
             self.layer = layer
 
-    return mock.patch.object(offset_gpt, "OffsetBlock", Block)
+    return patch("OffsetBlock", Block)
 
 
-def trajectory_encoder_without(recent, pen):
-    """A trajectory encoder that is blind to the last offsets, or to the pen's place."""
+def trajectory_encoder_without(*fields: str) -> Patch:
+    """Replace the trajectory encoder by one that sees zeros in fields of `PenState`."""
 
     class TrajectoryEncoder(offset_gpt.TrajectoryEncoder):
-        def forward(self, pen_state):
-            return super().forward(
-                offset_gpt.PenState(
-                    pen_state.recent * (not recent), pen_state.pen * (not pen), pen_state.words
-                )
-            )
+        def forward(self, pen_state: PenState) -> torch.Tensor:
+            zeros = {name: torch.zeros_like(getattr(pen_state, name)) for name in fields}
+            return super().forward(replace(pen_state, **zeros))
 
-    return mock.patch.object(offset_gpt, "TrajectoryEncoder", TrajectoryEncoder)
+    return patch("TrajectoryEncoder", TrajectoryEncoder)
 
 
-def no_rotation(cos_sin):
-    """Turns of the same shape by no angle."""
+def no_rotation(cos_sin: torch.Tensor) -> torch.Tensor:
+    """Return rotations by no angle, of the same shape."""
     return torch.tensor([1.0, 0.0]).expand_as(cos_sin).contiguous()
 
 
-class StillBlock(offset_gpt.OffsetBlock):
-    """No rotary positions: what came when, a head must learn from the ink alone."""
+class NoSelfRotaryBlock(offset_gpt.OffsetBlock):
+    """A block without rotary positions in self-attention: the ink alone tells heads the order."""
 
-    def forward(self, x, attention, cos_sin, text_cos_sin):
+    def forward(
+        self,
+        x: torch.Tensor,
+        attention: Attention,
+        cos_sin: torch.Tensor,
+        text_cos_sin: torch.Tensor,
+    ) -> torch.Tensor:
         return super().forward(x, attention, no_rotation(cos_sin), text_cos_sin)
 
 
-class UncountedBlock(offset_gpt.OffsetBlock):
-    """Cross-attention that is not turned by where pen and character stand."""
+class NoCrossRotaryBlock(offset_gpt.OffsetBlock):
+    """A block whose cross-attention is not rotated by the places of pen and character."""
 
-    def text_keys_and_values(self, text, cos_sin):
+    def text_keys_and_values(self, text: torch.Tensor, cos_sin: torch.Tensor) -> KeysAndValues:
         return super().text_keys_and_values(text, no_rotation(cos_sin))
 
-    def forward(self, x, attention, cos_sin, text_cos_sin):
+    def forward(
+        self,
+        x: torch.Tensor,
+        attention: Attention,
+        cos_sin: torch.Tensor,
+        text_cos_sin: torch.Tensor,
+    ) -> torch.Tensor:
         return super().forward(x, attention, cos_sin, no_rotation(text_cos_sin))
 
 
 class GeluMLP(offset_gpt.MLP):
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.down(F.gelu(self.up(x)))
 
 
-class StartedMLP(offset_gpt.MLP):
-    """Its output projection does not start at zero."""
+class RandomInitMLP(offset_gpt.MLP):
+    """An MLP whose output projection does not start at zero."""
 
-    def __init__(self, width):
+    def __init__(self, width: int) -> None:
         super().__init__(width)
         torch.nn.init.normal_(self.down.weight, std=0.02)
 
 
 class IndependentSlot(offset_gpt.SlotHead):
-    """A radius that does not know its theta."""
+    """A radius that does not depend on its theta."""
 
-    def forward(self, hidden, before):
+    def forward(self, hidden: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
         return super().forward(hidden, before * 0)
 
 
-def patch(name, value):
-    return mock.patch.object(offset_gpt, name, value)
+@dataclass
+class Variant:
+    """A change to the recipe.
+
+    settings: of train.py; patches: makes the patches, anew for each run.
+    """
+
+    description: str
+    settings: dict[str, int | float | str] = field(default_factory=dict)
+    patches: Callable[[], list[Patch]] = list
 
 
-# Name: (what is changed, settings of train.py, patches made anew for each run).
 VARIANTS = {
-    "base": ("nothing", {}, lambda: []),
-    "published-block": (
-        "the published model, two positions an offset, in this recipe",
-        {"model": "token"},
-        lambda: [],
+    "base": Variant("nothing"),
+    "published-block": Variant(
+        "the published model, two positions an offset, in this recipe", {"model": "token"}
     ),
-    "adamw": ("AdamW for all weights", {"optimizer": "adamw"}, lambda: []),
-    "adamw-slow": (
-        "AdamW for all weights, at 2e-3",
-        {"optimizer": "adamw", "learning_rate": 2e-3},
-        lambda: [],
+    "adamw": Variant("AdamW for all weights", {"optimizer": "adamw"}),
+    "adamw-slow": Variant(
+        "AdamW for all weights, at 2e-3", {"optimizer": "adamw", "learning_rate": 2e-3}
     ),
-    "muon-fast": ("Muon at 0.04", {"muon_learning_rate": 0.04}, lambda: []),
-    "muon-slow": ("Muon at 0.01", {"muon_learning_rate": 0.01}, lambda: []),
-    "rates-half": ("AdamW at half its rate", {"learning_rate": 4e-3}, lambda: []),
-    "rates-double": ("AdamW at twice its rate", {"learning_rate": 16e-3}, lambda: []),
-    "newton-schulz-3": (
+    "muon-fast": Variant("Muon at 0.04", {"muon_learning_rate": 0.04}),
+    "muon-slow": Variant("Muon at 0.01", {"muon_learning_rate": 0.01}),
+    "rates-half": Variant("AdamW at half its rate", {"learning_rate": 4e-3}),
+    "rates-double": Variant("AdamW at twice its rate", {"learning_rate": 16e-3}),
+    "newton-schulz-3": Variant(
         "3 Newton-Schulz steps instead of 5",
-        {},
-        lambda: [mock.patch.object(optim, "NEWTON_SCHULZ_STEPS", 3)],
+        patches=lambda: [mock.patch.object(optim, "NEWTON_SCHULZ_STEPS", 3)],
     ),
-    "no-cooldown": ("constant learning rate", {"cooldown_fraction": 0.0}, lambda: []),
-    "average": (
+    "no-cooldown": Variant("constant learning rate", {"cooldown_fraction": 0.0}),
+    WEIGHT_AVERAGE: Variant(
         "constant learning rate, and the mean of the weights over the last fifth",
         {"cooldown_fraction": 0.0},
-        lambda: [],
     ),
-    "batch-4": ("4 examples a step", {"batch_size": 4}, lambda: []),
-    "batch-8": ("8 examples a step", {"batch_size": 8}, lambda: []),
-    "batch-16": ("16 examples a step", {"batch_size": 16}, lambda: []),
-    "batch-32": ("32 examples a step", {"batch_size": 32}, lambda: []),
-    "one-word": ("examples of one word", {"num_words": 1}, lambda: []),
-    "augment-more": (
+    "batch-4": Variant("4 examples a step", {"batch_size": 4}),
+    "batch-8": Variant("8 examples a step", {"batch_size": 8}),
+    "batch-16": Variant("16 examples a step", {"batch_size": 16}),
+    "batch-32": Variant("32 examples a step", {"batch_size": 32}),
+    "one-word": Variant("examples of one word", {"num_words": 1}),
+    "augment-more": Variant(
         "slant, size and rotation vary half as much again, and twice",
         {"shear_width": 0.6, "scale_width": 0.3, "rotation_width": 0.08},
-        lambda: [],
     ),
-    "augment-less": (
+    "augment-less": Variant(
         "slant, size and rotation vary half as much",
         {"shear_width": 0.2, "scale_width": 0.1, "rotation_width": 0.02},
-        lambda: [],
     ),
-    "rms-norm": (
+    "rms-norm": Variant(
         "RMSNorm written out instead of a LayerNorm without gain",
-        {},
-        lambda: [
+        patches=lambda: [
             patch("norm", rms_norm),
             mock.patch.object(attention, "norm", rms_norm),
         ],
     ),
-    "gelu": ("GELU instead of squared ReLU", {}, lambda: [patch("MLP", GeluMLP)]),
-    "mlp-4": ("MLPs 4 wide instead of 2", {}, lambda: [patch("MLP_EXPANSION", 4)]),
-    "not-from-zero": (
-        "MLPs that do not start at zero",
-        {},
-        lambda: [patch("MLP", StartedMLP)],
+    "gelu": Variant("GELU instead of squared ReLU", patches=lambda: [patch("MLP", GeluMLP)]),
+    "mlp-4": Variant("MLPs 4 wide instead of 2", patches=lambda: [patch("MLP_EXPANSION", 4)]),
+    "not-from-zero": Variant(
+        "MLPs that do not start at zero", patches=lambda: [patch("MLP", RandomInitMLP)]
     ),
-    "embeddings-0.5": (
-        "embeddings drawn with deviation 0.5",
-        {},
-        lambda: [patch("EMBEDDING_INIT_STD", 0.5)],
+    "embeddings-0.5": Variant(
+        "embeddings drawn with deviation 0.5", patches=lambda: [patch("EMBEDDING_INIT_STD", 0.5)]
     ),
-    "no-rotary": (
+    "no-rotary": Variant(
         "no rotary positions in self-attention",
-        {},
-        lambda: [patch("OffsetBlock", StillBlock)],
+        patches=lambda: [patch("OffsetBlock", NoSelfRotaryBlock)],
     ),
-    "no-paper-turns": (
+    "no-paper-turns": Variant(
         "cross-attention without turns by place on paper",
-        {},
-        lambda: [patch("OffsetBlock", UncountedBlock)],
+        patches=lambda: [patch("OffsetBlock", NoCrossRotaryBlock)],
     ),
-    "text-everywhere": (
+    "text-everywhere": Variant(
         "cross-attention in every block",
-        {},
-        lambda: [block_with(lambda layer: True)],
+        patches=lambda: [cross_attention_in(lambda layer: True)],
     ),
-    "text-once": (
+    "text-once": Variant(
         "cross-attention in the second block only",
-        {},
-        lambda: [block_with(lambda layer: layer == 1)],
+        patches=lambda: [cross_attention_in(lambda layer: layer == 1)],
     ),
-    "no-recent": (
+    "no-recent": Variant(
         "positions do not see the last offsets as numbers",
-        {},
-        lambda: [trajectory_encoder_without(True, False)],
+        patches=lambda: [trajectory_encoder_without("recent")],
     ),
-    "no-pen": (
+    "no-pen": Variant(
         "positions do not see where the pen is",
-        {},
-        lambda: [trajectory_encoder_without(False, True)],
+        patches=lambda: [trajectory_encoder_without("pen")],
     ),
-    "no-convolution": (
+    "no-convolution": Variant(
         "no convolution over the text",
-        {},
-        lambda: [mock.patch.object(text_encoder, "TEXT_KERNEL", 1)],
+        patches=lambda: [mock.patch.object(text_encoder, "TEXT_KERNEL", 1)],
     ),
-    "independent": (
+    "independent": Variant(
         "radius predicted without knowing theta",
-        {},
-        lambda: [patch("SlotHead", IndependentSlot)],
+        patches=lambda: [patch("SlotHead", IndependentSlot)],
     ),
-    "wide-2": (
+    "wide-2": Variant(
         "2 blocks of width 192, 6 heads",
         {"n_layer": 2, "n_embd": 192, "n_embd_context": 192, "n_head": 6, "n_ctx_head": 6},
-        lambda: [],
     ),
-    "wide-3": (
+    "wide-3": Variant(
         "3 blocks of width 128, 4 heads",
         {"n_layer": 3, "n_embd": 128, "n_embd_context": 128, "n_head": 4, "n_ctx_head": 4},
-        lambda: [],
     ),
-    "deep-6": ("6 blocks", {"n_layer": 6}, lambda: []),
-    "six-heads": ("6 heads of 16", {"n_head": 6, "n_ctx_head": 6}, lambda: []),
+    "deep-6": Variant("6 blocks", {"n_layer": 6}),
+    "six-heads": Variant("6 heads of 16", {"n_head": 6, "n_ctx_head": 6}),
 }
 
 
-def run(name, steps, rest):
-    """Train one variant; returns nats per offset, seconds, tokens a second, and what `misread` finds."""
-    what, settings, patches = VARIANTS[name]
-    given = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
-    base, config = (get_all_args(argv=["--wandb", "off", *rest, *words]) for words in ([], given))
-    words_a_step = [c.batch_size * (c.min_words + c.num_words) for c in (base, config)]
-    steps = max(1, steps * words_a_step[0] // words_a_step[1])  # so that all see as much ink
-    config = replace(config, max_steps=steps, warmup_steps=min(base.warmup_steps, steps // 20))
+@dataclass
+class Result:
+    """What a training came to.
+
+    nll: held-out nats per offset; seconds: of training; speed: tokens a second; error_rates:
+    character error rates of English and of held-out words, none without a recognizer.
+    """
+
+    nll: float
+    seconds: float
+    speed: float
+    error_rates: list[float]
+
+
+def run(name: str, steps: int, rest: Sequence[str]) -> Result:
+    """Train one variant, for as much ink as `steps` steps of the recipe take."""
+    variant = VARIANTS[name]
+    changes = [word for key, value in variant.settings.items() for word in (f"--{key}", str(value))]
+    base = get_all_args(argv=["--wandb", "off", *rest])
+    config = get_all_args(argv=["--wandb", "off", *rest, *changes])
+    base_words, words = (c.batch_size * (c.min_words + c.num_words) for c in (base, config))
+    steps = max(1, steps * base_words // words)
+    warmup_steps = min(base.warmup_steps, steps // 20)
+    config = replace_settings(config, max_steps=steps, warmup_steps=warmup_steps)
     with ExitStack() as stack:
-        for change in patches():
+        for change in variant.patches():
             stack.enter_context(change)
         trainer = Trainer.start(config, warn=lambda sentence: None)
-        mean, n_mean, tokens, start = None, 0, torch.zeros(()), time.perf_counter()
+        average, n_averaged = None, 0
+        tokens, start = torch.zeros(()), time.perf_counter()
         for step in range(steps):
             tokens += trainer.train_step()[1].cpu()
-            if name == "average" and step >= 0.8 * steps:
-                n_mean += 1
-                mean = mean or copy.deepcopy(trainer.model)
-                for a, b in zip(mean.parameters(), trainer.model.parameters()):
-                    a.data.lerp_(b.data, 1 / n_mean)
+            if name == WEIGHT_AVERAGE and step >= AVERAGE_START * steps:
+                n_averaged += 1
+                average = average or copy.deepcopy(trainer.model)
+                for mean, weights in zip(average.parameters(), trainer.model.parameters()):
+                    mean.data.lerp_(weights.data, 1 / n_averaged)
         seconds = time.perf_counter() - start
-        trainer.model = mean or trainer.model
-        return trainer.evaluate("test")[1], seconds, float(tokens) / seconds, misread(trainer)
+        trainer.model = average or trainer.model
+        nll = trainer.evaluate("test")[1]
+        return Result(nll, seconds, float(tokens) / seconds, error_rates(trainer))
 
 
-def misread(trainer):
-    """Character error rates of English and of held-out words over SEEDS, graded; nothing where there is no recognizer."""
-    c, tokenizer, words = trainer.config, trainer.loader.tokenizer, trainer.loader.words
-    folder = find_recognizers(c.recognizer_dir, trainer.bank_digest)
+def error_rates(trainer: Trainer) -> list[float]:
+    """Return the error rates of English and of held-out words, over SEEDS; see `Result`."""
+    config, tokenizer, words = trainer.config, trainer.loader.tokenizer, trainer.loader.words
+    folder = find_recognizers(config.recognizer_dir, trainer.bank_digest)
     if folder is None:
         return []
-    recognizer = load_recognizer(recognizer_path(folder, EVALUATION), c.device)
-    english = text_sets(tokenizer.alphabet, [words[i].text for i in trainer.loader.train_ids])[0][
-        "English"
-    ]
+    recognizer = load_recognizer(recognizer_path(folder, EVALUATION), config.device)
+    training_texts = [words[i].text for i in trainer.loader.train_ids]
+    english = text_sets(tokenizer.alphabet, training_texts)[0]["English"]
+    held_out = [words[i].text for i in trainer.loader.test_ids]
+    model = trainer.model.eval()
     rates = []
-    for texts in (english, [words[i].text for i in trainer.loader.test_ids]):
-        inks = [
-            word.points
-            for seed in SEEDS
-            for word in generate_words(
-                trainer.model.eval(), tokenizer, texts, c.min_words, seed=seed
-            )
-        ]
+    for texts in (english, held_out):
+        inks = []
+        for seed in SEEDS:
+            written = generate_words(model, tokenizer, texts, config.min_words, seed=seed)
+            inks += [word.points for word in written]
         rates.append(ErrorRate.from_readings(texts * len(SEEDS), recognizer.read(inks)).cer)
     return rates
 
 
-def main():
-    options, given = take_options(sys.argv[1:], {"steps": "300", "threads": "0"})
-    names, rest, words = [], [], iter(given)
+def split_names(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split a command line into names of variants, and options with their values."""
+    names, options = [], []
+    words = iter(argv)
     for word in words:
         if word.startswith("--"):
-            rest += [word, next(words, "")]
+            options += [word, next(words, "")]
         else:
             names.append(word)
-    names = list(VARIANTS) if names == ["all"] else names
+    return names, options
+
+
+def main() -> None:
+    options, argv = take_options(sys.argv[1:], {"steps": "300", "threads": "0"})
+    names, rest = split_names(argv)
+    if names == ["all"]:
+        names = list(VARIANTS)
     unknown = [name for name in names if name not in VARIANTS]
-    if unknown or not options["steps"].isdigit() or not options["threads"].isdigit():
-        raise UserError(
-            f"there is no variant {unknown[0]!r}"
-            if unknown
-            else "--steps and --threads take whole numbers"
-        )
+    if unknown:
+        raise UserError(f"there is no variant {unknown[0]!r}")
+    if not options["steps"].isdigit() or not options["threads"].isdigit():
+        raise UserError("--steps and --threads take whole numbers")
     if int(options["threads"]):
         torch.set_num_threads(int(options["threads"]))
-    for name in names or VARIANTS:
-        if not names:
-            print(f"{name:18} {VARIANTS[name][0]}")
-            continue
-        loss, seconds, speed, rates = run(name, int(options["steps"]), rest)
-        print(
-            f"| {name} | {VARIANTS[name][0]} | {seconds:.0f} | {loss:.3f} | {speed:,.0f} | "
-            + " | ".join(f"{rate:.2%}" for rate in rates),
-            flush=True,
-        )
+    if not names:
+        for name, variant in VARIANTS.items():
+            print(f"{name:18} {variant.description}")
+    for name in names:
+        result = run(name, int(options["steps"]), rest)
+        cells = [
+            name,
+            VARIANTS[name].description,
+            f"{result.seconds:.0f}",
+            f"{result.nll:.3f}",
+            f"{result.speed:,.0f}",
+        ]
+        rates = " | ".join(f"{rate:.2%}" for rate in result.error_rates)
+        print("| " + " | ".join(cells) + " | " + rates, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,44 +1,46 @@
-"""Words of more than sixteen letters, written at once and in parts that stand side by side: characters that the grading recognizer misreads.
+"""Compare long words written at once and in adjoining parts, by misread characters.
 
-python -m benchmarks.long_words [--checkpoint data/base.pt]
+    python -m benchmarks.long_words [--checkpoint data/base.pt]
+
+All words have more than sixteen letters. The grading recognizer reads them.
 """
 
 import argparse
 
 from benchmarks.evenness import grading_recognizer
-from cursivetransformer import Writer
-from cursivetransformer import pipeline as write
+from cursivetransformer import Writer, pipeline
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.utils.errors import run_script
 
 WORDS = (
-    "telecommunication misrepresentation industrialization telecommunications characteristically disproportionately counterproductive "
-    "straightforwardness interconnectedness internationalization counterrevolutionary compartmentalization institutionalization "
+    "telecommunication misrepresentation industrialization telecommunications "
+    "characteristically disproportionately counterproductive "
+    "straightforwardness interconnectedness internationalization counterrevolutionary "
+    "compartmentalization institutionalization "
     "counterrevolutionaries deinstitutionalization"
 )
 AUTHORS = ("Ada", "Dov", "Hugo", "Kaya")
+NO_LIMIT = 1000  # letters, more than any word has
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--checkpoint", default="data/base.pt")
-    writer, recognizer = (
-        Writer.load(parser.parse_args().checkpoint, say=lambda note: None),
-        grading_recognizer(),
-    )
-    for name, most in (
-        ("at once", 1000),
-        (f"in parts of up to {write.MAX_LETTERS_AT_ONCE}", write.MAX_LETTERS_AT_ONCE),
-    ):
-        write.MAX_LETTERS_AT_ONCE = most
-        words = [
-            one for author in AUTHORS for one in writer.write(WORDS, author=author, page="A3").words
-        ]
+    options = parser.parse_args()
+    writer = Writer.load(options.checkpoint, say=lambda note: None)
+    recognizer = grading_recognizer()
+    limit = pipeline.MAX_LETTERS_AT_ONCE
+    for name, max_letters in (("at once", NO_LIMIT), (f"in parts of up to {limit}", limit)):
+        pipeline.MAX_LETTERS_AT_ONCE = max_letters
+        words = []
+        for author in AUTHORS:
+            words += writer.write(WORDS, author=author, page="A3").words
         counts = ErrorRate.from_readings(
             [word.text for word in words], recognizer.read([word.points for word in words])
         )
         print(
-            f"{len(WORDS.split()) * len(AUTHORS)} words, {name}: {counts.edits} of {counts.characters} characters misread, {100 * counts.cer:.2f}%"
+            f"{len(WORDS.split()) * len(AUTHORS)} words, {name}: {counts.edits} of "
+            f"{counts.characters} characters misread, {100 * counts.cer:.2f}%"
         )
 
 

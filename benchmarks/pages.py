@@ -1,9 +1,10 @@
-"""Pages: from a text to files, in seconds and in memory.
+"""Measure the seconds and the memory from a text to files.
 
     python -m benchmarks.pages [--checkpoint runs/NAME/best.pt] [--words 10000]
 
-Each row is one run of `sample.py` from its start to its end, three times in turn; the memory is the largest that the process held. What
-layout and drawing take of a page is measured apart, in this process, on words that are written already.
+Each row is one run of `sample.py` from start to end, three times in turn. The memory is the peak of
+the process. Layout and drawing of a page are measured separately, in this process, on words that
+are already written.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +24,23 @@ from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
 from cursivetransformer.ink.curves import smooth
 from cursivetransformer.layout.normalize import HandStatistics
-from cursivetransformer.layout.page import PlacedWord
+from cursivetransformer.layout.page import Page, PlacedWord
 from cursivetransformer.layout.typesetter import lay_out
+from cursivetransformer.pipeline import Document
 from cursivetransformer.render.outputs import ENDINGS, save_page
 from cursivetransformer.render.plotter import route_length, sort_words, travel_distances
 from cursivetransformer.utils.errors import run_script
 
 RUNS = 3
-PAGE_WORDS, LINE = 300, "The quick brown fox jumps over the lazy dog."
+PAGE_WORDS = 300
+PARAGRAPH_WORDS = 120
+LINE = "The quick brown fox jumps over the lazy dog."
+LINE_WORDS = 9
 PAGE = ["--page", "A4"]
 
 
-def run(arguments):
-    """Seconds and MiB of one run of `sample.py`."""
+def run(arguments: Sequence[str]) -> tuple[float, float]:
+    """Run `sample.py`. Return its seconds and MiB."""
     start = time.perf_counter()
     pid = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "sample.py", *arguments])
     _, status, usage = os.wait4(pid, 0)
@@ -42,103 +49,99 @@ def run(arguments):
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
-def text_of(n_words):
-    """That many words of English, in paragraphs."""
+def make_text(n_words: int) -> str:
+    """Return that many words of English, in paragraphs."""
     words = TEXT.split()
-    return "\n\n".join(
-        " ".join(words[i % len(words)] for i in range(start, min(start + 120, n_words)))
-        for start in range(0, n_words, 120)
-    )
+    paragraphs = []
+    for start in range(0, n_words, PARAGRAPH_WORDS):
+        end = min(start + PARAGRAPH_WORDS, n_words)
+        paragraphs.append(" ".join(words[i % len(words)] for i in range(start, end)))
+    return "\n\n".join(paragraphs)
 
 
-def drawing(checkpoint):
-    """Print what a page of PAGE_WORDS costs beside the model."""
+def lay_out_again(letter: Document) -> list[Page]:
+    """Normalize, smooth and lay out the words of a letter."""
+    texts, inks = [word.text for word in letter.words], [word.points for word in letter.words]
+    hand = HandStatistics.from_words(inks, texts)
+    words = [
+        PlacedWord(text, smooth(hand.normalize(points, text))) for text, points in zip(texts, inks)
+    ]
+    return list(lay_out(words, letter.config, hand.x_height))
+
+
+def print_seconds(name: str, step: Callable[[], object]) -> None:
+    """Run a step and print its time."""
+    start = time.perf_counter()
+    step()
+    print(f"    {name:26} {time.perf_counter() - start:6.2f} s")
+
+
+def measure_page(checkpoint: str) -> None:
+    """Print the time of each step of a page of PAGE_WORDS beside the model, and plotter routes."""
     letter = Writer.load(checkpoint, respell=1, say=lambda note: None).write(
-        text_of(PAGE_WORDS), missing="skip", page="A4", x_height=2.3
+        make_text(PAGE_WORDS), missing="skip", page="A4", x_height=2.3
     )
-    texts, inks = [one.text for one in letter.words], [one.points for one in letter.words]
-
-    def laid_out():
-        hand = HandStatistics.from_words(inks, texts)
-        return list(
-            lay_out(
-                [
-                    PlacedWord(text, smooth(hand.normalize(points, text)))
-                    for text, points in zip(texts, inks)
-                ],
-                letter.config,
-                hand.x_height,
-            )
-        )
-
+    page = lay_out_again(letter)[0]
+    config = dataclasses.replace(letter.config, pace=60.0)
+    print_seconds("evened, smoothed, laid out", partial(lay_out_again, letter))
     with tempfile.TemporaryDirectory() as folder:
-        steps = [("evened, smoothed, laid out", laid_out)]
-        page = laid_out()[0]
-        steps += [
-            (
-                ending,
-                lambda path=Path(folder) / f"a{ending}": save_page(
-                    page, path, dataclasses.replace(letter.config, pace=60.0)
-                ),
-            )
-            for ending in ENDINGS
-            if ending != ".gif"
-        ]
-        for name, step in steps:
-            start = time.perf_counter()
-            step()
-            print(f"    {name:26} {time.perf_counter() - start:6.2f} s")
+        for ending in ENDINGS:
+            if ending != ".gif":
+                path = Path(folder) / f"a{ending}"
+                print_seconds(ending, partial(save_page, page, path, config))
     ink = sum(float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in page.strokes) / 1000
-    written, plotted = (
+    as_written, as_plotted = (
         route_length(travel_distances(words), list(range(len(words)))) / 1000
         for words in (page.words, sort_words(page.words))
     )
     print(
-        f"    a plotter draws {ink:.1f} m of ink; its ways between words: {written:.1f} m as written, {plotted:.1f} m as plotted"
+        f"    a plotter draws {ink:.1f} m of ink; its ways between words: "
+        f"{as_written:.1f} m as written, {as_plotted:.1f} m as plotted"
     )
 
 
-def main():
+def measure_runs(checkpoint: str, n_words: int) -> dict[str, list[tuple[float, float]]]:
+    """Return the seconds and MiB of each run, by a description of its task."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def arguments(text: str, names: Sequence[str], *options: str) -> list[str]:
+            path = Path(folder) / f"{len(text)}.txt"
+            path.write_text(text)
+            out = ",".join(f"{folder}/{name}" for name in names)
+            model = ["--checkpoint", checkpoint, "--missing", "skip"]
+            return ["--file", str(path), "--out", out, *model, *options]
+
+        page_text = make_text(PAGE_WORDS)
+        page_options = [*PAGE, "--x_height", "2.3"]
+        cases = {
+            f"{PAGE_WORDS} words, A4, .svg": arguments(page_text, ["a.svg"], *page_options),
+            "the same as they come (--respell 1)": arguments(
+                page_text, ["b.svg"], *page_options, "--respell", "1"
+            ),
+            f"a line of {LINE_WORDS} words, .gif": arguments(LINE, ["c.gif"]),
+            "1,000 words, .svg and .pdf": arguments(
+                make_text(1000), ["d.svg", "d.pdf"], *PAGE, "--respell", "1"
+            ),
+        }
+        costs: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+        for _ in range(RUNS):  # in turn, so that the load of the machine affects all
+            for name, case in cases.items():
+                costs[name].append(run(case))
+        long_case = arguments(make_text(n_words), ["e.svg", "e.pdf"], *PAGE, "--respell", "1")
+        costs[f"{n_words:,} words, .svg and .pdf"] = [run(long_case)]
+    return costs
+
+
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--checkpoint", default="data/base.pt")
     parser.add_argument("--words", type=int, default=10_000)
     options = parser.parse_args()
-    model = ["--checkpoint", options.checkpoint, "--missing", "skip"]
-    with tempfile.TemporaryDirectory() as folder:
-
-        def case(n_words, out, *more):
-            path = Path(folder) / f"{n_words}.txt"
-            path.write_text(text_of(n_words) if n_words > 9 else LINE)
-            return [
-                "--file",
-                str(path),
-                "--out",
-                ",".join(f"{folder}/{name}" for name in out.split(",")),
-                *model,
-                *more,
-            ]
-
-        cases = {
-            f"{PAGE_WORDS} words, A4, .svg": case(PAGE_WORDS, "a.svg", *PAGE, "--x_height", "2.3"),
-            "the same as they come (--respell 1)": case(
-                PAGE_WORDS, "b.svg", *PAGE, "--x_height", "2.3", "--respell", "1"
-            ),
-            "a line of 9 words, .gif": case(9, "c.gif"),
-            "1,000 words, .svg and .pdf": case(1000, "d.svg,d.pdf", *PAGE, "--respell", "1"),
-        }
-        found = {name: [] for name in cases}
-        for _ in range(RUNS):  # in turn, so that all meet the same weather
-            for name, arguments in cases.items():
-                found[name].append(run(arguments))
-        cases[f"{options.words:,} words, .svg and .pdf"] = case(
-            options.words, "e.svg,e.pdf", *PAGE, "--respell", "1"
-        )
-        found[list(cases)[-1]] = [run(list(cases.values())[-1])]
-    for name, runs in found.items():
-        seconds, memory = zip(*runs)
+    for name, costs in measure_runs(options.checkpoint, options.words).items():
+        seconds, memory = zip(*costs)
         print(f"{name:38} {statistics.median(seconds):6.1f} s, at most {max(memory):6.0f} MiB")
     print(f"{PAGE_WORDS} words on a page, beside the model:")
-    drawing(options.checkpoint)
+    measure_page(options.checkpoint)
 
 
 if __name__ == "__main__":

@@ -1,49 +1,56 @@
-"""How well a hand is learnt from few words: characters misread, distance of style, time; against the number of words, and for other ways.
+"""Measure how well a hand is learned from few words: misread characters, style distance, time.
 
-    python -m benchmarks.personal curve DIR [--sizes 25,50,100,200,400,800,all] [--seeds 3] [--ways adapted,scratch] [--threads 1]
-    python -m benchmarks.personal ways DIR [--sizes 100]       # the same of the other ways that were tried
-    python -m benchmarks.personal table DIR [PLOT.png]         # what is there, as tables and a plot
+    python -m benchmarks.personal curve DIR [--sizes 25,50,100,200,400,800,all] [--seeds 3]
+                                            [--ways adapted,scratch] [--threads 1]
+    python -m benchmarks.personal ways DIR [--sizes 100]  # other ways that were tried
+    python -m benchmarks.personal table DIR [PLOT.png]    # the results as tables and a plot
     python -m benchmarks.personal sheets DIR SHEET.png [--sizes 25,100,400]
 
-Bigbank stands in for a new writer, its ninth part that `train.py` holds out for the texts to write. Of the others `n` words are taken by the
-rule of the recording page, for the characters and pairs of letters that its prompts hold, out of a random half, so that each seed has other
-words. What is written is graded by the grading
-recognizer of the whole bank (`python train_recognizer.py --dataset_name bigbank`), and chosen by the recognizer that the n words made. DIR keeps the
-banks and runs, and a line of results.jsonl for each; what is there already is not done again.
+Bigbank stands in for a new writer. The ninth part that `train.py` holds out gives the texts to
+write. Of the other words a random half is taken, another one for each seed, and of this half `n`
+words by the rule of the recording page, for the characters and pairs of letters of its prompts. The
+grading recognizer of the whole bank (`python train_recognizer.py --dataset_name bigbank`) reads
+what is written; the recognizer made of the n words chooses among versions. DIR keeps the banks, the
+runs, and a line of results.jsonl for each. What is there already is not done again.
 """
 
 import argparse
 import dataclasses
 import json
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
 import torch
 from torch.nn.utils import parametrize
 
-from benchmarks.personal_table import results, table
-from benchmarks.personal_ways import ONLY_SOME, WAYS
+from benchmarks.personal_table import Result, load_results, show_results
+from benchmarks.personal_ways import WAYS, Way
 from cursivetransformer.bank.authors import find_author
 from cursivetransformer.bank.coverage import next_prompts
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.prompts import PROMPTS, read_lines
 from cursivetransformer.bank.registry import load_banks
-from cursivetransformer.bank.word import word_to_entry
+from cursivetransformer.bank.word import Word, word_to_entry
 from cursivetransformer.config.train import Config, get_all_args
 from cursivetransformer.data.dataset import split_words
 from cursivetransformer.data.eval_texts import ENGLISH
+from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.evaluation.evaluator import as_written
 from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.models.factory import Model
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
     SELECTION,
+    Recognizer,
     find_recognizers,
     load_recognizer,
     recognizer_from_state,
@@ -54,92 +61,128 @@ from cursivetransformer.training import trainer
 from cursivetransformer.training.finetune import EVALUATIONS, scale_of
 from cursivetransformer.utils.errors import UserError, run_script
 
+Size = int | str  # a number of words, or "all"
+
 BANK = "bigbank"
 SIZES = "25,50,100,200,400,800,all"
-HELD_OUT = 150  # held-out words that are written, beside the English ones
+MAX_HELD_OUT = 150  # held-out words that are written, beside the English ones
 BEST_OF = 8
-# Steps of training from nothing, enough for the loss on held-out words to turn: its lowest is what counts.
-SCRATCH_STEPS = {25: 300, 50: 400, 100: 700, 200: 1200, 400: 2000, 800: 3000}
+# Steps of training from scratch, enough for the held-out loss to pass its lowest, which counts.
+SCRATCH_STEPS: dict[Size, int] = {25: 300, 50: 400, 100: 700, 200: 1200, 400: 2000, 800: 3000}
+PERMUTATION_STREAM = 8  # keeps these random numbers apart from others with the same seed
+SHEET_WORDS = 4  # of each kind
 
 
 class Judge:
-    """The real words that stand in for a writer, and what grades what is written in that hand."""
+    """The real words that stand in for a writer, and the recognizer that grades written ones."""
 
-    def __init__(self, recognizer_dir):
+    def __init__(self, recognizer_dir: str) -> None:
         self.words, self.digest = load_banks(BANK)
         train, test = split_words(self.words, Config.test_fraction, Config.seed)
         self.training, held_out = [self.words[i] for i in train], [self.words[i] for i in test]
         folder = find_recognizers(recognizer_dir, self.digest)
         if folder is None:
             raise UserError(
-                f"{recognizer_dir}/ has no recognizers of {BANK}; train them with: python train_recognizer.py --dataset_name {BANK}"
+                f"{recognizer_dir}/ has no recognizers of {BANK}; "
+                f"train them with: python train_recognizer.py --dataset_name {BANK}"
             )
         self.selection, self.evaluation_recognizer = (
             load_recognizer(recognizer_path(folder, name)) for name in (SELECTION, EVALUATION)
         )
         alphabet = set("".join(word.text for word in self.words))
         self.english = [word for word in ENGLISH.split() if alphabet.issuperset(word)]
-        self.held_out = held_out[:HELD_OUT]
+        self.held_out = held_out[:MAX_HELD_OUT]
 
-    def bank(self, folder, n, seed):
-        """The path of a bank of `n` words, or of "all", written if it is not there."""
+    def bank(self, folder: str, n: Size, seed: int) -> Path:
+        """Return the path of a bank of `n` words. Write it if it does not exist."""
         path = Path(folder) / f"bank-{n}-{seed}.json.zip"
         if not path.exists():
-            words = [
-                self.training[i]
-                for i in np.random.default_rng([seed, 8]).permutation(len(self.training))
-            ]
-            if n != "all":
-                half = words[: max(int(n), len(words) // 2)]
-                by_text = {word.text: word for word in half}
-                words = [
-                    by_text[text]
-                    for text in next_prompts([], int(n), list(by_text), read_lines(PROMPTS))
-                ]
+            words = self._choose_words(n, seed)
             write_entries(path, [word_to_entry(word) for word in words])
         return path
 
-    def measure(self, model, tokenizer, author, scale, dropped, recognizer=None, primer=None):
-        """What one version of each word, and the best of eight, is like: a dictionary of plain values."""
-        known, n = set(tokenizer.alphabet), len(self.english)
+    def _choose_words(self, n: Size, seed: int) -> list[Word]:
+        rng = np.random.default_rng([seed, PERMUTATION_STREAM])
+        words = [self.training[i] for i in rng.permutation(len(self.training))]
+        if n == "all":
+            return words
+        half = words[: max(int(n), len(words) // 2)]
+        by_text = {word.text: word for word in half}
+        texts = next_prompts([], int(n), list(by_text), read_lines(PROMPTS))
+        return [by_text[text] for text in texts]
+
+    def measure(
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        author: int,
+        scale: float,
+        dropped: float,
+        recognizer: Recognizer | None = None,
+        primer: Word | None = None,
+    ) -> dict[str, Result]:
+        """Write the texts, and measure errors and style.
+
+        Args:
+            model: The model.
+            tokenizer: Its tokenizer.
+            author: The author's index.
+            scale: The factor by which recorded ink was enlarged for the model.
+            dropped: The fraction of points that were left out for the model.
+            recognizer: Chooses among versions; None takes only one version of each word.
+            primer: A word to follow.
+
+        Returns:
+            Plain values of one version of each word, "1", and of the best of BEST_OF.
+        """
+        known, n_english = set(tokenizer.alphabet), len(self.english)
         texts = self.english + [word.text for word in self.held_out]
-        writable = [
-            "".join(char for char in text if char in known) for text in texts
-        ]  # what a model never saw it leaves out, an error each
-        plain = [
-            resize(as_written(resize(word.points, scale), tokenizer, dropped), 1 / scale)
-            for word in self.held_out
-        ]
-        real = style.measure(plain, [word.text for word in self.held_out])
-        found = {}
-        for most in (1, BEST_OF)[: 1 + (recognizer is not None)]:
-            spelt = iter(
+        # The model leaves out characters that it never saw. Each counts as an error.
+        writable = ["".join(char for char in text if char in known) for text in texts]
+        real = style.measure(
+            [
+                resize(as_written(resize(word.points, scale), tokenizer, dropped), 1 / scale)
+                for word in self.held_out
+            ],
+            [word.text for word in self.held_out],
+        )
+        measured: dict[str, Result] = {}
+        for versions in (1, BEST_OF) if recognizer is not None else (1,):
+            written = iter(
                 generate_best_of_n(
                     model.eval(),
                     tokenizer,
                     [text for text in writable if text],
-                    recognizer if most > 1 else None,
-                    most,
+                    recognizer if versions > 1 else None,
+                    versions,
                     authors=author,
                     primer=primer,
                 )
             )
+            no_ink = np.zeros((0, 3), np.float32)
             inks = [
-                resize(next(spelt).points, 1 / scale) if text else np.zeros((0, 3), np.float32)
-                for text in writable
+                resize(next(written).points, 1 / scale) if text else no_ink for text in writable
             ]
             readings = self.evaluation_recognizer.read(inks)
-            distances = style.distance(style.measure(inks[n:], writable[n:]), real)
-            found[str(most)] = {
-                "english": ErrorRate.from_readings(texts[:n], readings[:n]).cer,
-                "held_out": ErrorRate.from_readings(texts[n:], readings[n:]).cer,
+            english = ErrorRate.from_readings(texts[:n_english], readings[:n_english])
+            held_out = ErrorRate.from_readings(texts[n_english:], readings[n_english:])
+            written_style = style.measure(inks[n_english:], writable[n_english:])
+            distances = style.distance(written_style, real)
+            measured[str(versions)] = {
+                "english": english.cer,
+                "held_out": held_out.cer,
                 "style": float(np.mean(list(distances.values()))),
                 "measures": distances,
             }
-        return found
+        return measured
 
-    def of_file(self, path, recognizer=None):
-        """The same of the checkpoint in a file, in the hand that the bank names, chosen by the recognizer it brings along or that is given."""
+    def measure_file(
+        self, path: str | Path, recognizer: Recognizer | None = None
+    ) -> dict[str, Result]:
+        """Measure the checkpoint in a file, in the bank's hand.
+
+        recognizer: chooses among versions if the checkpoint has no recognizer.
+        """
         loaded = load_checkpoint(path)
         recognizer = recognizer_from_state(loaded.recognizer) if loaded.recognizer else recognizer
         author = find_author(self.words[0].author, loaded.model.config.authors)
@@ -153,35 +196,21 @@ class Judge:
         )
 
 
-def fit(judge, options, way, n, seed):
-    """Learn `n` words in a way, and measure. Returns a dictionary of plain values."""
-    _, settings, parts = WAYS.get(way, ("", {}, {}))
-    bank, given = judge.bank(options.dir, n, seed), []
-    if way == "scratch":
-        steps = SCRATCH_STEPS.get(n, Config.max_steps)
-        settings = {
-            "max_steps": steps,
-            "log_every": min(Config.log_every, steps // EVALUATIONS),
-            "read_words": 0,
-        }
-    else:
-        given += ["--finetune", "base"]
-    given += [
-        word
-        for key, value in settings.items()
-        for word in (
-            [f"--{key}", str(value)]
-            if not isinstance(value, bool)
-            else [f"--{'' if value else 'no-'}{key}"]
-        )
-    ]
+def fit(judge: Judge, options: argparse.Namespace, way: str, n: Size, seed: int) -> Result:
+    """Learn `n` words in a way, and measure. Return plain values."""
+    bank = judge.bank(options.dir, n, seed)
+    from_scratch = way == "scratch"
+    changes = scratch_way(n) if from_scratch else WAYS[way]
+    arguments = setting_arguments(changes.settings)
+    if not from_scratch:
+        arguments = ["--finetune", "base", *arguments]
     start = time.process_time()  # other work on the machine does not count
     with ExitStack() as stack:
-        for part, instead in parts.items():
-            stack.enter_context(mock.patch(f"cursivetransformer.{part}", instead))
-        if ONLY_SOME in parts:
+        for name, replacement in changes.replacements.items():
+            stack.enter_context(mock.patch(f"cursivetransformer.{name}", replacement))
+        if not changes.loads:
             stack.enter_context(mock.patch.object(trainer, "export", lambda source, out: None))
-        run = started(options, bank, f"{way}-{n}-{seed}", seed, given)
+        run = start_run(options.dir, bank, f"{way}-{n}-{seed}", seed, arguments)
         path = run.run()
     result = {
         "way": way,
@@ -192,145 +221,172 @@ def fit(judge, options, way, n, seed):
         "steps": run.step,
         "threads": torch.get_num_threads(),
     }
-    if ONLY_SOME in parts:  # what was learnt last, since its best was not kept in a form that loads
-        for module in run.model.modules():
-            if parametrize.is_parametrized(module):
-                parametrize.remove_parametrizations(module, "weight")
-        found = judge.measure(
-            run.model,
-            run.loader.tokenizer,
-            1,
-            run.config.ink_scale,
-            run.config.downsample_mean,
-            run.recognizer,
-        )
+    if changes.loads:
+        recognizer = find_scratch_recognizer(judge, options, n, seed) if from_scratch else None
+        measured = judge.measure_file(path, recognizer)
     else:
-        found = judge.of_file(
-            path, lent_recognizer(judge, options, bank, n, seed) if way == "scratch" else None
-        )
-    return {**result, "found": found}
+        measured = measure_last(judge, run)
+    return {**result, "found": measured}
 
 
-def started(options, bank, name, seed, given):
-    """A `Trainer` of the bank, with further arguments of `train.py`, before its first step."""
-    own = [
-        "--dataset_name",
-        str(bank),
-        "--wandb",
-        "off",
-        "--run_dir",
-        str(Path(options.dir) / "runs"),
-        "--wandb_run_name",
-        name,
-        "--seed",
-        str(seed),
-    ]
-    return trainer.Trainer.start(get_all_args(argv=own + given), warn=lambda sentence: None)
+def scratch_way(n: Size) -> Way:
+    """Return the settings of training `n` words from scratch."""
+    steps = SCRATCH_STEPS.get(n, Config.max_steps)
+    log_every = min(Config.log_every, steps // EVALUATIONS)
+    return Way("from scratch", {"max_steps": steps, "log_every": log_every, "read_words": 0})
 
 
-def lent_recognizer(judge, options, bank, n, seed):
-    """The choosing recognizer for a model from nothing, which has none of so few words: the one that adapting to these words makes; of all words
-    their own."""
+def setting_arguments(settings: dict[str, int | float | bool]) -> list[str]:
+    """Return settings as arguments of `train.py`."""
+    arguments = []
+    for name, value in settings.items():
+        if isinstance(value, bool):
+            arguments.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            arguments += [f"--{name}", str(value)]
+    return arguments
+
+
+def measure_last(judge: Judge, run: trainer.Trainer) -> dict[str, Result]:
+    """Measure the last model of a run, whose checkpoints cannot be loaded."""
+    for module in run.model.modules():
+        if parametrize.is_parametrized(module):
+            parametrize.remove_parametrizations(module, "weight")
+    config = run.config
+    return judge.measure(
+        run.model,
+        run.loader.tokenizer,
+        1,
+        config.ink_scale,
+        config.downsample_mean,
+        run.recognizer,
+    )
+
+
+def start_run(
+    folder: str, bank: Path, name: str, seed: int, arguments: Sequence[str]
+) -> trainer.Trainer:
+    """Return a trainer of a bank before its first step. arguments: more settings of `train.py`."""
+    argv = ["--dataset_name", str(bank), "--wandb", "off", "--seed", str(seed)]
+    argv += ["--run_dir", str(Path(folder) / "runs"), "--wandb_run_name", name]
+    return trainer.Trainer.start(get_all_args(argv=[*argv, *arguments]), warn=lambda sentence: None)
+
+
+def find_scratch_recognizer(
+    judge: Judge, options: argparse.Namespace, n: Size, seed: int
+) -> Recognizer:
+    """Return the recognizer that chooses words of a model trained from scratch.
+
+    Few words do not suffice to train one, so it is that of the model adapted to the same words. All
+    words have their own.
+    """
     if n == "all":
         return judge.selection
-    adapted = Path(options.dir) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
+    adapted = adapted_path(options.dir, n, seed)
     if adapted.exists():
-        return recognizer_from_state(load_checkpoint(adapted).recognizer)
-    learns = started(
-        options,
-        bank,
+        state = load_checkpoint(adapted).recognizer
+        assert state is not None, "an adapted model comes with its recognizer"
+        return recognizer_from_state(state)
+    run = start_run(
+        options.dir,
+        judge.bank(options.dir, n, seed),
         f"recognizer-{n}-{seed}",
         seed,
         ["--finetune", "base", "--splice_fraction", "0"],
     )
-    return recognizer_from_state(learns.hand.recognizer)
+    return recognizer_from_state(run.hand.recognizer)
 
 
-def unlearnt(judge):
-    """What the base does without any training: {name: what is measured}; in the hand whose style is nearest, in its first, and following one
-    recorded word."""
+def adapted_path(folder: str, n: Size, seed: int) -> Path:
+    """Return the path of the model adapted to `n` words."""
+    return Path(folder) / "runs" / f"adapted-{n}-{seed}" / f"bank-{n}-{seed}.pt"
+
+
+def measure_base(judge: Judge) -> dict[str, dict[str, Result]]:
+    """Measure the base model without any training.
+
+    It writes in its hand nearest in style, in its first hand, and following one recorded word.
+    """
     loaded, scale = load_checkpoint(SHIPPED), scale_of(judge.training)
     model, tokenizer, dropped = loaded.model, loaded.tokenizer, loaded.config.downsample_mean
-    found = {
-        name: judge.measure(model, tokenizer, number, scale, dropped)
-        for number, name in enumerate(["unknown", *model.config.authors])
+    by_author = {
+        name: judge.measure(model, tokenizer, index, scale, dropped)
+        for index, name in enumerate(["unknown", *model.config.authors])
     }
-    nearest = min(found, key=lambda name: found[name]["1"]["style"])
+    nearest = min(by_author, key=lambda name: by_author[name]["1"]["style"])
     word = min(judge.training, key=lambda word: (not word.text.isalpha(), abs(len(word.text) - 8)))
     primer = dataclasses.replace(word, points=downsample(resize(word.points, scale), dropped))
+    first = model.config.authors[0]
     return {
-        f"its hand nearest in style, {nearest}": found[nearest],
-        f"its first hand, {model.config.authors[0]}": found[model.config.authors[0]],
+        f"its hand nearest in style, {nearest}": by_author[nearest],
+        f"its first hand, {first}": by_author[first],
         "following one recorded word": judge.measure(
             model, tokenizer, 0, scale, dropped, primer=primer
         ),
     }
 
 
-def add(folder, row):
-    """Keep a result."""
+def add_result(folder: str, result: Result) -> None:
+    """Append a result to the results file."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     with open(Path(folder) / "results.jsonl", "a") as file:
-        file.write(json.dumps(row) + "\n")
+        file.write(json.dumps(result) + "\n")
 
 
-def measure_all(options, ways):
-    """Fit whatever is not there yet, small banks first."""
+def measure_all(options: argparse.Namespace, ways: Sequence[str]) -> None:
+    """Measure every way, size and seed without a result, small banks first. Raises `UserError`."""
+    unknown = set(ways) - {"unlearnt", "scratch", *WAYS}
+    if unknown:
+        raise UserError(f"there is no way {min(unknown)!r} of learning a hand")
     judge = Judge(options.recognizer_dir)
-    if "unlearnt" in ways and ("unlearnt", 0, 0) not in results(options.dir):
-        add(options.dir, {"way": "unlearnt", "n": 0, "seed": 0, "found": unlearnt(judge)})
+    if "unlearnt" in ways and ("unlearnt", 0, 0) not in load_results(options.dir):
+        result = {"way": "unlearnt", "n": 0, "seed": 0, "found": measure_base(judge)}
+        add_result(options.dir, result)
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         for n in options.sizes:
             for way in ways:
-                if way != "unlearnt" and (way, n, seed) not in results(options.dir):
-                    row = fit(judge, options, way, n, seed)
-                    add(options.dir, row)
-                    print(told(row), flush=True)
+                if way != "unlearnt" and (way, n, seed) not in load_results(options.dir):
+                    result = fit(judge, options, way, n, seed)
+                    add_result(options.dir, result)
+                    print(describe(result), flush=True)
 
 
-def told(row):
-    """A line about a result."""
+def describe(result: Result) -> str:
+    """Return a line about a result."""
     parts = [
-        f"{most}: English {100 * one['english']:.2f}%, held out {100 * one['held_out']:.2f}%, style {one['style']:.3f}"
-        for most, one in row["found"].items()
+        f"{versions}: English {100 * measured['english']:.2f}%, "
+        f"held out {100 * measured['held_out']:.2f}%, style {measured['style']:.3f}"
+        for versions, measured in result["found"].items()
     ]
     return (
-        f"{row['way']} {row['n']} words, seed {row['seed']}, {row['steps']} steps, {row['core_seconds']:.0f} core seconds; "
-        + "; ".join(parts)
+        f"{result['way']} {result['n']} words, seed {result['seed']}, {result['steps']} steps, "
+        f"{result['core_seconds']:.0f} core seconds; " + "; ".join(parts)
     )
 
 
-def sheets(options, path):
-    """A picture of held-out words as they were really written, and as models of so many words write them, one version each."""
+def draw_sheet(options: argparse.Namespace, path: str) -> None:
+    """Draw held-out words as really written, and as adapted models write them, one version each."""
     from cursivetransformer.render.specimen import save_sheet
 
     judge = Judge(options.recognizer_dir)
-    chosen = [
-        word for word in judge.held_out if word.text[:1].islower() and 3 < len(word.text) < 8
-    ][:4] + [word for word in judge.held_out if not word.text.islower()][:4]
-    rows = [("real", [word.points for word in chosen])] if options.real else []
+    lower = [word for word in judge.held_out if word.text[:1].islower() and 3 < len(word.text) < 8]
+    other = [word for word in judge.held_out if not word.text.islower()]
+    chosen = lower[:SHEET_WORDS] + other[:SHEET_WORDS]
+    texts = [word.text for word in chosen]
+    rows: list[Any] = []
+    if options.real:
+        rows.append(("real", [word.points for word in chosen]))
     for n in options.sizes:
-        loaded = load_checkpoint(
-            Path(options.dir)
-            / "runs"
-            / f"adapted-{n}-{options.first_seed}"
-            / f"bank-{n}-{options.first_seed}.pt"
+        loaded = load_checkpoint(adapted_path(options.dir, n, options.first_seed))
+        written = generate_best_of_n(
+            loaded.model.eval(), loaded.tokenizer, texts, None, 1, authors=1
         )
-        spelt = generate_best_of_n(
-            loaded.model.eval(),
-            loaded.tokenizer,
-            [word.text for word in chosen],
-            None,
-            1,
-            authors=1,
-        )
-        rows.append(
-            (f"{n} words", [resize(one.points, 1 / loaded.config.ink_scale) for one in spelt])
-        )
+        scale = loaded.config.ink_scale
+        rows.append((f"{n} words", [resize(word.points, 1 / scale) for word in written]))
     save_sheet(path, rows)
 
 
-def main():
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -347,31 +403,28 @@ def main():
         "--real",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="with the real words on the sheet, which is not to be passed on then",
+        help="show the real words on the sheet, which then must not be passed on",
     )
     options = parser.parse_args()
     options.sizes = [size if size == "all" else int(size) for size in options.sizes.split(",")]
+    return options
+
+
+def main() -> None:
+    options = parse_options()
     if options.threads:
         torch.set_num_threads(options.threads)
-    ways = (
-        options.ways.split(",")
-        if options.ways
-        else ["unlearnt", "adapted", "scratch"]
-        if options.task == "curve"
-        else list(WAYS)
-    )
-    match options.task:
-        case "table":
-            table(
-                options.dir,
-                {name: what for name, (what, *_) in WAYS.items()},
-                BEST_OF,
-                options.picture,
-            )
-        case "sheets":
-            sheets(options, options.picture)
-        case _:
-            measure_all(options, ways)
+    if options.task == "table":
+        descriptions = {name: way.description for name, way in WAYS.items()}
+        show_results(options.dir, descriptions, BEST_OF, options.picture)
+    elif options.task == "sheets":
+        draw_sheet(options, options.picture)
+    elif options.ways:
+        measure_all(options, options.ways.split(","))
+    elif options.task == "curve":
+        measure_all(options, ["unlearnt", "adapted", "scratch"])
+    else:
+        measure_all(options, list(WAYS))
 
 
 if __name__ == "__main__":

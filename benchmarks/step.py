@@ -1,14 +1,18 @@
-"""Where the time of a training step goes: by part of the step, and by kind of operation.
+"""Show where the time of a training step goes: by part of the step, and by kind of operation.
 
     python -m benchmarks.step [settings of train.py]
 
-The parts are timed by the clock, waiting for the device after each; the kinds are torch's profiler's own times of operations, of
-the device where there is one.
+The clock times the parts, and waits for the device after each. The times of kinds of operations
+come from torch's profiler, and are those of the GPU if there is one.
 """
 
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+from unittest import mock
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -17,8 +21,10 @@ from cursivetransformer.config.train import get_all_args
 from cursivetransformer.training.trainer import Trainer
 from cursivetransformer.utils.errors import run_script
 
-STEPS, WARM_UP = 40, 5
-KINDS = {  # by the first name that an operation's contains
+STEPS = 40
+WARM_UP = 5  # steps
+# Kinds of operations. The first with a part that occurs in an operation's name counts.
+KINDS = {
     "matrix products": ("mm", "linear", "gemm", "conv"),
     "attention": ("attention", "flash", "fmha"),
     "norms and softmax": ("norm", "softmax", "nll"),
@@ -34,84 +40,105 @@ KINDS = {  # by the first name that an operation's contains
         "embedding",
     ),
 }
+OTHER_KIND = "element by element, and the rest"
 
 
 class Clock:
     """Adds up the seconds of calls under names."""
 
-    def __init__(self, device):
-        self.seconds, self.device = Counter(), device
+    def __init__(self, on_gpu: bool) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.on_gpu = on_gpu
 
-    def wrap(self, name, function):
-        def timed(*inputs, **options):
+    def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that adds the time of each call to `name`."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
             start = self.now()
-            result = function(*inputs, **options)
+            result = function(*args, **kwargs)
             self.seconds[name] += self.now() - start
             return result
 
         return timed
 
-    def now(self):
-        if self.device.startswith("cuda"):
+    def now(self) -> float:
+        """Return the time in seconds, once the device is done."""
+        if self.on_gpu:
             torch.cuda.synchronize()
         return time.perf_counter()
 
 
-def kind_of(name):
-    return next(
-        (kind for kind, parts in KINDS.items() if any(part in name for part in parts)),
-        "element by element, and the rest",
-    )
+def kind_of(name: str) -> str:
+    """Return the kind of an operation, by its name in lower case."""
+    for kind, parts in KINDS.items():
+        if any(part in name for part in parts):
+            return kind
+    return OTHER_KIND
 
 
-def main():
-    trainer = Trainer.start(get_all_args(argv=["--wandb", "off", *sys.argv[1:]]))
-    for _ in range(WARM_UP):
-        trainer.train_step()
-    clock = Clock(trainer.config.device)
+def print_fractions(times: Mapping[str, float], total: float) -> None:
+    """Print the fraction of each part in the total, the largest first."""
+    for name, spent in sorted(times.items(), key=lambda item: item[1], reverse=True):
+        print(f"  {name:35} {spent / total:6.1%}")
+
+
+def measure_speed(trainer: Trainer, clock: Clock) -> None:
+    """Print the time of a step and the tokens a second."""
     start, tokens = clock.now(), 0.0
     for _ in range(STEPS):
         tokens += float(trainer.train_step()[1])
     seconds = clock.now() - start
     print(
-        f"{1000 * seconds / STEPS:.1f} ms a step, {tokens / seconds:,.0f} tokens/s, real positions {trainer.loader.counts()['real_share']:.1%}"
+        f"{1000 * seconds / STEPS:.1f} ms a step, {tokens / seconds:,.0f} tokens/s, "
+        f"real positions {trainer.loader.counts()['real_share']:.1%}"
     )
 
-    kinds = Counter()
-    with profile(
-        activities=[
-            ProfilerActivity.CPU,
-            *([ProfilerActivity.CUDA] if clock.device.startswith("cuda") else []),
-        ]
-    ) as profiler:
+
+def measure_kinds(trainer: Trainer, on_gpu: bool) -> None:
+    """Print the fraction of time of each kind of operation."""
+    activities = [ProfilerActivity.CPU]
+    if on_gpu:
+        activities.append(ProfilerActivity.CUDA)
+    with profile(activities=activities) as profiler:
         for _ in range(STEPS // 4):
             trainer.train_step()
+    times: defaultdict[str, float] = defaultdict(float)
     for event in profiler.key_averages():
-        own = (
-            event.self_device_time_total
-            if clock.device.startswith("cuda")
-            else event.self_cpu_time_total
-        )
-        kinds[kind_of(event.key.lower())] += own
-    for kind, own in kinds.most_common():
-        print(f"  {kind:35} {own / sum(kinds.values()):6.1%}")
+        own_time = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        times[kind_of(event.key.lower())] += own_time
+    print_fractions(times, sum(times.values()))
 
-    trainer.loader.train_batch = clock.wrap("making the batch", trainer.loader.train_batch)
-    trainer.nll.training_nll = clock.wrap("forward", trainer.nll.training_nll)
+
+def measure_parts(trainer: Trainer, clock: Clock) -> None:
+    """Print the fraction of time of each part of a step."""
+    parts: list[tuple[str, Any, str]] = [
+        ("making the batch", trainer.loader, "train_batch"),
+        ("forward", trainer.nll, "training_nll"),
+        ("backward", torch.Tensor, "backward"),
+    ]
     for optimizer in trainer.optimizers:
-        optimizer.step = clock.wrap(f"optimizer: {type(optimizer).__name__}", optimizer.step)
-    backward = torch.Tensor.backward
-    torch.Tensor.backward = clock.wrap("backward", backward)
-    try:
+        parts.append((f"optimizer: {type(optimizer).__name__}", optimizer, "step"))
+    with ExitStack() as stack:
+        for part, owner, method in parts:
+            timed = clock.wrap(part, getattr(owner, method))
+            stack.enter_context(mock.patch.object(owner, method, timed))
         start = clock.now()
         for _ in range(STEPS):
             trainer.train_step()
         total = clock.now() - start
-    finally:
-        torch.Tensor.backward = backward
     clock.seconds["clipping and the rest"] = total - sum(clock.seconds.values())
-    for name, seconds in clock.seconds.most_common():
-        print(f"  {name:35} {seconds / total:6.1%}")
+    print_fractions(clock.seconds, total)
+
+
+def main() -> None:
+    trainer = Trainer.start(get_all_args(argv=["--wandb", "off", *sys.argv[1:]]))
+    for _ in range(WARM_UP):
+        trainer.train_step()
+    on_gpu = trainer.config.device.startswith("cuda")
+    clock = Clock(on_gpu)
+    measure_speed(trainer, clock)
+    measure_kinds(trainer, on_gpu)
+    measure_parts(trainer, clock)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,23 @@
-"""Two recipes under one clock: the held-out loss of each against its seconds of training, as a table and a picture.
+"""Train two recipes under one clock, and compare their held-out loss after equal times.
 
-    python -m benchmarks.time_to_loss [--fast auto] [--slow paper] [--minutes 20] [--out docs/time_to_loss] [settings of train.py]
+    python -m benchmarks.time_to_loss [--fast auto] [--slow paper] [--minutes 20]
+                                      [--out docs/time_to_loss] [settings of train.py]
 
-The two take turns of some seconds on the same machine, so that both meet the same weather. Both have the same training and
-held-out words, and are measured on the same held-out ink (`DataLoader.evaluation`), in nats per offset with the padding
-unscored. The clock of a recipe runs while it trains, making batches and compiling included, and stands while it is measured.
-`--minutes` is each one's share; the fast one ends earlier when its own schedule does. Writes OUT.json, OUT.png and OUT-fast.png,
-OUT-slow.png, the same text written by each in the end, and a checkpoint of each into `--run_dir`, to write more with. Settings of
-train.py are given to both.
+The two take turns of some seconds on one machine, so that its load affects both. Both have the same
+training and held-out words, and are measured on the same held-out ink (`DataLoader.evaluation`), in
+nats per offset without padding. A recipe's clock runs while it trains, with making batches and
+compiling, and stops while it is measured. `--minutes` is the time of each; the fast recipe ends
+earlier if its schedule does. Settings of train.py apply to both.
+
+Writes OUT.json, OUT.png, OUT-fast.png and OUT-slow.png, the same text written by each in the end,
+and a checkpoint of each into `--run_dir`, to write more with.
 """
 
 import json
 import sys
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 
@@ -29,32 +34,38 @@ from cursivetransformer.training.trainer import Trainer  # noqa: E402
 from cursivetransformer.utils.errors import UserError, run_script  # noqa: E402
 from cursivetransformer.utils.io import atomic_path  # noqa: E402
 
-FIRST_MARK, MARKS_PER_DOUBLING = (
-    2.0,
-    2,
-)  # seconds of training at which the loss is measured first, and how often then
+FIRST_MARK = 2.0  # seconds of training until the loss is first measured
+MARKS_PER_DOUBLING = 2  # measurements while the seconds of training double
 TURN = 20.0  # seconds
 
 
 class Recipe:
-    """A preset in training. clock: its seconds; curve: [seconds, step, nats per offset]."""
+    """A preset in training.
 
-    def __init__(self, preset, rest, seconds):
+    clock: its seconds of training; curve: [seconds, step, nats per offset] of each measurement;
+    marks: the seconds at which the loss is still to be measured.
+    """
+
+    def __init__(self, preset: str, rest: Sequence[str], seconds: float) -> None:
         config = get_all_args(argv=["--preset", preset, "--wandb", "off", *rest])
         config = replace(
             config, wandb_run_name=time.strftime(f"time-to-loss-{config.preset}-%Y%m%d-%H%M%S")
         )
         self.trainer = Trainer.start(config, warn=lambda sentence: None)
-        self.name, self.clock, self.curve, self.tokens = self.trainer.config.preset, 0.0, [], 0.0
-        n = int(np.floor(MARKS_PER_DOUBLING * np.log2(max(1, seconds / FIRST_MARK))))
-        self.marks = [*(FIRST_MARK * 2 ** (i / MARKS_PER_DOUBLING) for i in range(n)), seconds]
+        self.name = self.trainer.config.preset
+        self.clock = 0.0
+        self.curve: list[list[float]] = []
+        self.tokens = 0.0
+        n_marks = int(np.floor(MARKS_PER_DOUBLING * np.log2(max(1, seconds / FIRST_MARK))))
+        self.marks = [FIRST_MARK * 2 ** (i / MARKS_PER_DOUBLING) for i in range(n_marks)]
+        self.marks.append(seconds)
 
     @property
-    def going(self):
+    def going(self) -> bool:
         return bool(self.marks) and self.trainer.step < self.trainer.config.max_steps
 
-    def turn(self):
-        """Train until the next mark, but no longer than a turn; measure at the mark and at the end."""
+    def turn(self) -> None:
+        """Train until the next mark, at most one turn. Measure at the mark and at the end."""
         end = min(self.marks[0], self.clock + TURN)
         while self.clock < end and self.going:
             start = time.perf_counter()
@@ -62,83 +73,93 @@ class Recipe:
             self.tokens += float(n_tokens)  # waits for the device, so the clock is true
             self.clock += time.perf_counter() - start
         if not self.going or self.clock >= self.marks[0]:
-            while self.marks and self.clock >= self.marks[0]:
-                self.marks.pop(0)
-            loss = self.trainer.evaluate("test")[1]
-            self.curve.append([self.clock, self.trainer.step, loss])
-            print(
-                f"{self.name:6} {self.clock:7.1f} s  step {self.trainer.step:6}  {loss:.4f} nats/offset",
-                flush=True,
-            )
+            self._measure()
 
-    def seconds_to(self, loss):
-        """Seconds at which the curve was first measured at `loss` or below, which is no sooner than it came there; None if never."""
+    def _measure(self) -> None:
+        while self.marks and self.clock >= self.marks[0]:
+            self.marks.pop(0)
+        step, loss = self.trainer.step, self.trainer.evaluate("test")[1]
+        self.curve.append([self.clock, step, loss])
+        print(
+            f"{self.name:6} {self.clock:7.1f} s  step {step:6}  {loss:.4f} nats/offset", flush=True
+        )
+
+    def seconds_to(self, loss: float) -> float | None:
+        """Return the seconds at which the measured loss first was at most `loss`, or None.
+
+        The true time is not later.
+        """
         return next((seconds for seconds, _, measured in self.curve if measured <= loss), None)
 
-    def summary(self):
-        c, counts = self.trainer.config, self.trainer.loader.counts()
+    def summary(self) -> dict[str, Any]:
+        """Return the figures that go into the results file."""
         return {
             "preset": self.name,
             "curve": self.curve,
             "tokens_per_second": self.tokens / self.clock,
             "weights": self.trainer.model.n_parameters,
-            "batch_size": c.batch_size,
-            **counts,
+            "batch_size": self.trainer.config.batch_size,
+            **self.trainer.loader.counts(),
         }
 
 
-def main():
-    options, rest = _options(sys.argv[1:])
+def main() -> None:
+    options, rest = parse_options(sys.argv[1:])
+    out = options["out"]
     seconds = 60 * float(options["minutes"])
     fast, slow = (Recipe(options[side], rest, seconds) for side in ("fast", "slow"))
     while fast.going or slow.going:
         for recipe in (fast, slow):
             if recipe.going:
                 recipe.turn()
-    device = (
-        torch.cuda.get_device_name()
-        if fast.trainer.config.device.startswith("cuda")
-        else f"{torch.get_num_threads()} CPU threads"
-    )
+    device = f"{torch.get_num_threads()} CPU threads"
+    if fast.trainer.config.device.startswith("cuda"):
+        device = torch.cuda.get_device_name()
     print_table(fast, slow, device)
-    with atomic_path(f"{options['out']}.json") as path:
-        path.write_text(
-            json.dumps({"device": device, "recipes": [fast.summary(), slow.summary()]}) + "\n"
-        )
-    draw(fast, slow, device, f"{options['out']}.png")
+    with atomic_path(f"{out}.json") as path:
+        results = {"device": device, "recipes": [fast.summary(), slow.summary()]}
+        path.write_text(json.dumps(results) + "\n")
+    draw(fast, slow, device, f"{out}.png")
     for side, recipe in (("fast", fast), ("slow", slow)):
-        draw_preview(recipe.trainer.model, recipe.trainer.loader, f"{options['out']}-{side}.png")
+        draw_preview(recipe.trainer.model, recipe.trainer.loader, f"{out}-{side}.png")
         print(f"checkpoint of {recipe.name}: {recipe.trainer.save('last.pt')}")
 
 
-def _options(argv):
-    options, rest = take_options(
-        argv, {"fast": "auto", "slow": "paper", "minutes": "20", "out": "docs/time_to_loss"}
-    )
-    if not options["minutes"].replace(".", "", 1).isdigit() or float(options["minutes"]) <= 0:
-        raise UserError(f"--minutes takes a number above 0, not {options['minutes']!r}")
+def parse_options(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the benchmark's options and the settings of train.py. Raises `UserError`."""
+    defaults = {"fast": "auto", "slow": "paper", "minutes": "20", "out": "docs/time_to_loss"}
+    options, rest = take_options(argv, defaults)
+    minutes = options["minutes"]
+    if not minutes.replace(".", "", 1).isdigit() or float(minutes) <= 0:
+        raise UserError(f"--minutes takes a number above 0, not {minutes!r}")
     return options, rest
 
 
-def print_table(fast, slow, device):
+def print_table(fast: Recipe, slow: Recipe, device: str) -> None:
+    """Print when the fast recipe reached each measured loss of the slow one."""
     print(
-        f"\nOn {device}:\n\n| {slow.name}: nats per offset | seconds, {slow.name} | seconds, {fast.name} | ratio |\n| ---: | ---: | ---: | ---: |"
+        f"\nOn {device}:\n\n"
+        f"| {slow.name}: nats per offset | seconds, {slow.name} | seconds, {fast.name} | ratio |\n"
+        "| ---: | ---: | ---: | ---: |"
     )
     for seconds, _, loss in slow.curve:
-        other = fast.seconds_to(loss)
-        print(
-            f"| {loss:.3f} | {seconds:.0f} | "
-            + (f"{other:.1f} | {seconds / other:.1f} |" if other else "not reached | |")
-        )
+        fast_seconds = fast.seconds_to(loss)
+        cells = "not reached | |"
+        if fast_seconds:
+            cells = f"{fast_seconds:.1f} | {seconds / fast_seconds:.1f} |"
+        print(f"| {loss:.3f} | {seconds:.0f} | {cells}")
     for recipe in (fast, slow):
-        s = recipe.summary()
+        summary = recipe.summary()
         print(
-            f"{recipe.name}: {recipe.curve[-1][2]:.3f} nats per offset after {recipe.clock:.0f} s, {s['tokens_per_second']:,.0f} tokens/s, "
-            f"{s['real_share']:.1%} of the positions real, {s['cut_share']:.1%} of the examples cut"
+            f"{recipe.name}: {recipe.curve[-1][2]:.3f} nats per offset after {recipe.clock:.0f} s, "
+            f"{summary['tokens_per_second']:,.0f} tokens/s, "
+            f"{summary['real_share']:.1%} of the positions real, "
+            f"{summary['cut_share']:.1%} of the examples cut"
         )
 
 
-def draw(fast, slow, device, path):
+def draw(fast: Recipe, slow: Recipe, device: str, path: str) -> None:
+    """Plot the loss of both recipes against their seconds of training."""
     figure, axes = plt.subplots(figsize=(6, 3.2))
     for recipe in (slow, fast):
         seconds, _, losses = zip(*recipe.curve)

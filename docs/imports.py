@@ -1,7 +1,9 @@
-"""Draw which packages import which: python -m docs.imports docs/imports.png [--tree OTHER_CHECKOUT]
+"""Draw which packages import which.
 
-A box for each package, or for each module where the package is one flat folder, lowest at the bottom.
-An arrow goes from who imports to what is imported, as wide as the number of import statements.
+    python -m docs.imports docs/imports.png [--tree OTHER_CHECKOUT]
+
+Each package is a box, lowest at the bottom; so is each module outside the packages. An arrow leads
+from the importing to the imported package. Its width is the number of import statements.
 """
 
 import argparse
@@ -23,43 +25,52 @@ INK, UPWARD = "#1a2a5e", "#c0392b"
 
 
 def part_of(path: Path, package: Path) -> str:
-    """The package of a module, or the module itself where it stands in none."""
-    parts = path.relative_to(package).with_suffix("").parts
-    return parts[0]
+    """Return the package of a module, or the module itself if it is in none."""
+    return path.relative_to(package).with_suffix("").parts[0]
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The parts of the program that a file imports, one for each statement."""
+    """Yield the part that each import statement of a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == NAME:
             parts = node.module.split(".")
-            yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+            if len(parts) > 1:
+                yield parts[1]
+            else:
+                yield from (alias.name for alias in node.names)
 
 
 def count_imports(tree: Path) -> tuple[list[str], Counter[tuple[str, str]]]:
-    """All parts, and how many statements import one from another."""
+    """Return all parts, and the number of import statements of each (importer, imported)."""
     package = tree / NAME
     files = [path for path in sorted(package.rglob("*.py")) if path != package / "__init__.py"]
     parts = sorted({part_of(path, package) for path in files})
     counts: Counter[tuple[str, str]] = Counter()
     for path in files:
-        own = part_of(path, package)
-        counts.update((own, other) for other in imports(path) if other in parts and other != own)
+        importer = part_of(path, package)
+        counts.update(
+            (importer, imported)
+            for imported in imports(path)
+            if imported in parts and imported != importer
+        )
     return parts, counts
 
 
 def layers(parts: list[str], counts: Counter[tuple[str, str]]) -> dict[str, int]:
-    """How far above what imports nothing each part stands; parts of a circle stand together."""
+    """Return the level of each part: 0 if it imports nothing, else one above what it imports.
+
+    Two parts that import each other do not raise each other's level.
+    """
     level = dict.fromkeys(parts, 0)
     for _ in parts:
-        for one, other in counts:
-            if counts[one, other] and (other, one) not in counts:
-                level[one] = max(level[one], min(level[other] + 1, len(parts)))
+        for importer, imported in counts:
+            if counts[importer, imported] and (imported, importer) not in counts:
+                level[importer] = max(level[importer], min(level[imported] + 1, len(parts)))
     return level
 
 
 def draw(path: str, parts: list[str], counts: Counter[tuple[str, str]]) -> None:
-    """Draw the parts and their imports to a picture."""
+    """Draw the parts and their imports to an image file."""
     level = layers(parts, counts)
     rows: dict[int, list[str]] = {}
     for part in parts:
@@ -70,12 +81,12 @@ def draw(path: str, parts: list[str], counts: Counter[tuple[str, str]]) -> None:
             place[name] = (4.0 * (i + 0.5) / len(names) * max(1, len(names) / PER_ROW), float(row))
     wide = max(x for x, _ in place.values()) + 1.0
     figure, axes = plt.subplots(figsize=(1.7 * wide, 0.75 * (max(rows) + 1.6)), dpi=110)
-    for (one, other), n in sorted(counts.items()):
-        downward = level[one] > level[other]
+    for (importer, imported), n in sorted(counts.items()):
+        downward = level[importer] > level[imported]
         axes.add_patch(
             FancyArrowPatch(
-                place[one],
-                place[other],
+                place[importer],
+                place[imported],
                 connectionstyle="arc3,rad=0.12",
                 arrowstyle="-|>",
                 mutation_scale=9,

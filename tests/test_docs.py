@@ -12,7 +12,7 @@ CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
 def anchor(heading):
-    """A heading as GitHub names it in links."""
+    """Return the name that GitHub gives a heading in links."""
     kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
     return kept.replace(" ", "-")
 
@@ -42,11 +42,8 @@ def test_every_page_and_picture_is_linked_from_somewhere():
     linked = {
         (page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in links(page)
     }
-    pages = {
-        path
-        for path in (ROOT / "docs").iterdir()
-        if path.suffix in (".md", ".png", ".ipynb", ".gif")
-    }
+    kinds = (".md", ".png", ".ipynb", ".gif")
+    pages = {path for path in (ROOT / "docs").iterdir() if path.suffix in kinds}
     assert not pages - linked - {ROOT / "docs" / "README.md"}
 
 

@@ -1,4 +1,4 @@
-"""Who may import whom: every package imports only from those before it in ORDER."""
+"""Every package imports only from the packages before it in ORDER."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cursivetransformer"
-# Lowest first, as docs/architecture.md draws them. `pipeline` is what training draws its samples with.
+# Lowest first, as docs/architecture.md draws them. Training draws its samples with `pipeline`.
 ORDER = (
     "utils",
     "ink",
@@ -27,7 +27,7 @@ ORDER = (
     "cli",
     "__main__",
 )
-NUMPY_ONLY = ("ink", "layout")  # packages that do without torch
+NUMPY_ONLY = ("ink", "layout")  # packages that may not import torch
 
 
 def modules() -> list[Path]:
@@ -43,7 +43,7 @@ def name_of(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The dotted names of the modules that a file imports, inside functions too."""
+    """Yield the dotted names of the modules that a file imports, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -55,25 +55,25 @@ def imports(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_a_module_imports_only_from_packages_below_it(path):
-    own = layer(name_of(path))
-    assert own in ORDER, f"{own} has no place in ORDER"
+    package = layer(name_of(path))
+    assert package in ORDER, f"{package} is not in ORDER"
     for name in imports(path):
         parts = name.split(".")
         if parts[0] == "cursivetransformer" and len(parts) > 1 and parts[1] in ORDER:
-            assert ORDER.index(parts[1]) <= ORDER.index(own), f"{name_of(path)} imports {name}"
+            assert ORDER.index(parts[1]) <= ORDER.index(package), f"{name_of(path)} imports {name}"
 
 
 def test_no_two_modules_import_each_other():
-    """Within a package the imports have no circle."""
+    """There is no import cycle, within a package neither."""
     names = {name_of(path) for path in modules()}
     edges = {name_of(path): {n for n in imports(path) if n in names} for path in modules()}
     done: set[str] = set()
 
-    def visit(name: str, way: tuple[str, ...]) -> None:
-        assert name not in way, " -> ".join((*way, name))
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path, name))
         if name not in done:
-            for other in edges[name] - {name}:
-                visit(other, (*way, name))
+            for imported in edges[name] - {name}:
+                visit(imported, (*path, name))
             done.add(name)
 
     for name in names:

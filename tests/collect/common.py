@@ -1,4 +1,4 @@
-"""What tests of the recording page share."""
+"""Helpers that the tests of the recording page share."""
 
 from pathlib import Path
 
@@ -12,23 +12,24 @@ ROUNDING = 0.6e-5  # coordinates have five decimals
 DOT = np.array([[0.3, 0.35]])
 
 
-def same_strokes(found, expected, rounding=ROUNDING):
-    assert len(found) == len(expected)
-    for one, two in zip(found, expected):
-        assert np.shape(one) == np.shape(two)
-        assert np.abs(np.array(one) - two).max() <= rounding
+def same_strokes(actual, expected, rounding=ROUNDING):
+    """Assert that two lists of strokes agree to within `rounding`."""
+    assert len(actual) == len(expected)
+    for actual_stroke, expected_stroke in zip(actual, expected):
+        assert np.shape(actual_stroke) == np.shape(expected_stroke)
+        assert np.abs(np.array(actual_stroke) - expected_stroke).max() <= rounding
 
 
 def exported(recorder, path, kind="json"):
-    """The page's bank after an export, as raw entries and as words."""
+    """Export the page's bank. Return its raw entries and its words."""
     recorder.export(path, kind)
     return read_entries(path), load_bank(path, strict=True)
 
 
 def without_repetition(points):
-    """The strokes of a raw entry, (n, 2) arrays.
+    """Return the strokes of a raw entry, (n, 2) arrays.
 
-    the repeated end of each is checked and left out.
+    An entry repeats the last point of each stroke. This repetition is checked and left out.
     """
     strokes, stroke = [], []
     for x, y, pen, *_ in points:

@@ -1,11 +1,11 @@
-"""A real Chromium with the recording page, for the tests that need one.
+"""Fixtures: a real Chromium with the recording page.
 
-they are skipped with a reason where there is none.
+Without playwright or Chromium, the tests that need them are skipped with a reason.
 """
 
 import pytest
 
-from benchmarks.page import PAGE, Recorder, browser_type, find_chromium
+from benchmarks.page import Recorder, browser_type, find_chromium
 
 
 @pytest.fixture(scope="session")
@@ -27,20 +27,21 @@ def browser(chromium):
 
 @pytest.fixture
 def new_recorder(browser):
-    """A function that opens the page, in a browser profile of its own.
+    """Return a function that opens the page in a new browser profile.
 
-    what the page says of errors fails the test.
+    The test fails if a page reports an error.
     """
     recorders, contexts = [], []
 
-    def new(url=PAGE.as_uri(), script=None, context=None, **shape):
+    def new(url="", script=None, context=None, **shape):
         if context is None:
             context = browser.new_context(**shape)
             contexts.append(context)
         if script:
             context.add_init_script(script)
-        recorders.append(Recorder(context.new_page(), url).open())
-        return recorders[-1]
+        recorder = Recorder(context.new_page(), url).open()
+        recorders.append(recorder)
+        return recorder
 
     yield new
     assert [error for recorder in recorders for error in recorder.errors] == []

@@ -1,4 +1,4 @@
-"""Banks into the recording page and out of it: python -m pytest tests/collect/test_files.py"""
+"""Import banks into the recording page, and export them."""
 
 import json
 import re
@@ -28,27 +28,16 @@ def test_zips_go_out_to_the_trainer_and_come_back(recorder, new_recorder, tmp_pa
         assert archive.testzip() is None and archive.namelist() == [name.removesuffix(".zip")]
     recorder.export(tmp_path / "bank.json")
     assert read_entries(tmp_path / "bank.json.zip") == read_entries(tmp_path / "bank.json")
-    assert (tmp_path / "bank.json.zip").stat().st_size < 0.7 * (
-        tmp_path / "bank.json"
-    ).stat().st_size
+    zip_size, json_size = (
+        (tmp_path / name).stat().st_size for name in ("bank.json.zip", "bank.json")
+    )
+    assert zip_size < 0.7 * json_size
+    command = [sys.executable, "-m", "cursivetransformer", "bank", "check"]
     check = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "cursivetransformer",
-            "bank",
-            "check",
-            str(tmp_path / "bank.json.zip"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        [*command, str(tmp_path / "bank.json.zip")], cwd=ROOT, capture_output=True, text=True
     )
-    assert (
-        check.returncode == 0
-        and "5 words, 0 faulty" in check.stdout
-        and "Ada L\u00f6w (5)" in check.stdout
-    )
+    assert check.returncode == 0
+    assert "5 words, 0 faulty" in check.stdout and "Ada L\u00f6w (5)" in check.stdout
     other = new_recorder()
     assert other.import_files(tmp_path / "bank.json.zip") == [
         "bank.json.zip: 5 words added, 0 there already, 0 faulty."
@@ -76,11 +65,12 @@ def test_banks_of_the_trainer_come_in_unchanged_and_go_out_unchanged(recorder, t
     recorder.settled().reload()
     assert exported(recorder, tmp_path / "out.json")[0] == entries
     recorder.view("words")
-    for at in range(12):
-        recorder.page.locator("#cards button").nth(at).click()
+    for index in range(12):
+        recorder.page.locator("#cards button").nth(index).click()
         assert "imported" in recorder.page.inner_text("#entry-told")
         recorder.press("Escape")
-    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:  # stored, and with what macOS adds
+    # Uncompressed, and with the extra file that macOS adds.
+    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
         archive.writestr("bank.json", json.dumps(entries[:2]))
         archive.writestr("__MACOSX/._bank.json", b"x")
     assert recorder.import_files(tmp_path / "mac.zip") == [
@@ -99,7 +89,7 @@ def test_an_import_can_be_undone(recorder):
 
 
 def test_files_that_are_no_banks_are_told(recorder, tmp_path):
-    good = (STARTER).read_bytes()
+    good = STARTER.read_bytes()
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         archive.writestr("a.json", "[]")
         archive.writestr("b.json", "[]")
@@ -192,15 +182,17 @@ def test_entries_are_judged_as_the_trainer_judges_them(recorder, tmp_path):
     path = tmp_path / "bank.json"
     path.write_text(json.dumps(entries))
     words, faults = parse_entries(read_entries(path))
-    found = recorder.page.evaluate(
-        "async text => { const { entries, faults } = await parseEntries(JSON.parse(text)); return [entries.map(entry => [entry.text, entry.author]), faults]; }",
+    page_entries, page_faults = recorder.page.evaluate(
+        """async text => {
+          const { entries, faults } = await parseEntries(JSON.parse(text));
+          return [entries.map(entry => [entry.text, entry.author]), faults];
+        }""",
         path.read_text(),
     )
     assert len(faults) > 35 and len(words) > 10
-    assert {fault["index"] for fault in found[1]} == {index for index, _ in faults}
-    assert found[0] == [[word.text, word.author] for word in words]
-    for theirs, (index, ours) in zip(found[1], faults):
-        one, two = theirs["reason"].replace(",", ""), ours.replace(",", "")
-        assert one[:12] == two[:12] or one.startswith("a point") and two.startswith("a point"), (
-            f"entry {index}"
-        )
+    assert {fault["index"] for fault in page_faults} == {index for index, _ in faults}
+    assert page_entries == [[word.text, word.author] for word in words]
+    for page_fault, (index, reason) in zip(page_faults, faults):
+        page_reason, reason = page_fault["reason"].replace(",", ""), reason.replace(",", "")
+        both_of_a_point = page_reason.startswith("a point") and reason.startswith("a point")
+        assert page_reason[:12] == reason[:12] or both_of_a_point, f"entry {index}"

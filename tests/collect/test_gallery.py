@@ -1,4 +1,4 @@
-"""The gallery of the recording page: python -m pytest tests/collect/test_gallery.py"""
+"""The gallery of the recording page."""
 
 import numpy as np
 
@@ -40,9 +40,8 @@ def test_words_can_be_found_corrected_deleted_and_put_back(recorder, tmp_path):
     page.click("#note button")
     assert cards(recorder) == [texts[0], "corrected now", *texts[2:]]
     recorder.press("End", "Enter")
-    assert page.locator("#entry").get_attribute("open") is not None and texts[
-        -1
-    ] in page.inner_text("#entry-title")
+    assert page.locator("#entry").get_attribute("open") is not None
+    assert texts[-1] in page.inner_text("#entry-title")
     recorder.press("ArrowLeft")
     assert texts[-2] in page.inner_text("#entry-title")
     recorder.press("Delete")
@@ -63,10 +62,8 @@ def test_words_can_be_found_corrected_deleted_and_put_back(recorder, tmp_path):
     page.once("dialog", lambda dialog: dialog.accept())
     page.click("#empty-bin")
     recorder.settled().reload()
-    assert (
-        recorder.page.evaluate("store.entries.size") == 4
-        and len(exported(recorder, tmp_path / "bank.json")[1]) == 4
-    )
+    assert recorder.page.evaluate("store.entries.size") == 4
+    assert len(exported(recorder, tmp_path / "bank.json")[1]) == 4
 
 
 def test_a_word_can_be_written_again(recorder):
@@ -84,32 +81,34 @@ def test_a_word_can_be_written_again(recorder):
     assert recorder.prompt == waiting
     same_strokes(recorder.strokes, [begun])
     assert recorder.texts == texts[::-1], "in its old place"
-    assert (
-        page.evaluate("alive().filter(entry => strokesOf(entry)[0].length === 4 * 33).length") == 1
-    )
-    assert (
-        page.evaluate("[...store.entries.values()].filter(entry => entry.deleted).length") == 1
-    ), "the old one is in the bin"
+    rewritten = "alive().filter(entry => strokesOf(entry)[0].length === 4 * 33).length"
+    assert page.evaluate(rewritten) == 1
+    deleted = "[...store.entries.values()].filter(entry => entry.deleted).length"
+    assert page.evaluate(deleted) == 1, "the old one is in the bin"
+
+
+# Replays a word for two seconds. Returns [milliseconds, fraction of its ink drawn] of each frame.
+REPLAY = """async points => {
+  const entry = parseEntry({ metadata: { asciiSequence: "a", aspectRatio: 6 }, points });
+  const canvas = document.getElementById("ink"), replay = new Replay();
+  const inked = () => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+    .data.filter((value, i) => i % 4 === 3 && value > 128).length;
+  drawEntry(canvas, entry);
+  const whole = inked(), start = performance.now(), seen = [];
+  replay.play(canvas, entry);
+  while (performance.now() - start < 2000) {
+    await new Promise(requestAnimationFrame);
+    seen.push([performance.now() - start, inked() / whole]);
+  }
+  return seen;
+}"""
 
 
 def test_replay_takes_as_long_as_the_writing(recorder):
     entry = word_to_entry(load_bank(STARTER)[0])
     points = [[*point, 8 * i] for i, point in enumerate(entry["points"])]
-    took = recorder.page.evaluate(
-        """async points => {
-      const entry = parseEntry({ metadata: { asciiSequence: "a", aspectRatio: 6 }, points }), canvas = document.getElementById("ink"), replay = new Replay();
-      const inked = () => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((value, i) => i % 4 === 3 && value > 128).length;
-      drawEntry(canvas, entry);
-      const whole = inked(), start = performance.now(), seen = [];
-      replay.play(canvas, entry);
-      while (performance.now() - start < 2000) { await new Promise(requestAnimationFrame); seen.push([performance.now() - start, inked() / whole]); }
-      return seen;
-    }""",
-        points,
-    )
-    times, shares = np.array(took).T
-    assert shares[0] < 0.3 and shares[-1] == 1 and (np.diff(shares) > -0.01).all()
-    assert points[-1][3] < times[np.argmax(shares == 1)] + 30 < points[-1][3] + 300, (
-        "milliseconds of writing"
-    )
-    assert 0.2 < np.interp(points[-1][3] / 2, times, shares) < 0.8
+    times, drawn = np.array(recorder.page.evaluate(REPLAY, points)).T
+    assert drawn[0] < 0.3 and drawn[-1] == 1 and (np.diff(drawn) > -0.01).all()
+    writing_time = points[-1][3]  # milliseconds
+    assert writing_time < times[np.argmax(drawn == 1)] + 30 < writing_time + 300
+    assert 0.2 < np.interp(writing_time / 2, times, drawn) < 0.8

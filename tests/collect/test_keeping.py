@@ -1,4 +1,4 @@
-"""Nothing is lost on the recording page: python -m pytest tests/collect/test_keeping.py"""
+"""Nothing written on the recording page is lost."""
 
 import subprocess
 
@@ -28,11 +28,8 @@ def test_a_reload_in_the_middle_brings_everything_back(recorder):
     same_strokes(recorder.strokes, strokes[:2])
     recorder.press("Enter")
     recorder.reload()
-    assert (
-        recorder.texts == [text]
-        and recorder.page.evaluate("alive()[0].author") == "Ada"
-        and recorder.strokes == []
-    )
+    assert recorder.texts == [text] and recorder.strokes == []
+    assert recorder.page.evaluate("alive()[0].author") == "Ada"
 
 
 def test_a_closed_tab_comes_back_in_the_next_one(new_recorder, recorder):
@@ -61,7 +58,7 @@ def test_a_killed_browser_comes_back(chromium, tmp_path):
     for x, y in pixels[1:]:
         recorder.page.mouse.move(x, y)
         recorder.page.wait_for_timeout(25)
-    recorder.settled()  # a stroke that goes on is kept twice a second
+    recorder.settled()  # the page saves an unfinished stroke twice a second
     subprocess.run(["pkill", "-KILL", "-f", str(tmp_path / "profile")], check=True)
     with pytest.raises(Exception, match="closed"):
         recorder.page.wait_for_timeout(5000)
@@ -79,36 +76,37 @@ def test_a_killed_browser_comes_back(chromium, tmp_path):
 
 
 def test_two_tabs_do_not_overwrite_each_other(new_recorder, recorder):
-    one = recorder
-    ink_one = one.draw(loops())
-    two = new_recorder(context=one.page.context)
-    assert two.strokes == [], "the ink of a living tab stays there"
-    two.page.bring_to_front()
-    ink_two = two.draw(loops(30, 0.5, 0.9))
-    # Another way to a second tab: the browser copies the session storage, with the name of the
-    # first tab's draft.
-    with one.page.expect_popup() as popup:
-        one.page.evaluate("window.open(location.href)")
-    three = Recorder(popup.value).ready()
-    assert three.page.evaluate("sessionStorage.getItem('draft')") != one.page.evaluate(
-        "sessionStorage.getItem('draft')"
-    )
-    ink_three = three.draw(loops(10, 0.1, 0.2))
-    for tab in (one, two, three):
+    first = recorder
+    first_ink = first.draw(loops())
+    second = new_recorder(context=first.page.context)
+    assert second.strokes == [], "the ink of an open tab stays in that tab"
+    second.page.bring_to_front()
+    second_ink = second.draw(loops(30, 0.5, 0.9))
+    # Open a third tab by script: the browser then copies the session storage, and in it the name
+    # of the first tab's draft.
+    with first.page.expect_popup() as popup:
+        first.page.evaluate("window.open(location.href)")
+    third = Recorder(popup.value).ready()
+    draft = "sessionStorage.getItem('draft')"
+    assert third.page.evaluate(draft) != first.page.evaluate(draft)
+    third_ink = third.draw(loops(10, 0.1, 0.2))
+    tabs = (first, second, third)
+    for tab in tabs:
         tab.settled().reload()
-    for tab, ink in ((one, ink_one), (two, ink_two), (three, ink_three)):
+    for tab, ink in zip(tabs, (first_ink, second_ink, third_ink)):
         same_strokes(tab.strokes, [ink])
-    for n, tab in enumerate((one, two, three), 1):
+    for n, tab in enumerate(tabs, 1):
         tab.page.bring_to_front()
         tab.press("Enter")
         tab.settled()
-        for other in (one, two, three):
-            other.page.wait_for_timeout(100)
-            assert len(other.texts) == n, "each tab knows the others' words"
-    assert [tab.errors for tab in (one, two, three)] == [[], [], []]
+        for other_tab in tabs:
+            other_tab.page.wait_for_timeout(100)
+            assert len(other_tab.texts) == n, "each tab shows the words of all tabs"
+    assert [tab.errors for tab in tabs] == [[], [], []]
 
 
-FILLS_UP = """
+# Storage that refuses to write while `full` is set.
+FULL_STORAGE = """
   const put = IDBObjectStore.prototype.put;
   IDBObjectStore.prototype.put = function (...what) {
     if (globalThis.full) throw new DOMException("no room", "QuotaExceededError");
@@ -118,28 +116,30 @@ FILLS_UP = """
 
 
 def test_storage_that_is_full_is_told_and_nothing_is_lost(new_recorder, tmp_path):
-    recorder = new_recorder(script=FILLS_UP)
+    recorder = new_recorder(script=FULL_STORAGE)
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.settled()
-    leaving = "(() => { const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented; })()"
-    assert not recorder.page.evaluate(leaving), "nobody is asked whether to leave while all is kept"
+    asks_before_leaving = """(() => {
+      const event = new Event("beforeunload", { cancelable: true });
+      dispatchEvent(event);
+      return event.defaultPrevented;
+    })()"""
+    assert not recorder.page.evaluate(asks_before_leaving), "no question while all is kept"
     recorder.page.evaluate("() => { full = true; }")
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.settled()
-    assert "storage is full" in recorder.page.inner_text(
-        "#trouble"
-    ) and "1 word not kept" in recorder.page.inner_text("#saved")
-    assert recorder.page.evaluate(leaving)
+    assert "storage is full" in recorder.page.inner_text("#trouble")
+    assert "1 word not kept" in recorder.page.inner_text("#saved")
+    assert recorder.page.evaluate(asks_before_leaving)
     recorder.draw(loops())
     recorder.press("Enter")
     with recorder.page.expect_download() as download:
         recorder.page.click("#trouble button")
     download.value.save_as(tmp_path / "bank.json.zip")
-    assert [
-        word.text for word in load_bank(tmp_path / "bank.json.zip", strict=True)
-    ] == recorder.texts and len(recorder.texts) == 3
+    saved = load_bank(tmp_path / "bank.json.zip", strict=True)
+    assert [word.text for word in saved] == recorder.texts and len(recorder.texts) == 3
     recorder.page.evaluate("() => { full = false; }")
     recorder.page.wait_for_selector("#trouble", state="hidden", timeout=20_000)
     texts = recorder.texts
@@ -152,16 +152,22 @@ def test_storage_that_is_full_is_told_and_nothing_is_lost(new_recorder, tmp_path
     [
         "indexedDB.open = () => { throw new DOMException('it is not allowed', 'SecurityError'); }",
         "Object.defineProperty(window, 'indexedDB', { value: undefined })",
-        "IDBFactory.prototype.open = () => { const asked = {}; setTimeout(() => { asked.error = new DOMException('private', 'InvalidStateError'); asked.onerror(); }); return asked; }",
+        """IDBFactory.prototype.open = () => {
+          const request = {};
+          setTimeout(() => {
+            request.error = new DOMException("private", "InvalidStateError");
+            request.onerror();
+          });
+          return request;
+        }""",
     ],
 )
 def test_storage_that_is_forbidden_is_told(new_recorder, tmp_path, script):
     recorder = new_recorder(
         script=f"Object.defineProperty(navigator, 'locks', {{ value: undefined }}); {script}"
     )
-    assert "keep nothing" in recorder.page.inner_text(
-        "#trouble"
-    ) and "Nothing is kept" in recorder.page.inner_text("#saved")
+    assert "keep nothing" in recorder.page.inner_text("#trouble")
+    assert "Nothing is kept" in recorder.page.inner_text("#saved")
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.draw(loops())
@@ -170,20 +176,23 @@ def test_storage_that_is_forbidden_is_told(new_recorder, tmp_path, script):
     assert "not kept" in recorder.page.inner_text("#saved")
 
 
-LOSES_ITS_DATABASE = """
+# Storage that fails to open while `gone` is set.
+LOST_DATABASE = """
   const open = IDBFactory.prototype.open;
   IDBFactory.prototype.open = function (...what) {
-    if (globalThis.gone) throw new DOMException("Internal error opening backing store", "UnknownError");
-    const asked = open.apply(this, what);
-    asked.addEventListener("success", () => { globalThis.database = asked.result; });
-    return asked;
+    if (globalThis.gone) {
+      throw new DOMException("Internal error opening backing store", "UnknownError");
+    }
+    const request = open.apply(this, what);
+    request.addEventListener("success", () => { globalThis.database = request.result; });
+    return request;
   };
 """
 
 
 def test_a_database_that_the_browser_closed_is_opened_again(new_recorder):
-    """As Chromium does where the disk is full."""
-    recorder = new_recorder(script=LOSES_ITS_DATABASE)
+    """Chromium closes the database when the disk is full."""
+    recorder = new_recorder(script=LOST_DATABASE)
     recorder.draw(loops())
     recorder.press("Enter")
     recorder.settled()
@@ -193,9 +202,8 @@ def test_a_database_that_the_browser_closed_is_opened_again(new_recorder):
     recorder.draw(loops())
     recorder.press("Enter")
     ink = recorder.draw(loops(20))
-    assert "could not keep" in recorder.page.inner_text(
-        "#trouble"
-    ) and "1 word not kept" in recorder.page.inner_text("#saved")
+    assert "could not keep" in recorder.page.inner_text("#trouble")
+    assert "1 word not kept" in recorder.page.inner_text("#saved")
     recorder.page.evaluate("() => { gone = false; }")
     recorder.page.wait_for_selector("#trouble", state="hidden", timeout=20_000)
     texts = recorder.texts
@@ -205,9 +213,10 @@ def test_a_database_that_the_browser_closed_is_opened_again(new_recorder):
 
 
 def test_without_locks_ink_comes_back_too(new_recorder, recorder):
-    """As where the page is served over plain HTTP to a phone."""
+    """A page served over plain HTTP to a phone has neither locks nor `randomUUID`."""
     plain = new_recorder(
-        script="Object.defineProperty(navigator, 'locks', { value: undefined }); crypto.randomUUID = undefined"
+        script="Object.defineProperty(navigator, 'locks', { value: undefined });"
+        " crypto.randomUUID = undefined"
     )
     ink = plain.draw(loops())
     context = plain.page.context

@@ -1,7 +1,4 @@
-"""Tracing, and how the recording page looks and is reached.
-
-python -m pytest tests/collect/test_looks.py
-"""
+"""Tracing an image, and the look and accessibility of the recording page."""
 
 import numpy as np
 import pytest
@@ -10,19 +7,17 @@ from benchmarks.page import loops
 
 
 def test_a_picture_behind_the_paper_is_moved_by_mouse_and_keys(recorder, tmp_path):
-    picture = tmp_path / "letter.png"
-    recorder.page.screenshot(path=picture)
+    image = tmp_path / "letter.png"
+    recorder.page.screenshot(path=image)
     page = recorder.page
-    page.set_input_files("#picture-file", picture)
+    page.set_input_files("#picture-file", image)
     page.wait_for_selector("#picture-tools:not([hidden])")
     place = lambda: page.evaluate("tracing.place")
     recorder.draw([[0.3, 0.5], [0.4, 0.5], [0.5, 0.7]])
     width, height = recorder.box[2:]
-    assert (
-        recorder.strokes == []
-        and place()["x"] == pytest.approx(0.2 * width / height, abs=0.01)
-        and place()["y"] == pytest.approx(0.2, abs=0.01)
-    )
+    assert recorder.strokes == []
+    assert place()["x"] == pytest.approx(0.2 * width / height, abs=0.01)
+    assert place()["y"] == pytest.approx(0.2, abs=0.01)
     page.mouse.wheel(0, -500)
     assert place()["zoom"] == pytest.approx(0.5)
     recorder.press("ArrowLeft", "+", "]", "]", ",")
@@ -33,10 +28,8 @@ def test_a_picture_behind_the_paper_is_moved_by_mouse_and_keys(recorder, tmp_pat
         "angle": 2,
         "fade": pytest.approx(0.45),
     }
-    assert (
-        page.evaluate("document.getElementById('picture').getBoundingClientRect().height")
-        > 1.3 * height
-    )
+    image_height = "document.getElementById('picture').getBoundingClientRect().height"
+    assert page.evaluate(image_height) > 1.3 * height
     recorder.press("t")
     recorder.draw(loops())
     assert len(recorder.strokes) == 1
@@ -49,10 +42,8 @@ def test_a_picture_behind_the_paper_is_moved_by_mouse_and_keys(recorder, tmp_pat
     )
     page.wait_for_selector("#note:has-text('no.png is not a picture')")
     page.wait_for_timeout(200)
-    assert (
-        place() == before
-        and page.evaluate("document.getElementById('picture').naturalWidth") == 1280
-    ), "the one before stays"
+    assert place() == before, "the image before stays"
+    assert page.evaluate("document.getElementById('picture').naturalWidth") == 1280
     page.click("#picture-remove")
     assert not page.locator("#picture").is_visible()
     recorder.settled().reload()
@@ -72,16 +63,15 @@ def test_nothing_shifts_or_is_cut_off_while_writing(new_recorder, shape):
     recorder = new_recorder(**shape)
     page = recorder.page
     boxes = lambda: page.evaluate(
-        "['ink', 'add', 'undo', 'note', 'count'].map(id => { const { left, top, right, bottom } = document.getElementById(id).getBoundingClientRect(); return [left, top, right, bottom]; })"
+        """["ink", "add", "undo", "note", "count"].map(id => {
+          const box = document.getElementById(id).getBoundingClientRect();
+          return [box.left, box.top, box.right, box.bottom];
+        })"""
     )
     first = boxes()
     for left, top, right, bottom in first:
-        assert (
-            left >= 0
-            and top >= 0
-            and right <= shape["viewport"]["width"]
-            and bottom <= shape["viewport"]["height"]
-        )
+        assert left >= 0 and top >= 0
+        assert right <= shape["viewport"]["width"] and bottom <= shape["viewport"]["height"]
     assert recorder.box[3] >= 100
     recorder.draw(loops())
     assert boxes() == first
@@ -91,13 +81,22 @@ def test_nothing_shifts_or_is_cut_off_while_writing(new_recorder, shape):
     assert page.evaluate("document.documentElement.scrollWidth") <= shape["viewport"]["width"]
 
 
+# The visible controls that have no name for a screen reader.
+NAMELESS_CONTROLS = """() => {
+  const controls = "button, input:not([type=file]), select, textarea, canvas#ink";
+  const isNamed = element => element.getAttribute("aria-label")
+    || element.textContent.trim() || element.labels?.length;
+  return [...document.querySelectorAll(controls)]
+    .filter(element => element.offsetParent && !isNamed(element))
+    .map(element => element.outerHTML);
+}"""
+
+
 def test_it_can_be_used_without_a_mouse_and_with_a_screen_reader(recorder):
     page = recorder.page
     for view in ("write", "words", "letters", "settings"):
         recorder.view(view)
-        nameless = page.evaluate("""() => [...document.querySelectorAll("button, input:not([type=file]), select, textarea, canvas#ink")].filter(element => element.offsetParent
-          && !(element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.length)).map(element => element.outerHTML)""")
-        assert nameless == []
+        assert page.evaluate(NAMELESS_CONTROLS) == []
     recorder.view("write")
     recorder.draw(loops())
     assert "1 stroke so far" in page.get_attribute("#ink", "aria-label")
@@ -113,27 +112,29 @@ def test_it_can_be_used_without_a_mouse_and_with_a_screen_reader(recorder):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_stand_out_from_what_is_behind(new_recorder, scheme):
-    """By the formula of WCAG 2.2 for contrast: 4.5 for texts, 3 for what else must be seen."""
+    """WCAG 2.2 asks for a contrast of at least 4.5 for text and 3 for other parts."""
     recorder = new_recorder(color_scheme=scheme)
     recorder.view("settings")
-    colours = recorder.page.evaluate("""() => Object.fromEntries(["page", "card", "paper", "text", "soft", "ink", "accent", "on-accent", "warn", "warn-page"].map(name => {
-      const probe = document.body.appendChild(document.createElement("i"));
-      probe.style.color = `var(--${name})`;
-      const colour = getComputedStyle(probe).color.match(/[\\d.]+/g).map(Number);
-      probe.remove();
-      return [name, colour];
-    }))""")
+    colors = recorder.page.evaluate("""() => {
+      const names = [
+        "page", "card", "paper", "text", "soft", "ink", "accent", "on-accent", "warn", "warn-page",
+      ];
+      return Object.fromEntries(names.map(name => {
+        const probe = document.body.appendChild(document.createElement("i"));
+        probe.style.color = `var(--${name})`;
+        const color = getComputedStyle(probe).color.match(/[\\d.]+/g).map(Number);
+        probe.remove();
+        return [name, color];
+      }));
+    }""")
 
     def luminance(name):
-        values = np.array(colours[name][:3]) / 255
-        return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ (
-            0.2126,
-            0.7152,
-            0.0722,
-        )
+        values = np.array(colors[name][:3]) / 255
+        linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        return linear @ (0.2126, 0.7152, 0.0722)
 
-    def contrast(one, two):
-        low, high = sorted((luminance(one), luminance(two)))
+    def contrast(front, back):
+        low, high = sorted((luminance(front), luminance(back)))
         return (high + 0.05) / (low + 0.05)
 
     for front, back in (

@@ -1,7 +1,4 @@
-"""The recording page as text, which needs no browser.
-
-python -m pytest tests/collect/test_page_text.py
-"""
+"""The source of the recording page. These tests need no browser."""
 
 import re
 from html.parser import HTMLParser
@@ -9,55 +6,52 @@ from html.parser import HTMLParser
 from benchmarks.page import PAGE
 
 
-class Texts(HTMLParser):
-    """The texts of a page that stand outside of scripts and styles."""
+class PageTexts(HTMLParser):
+    """Collects the texts of a page outside its scripts and styles."""
 
     def __init__(self):
         super().__init__()
-        self.found, self.inside = [], None
+        self.texts = []
+        self.tag = None
 
     def handle_starttag(self, tag, attributes):
-        self.inside = tag
-        self.found += [
-            value
-            for name, value in attributes
-            if name in ("title", "placeholder", "alt", "aria-label")
-        ]
+        self.tag = tag
+        shown = ("title", "placeholder", "alt", "aria-label")
+        self.texts += [value for name, value in attributes if name in shown]
 
     def handle_data(self, text):
-        if self.inside not in ("script", "style", "title"):
-            self.found.append(text.strip())
+        if self.tag not in ("script", "style", "title"):
+            self.texts.append(text.strip())
 
 
 def test_all_that_a_person_reads_stands_in_one_place():
     page = PAGE.read_text(encoding="utf-8")
-    texts = Texts()
-    texts.feed(page)
-    assert all(len(text) < 2 or text.isdigit() for text in texts.found), (
+    parser = PageTexts()
+    parser.feed(page)
+    assert all(len(text) < 2 or text.isdigit() for text in parser.texts), (
         "only names of keys, arrows and numbers stand elsewhere"
     )
     table = re.search(r"const TEXT = \{(.*?)\n\};", page, re.DOTALL)[1]
-    keys = set(re.findall(r"(?:^|[{,] )\s*(\w+): (?:\"|\{|\[)", table, re.MULTILINE)) - {
-        "one",
-        "other",
-    }
+    keys = set(re.findall(r"(?:^|[{,] )\s*(\w+): (?:\"|\{|\[)", table, re.MULTILINE))
+    keys -= {"one", "other"}
     rest = page.replace(table, "")
     faults = {f"fault_{key}" for key in re.findall(r'new Fault\("(\w+)"', rest)}
-    asked = set(re.findall(r'data-t(?:-label|-placeholder)?="(\w+)"', rest)) | faults
-    assert asked <= keys
-    told = faults | {f"pen_told_{mode}" for mode in ("shift", "hold", "toggle")}
-    assert told <= keys
-    assert {
-        key
-        for key in keys
-        if key not in told and not re.search(rf'["`.]{key}["`,\]]|TEXT\.{key}\b', rest)
-    } == set(), "no text is left over"
+    in_markup = set(re.findall(r'data-t(?:-label|-placeholder)?="(\w+)"', rest))
+    assert in_markup | faults <= keys
+    # Keys that the page puts together at run time.
+    composed = faults | {f"pen_told_{mode}" for mode in ("shift", "hold", "toggle")}
+    assert composed <= keys
+    unused = {
+        key for key in keys - composed if not re.search(rf'["`.]{key}["`,\]]|TEXT\.{key}\b', rest)
+    }
+    assert unused == set(), "no text is left over"
 
 
 def test_the_page_stands_alone():
     page = PAGE.read_text(encoding="utf-8")
     assert not re.search(
-        r"""(src|href)=["'](?!data:)|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon|await import\(|@import|url\(""",
+        r"""(src|href)=["'](?!data:)|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon"""
+        r"""|await import\(|@import|url\(""",
         page,
     )
     assert "default-src 'none'" in page

@@ -1,7 +1,4 @@
-"""Mouse, trackpad, pen and fingers on the recording page.
-
-python -m pytest tests/collect/test_pen.py
-"""
+"""Mouse, trackpad, pen and fingers on the recording page."""
 
 import numpy as np
 import pytest
@@ -15,36 +12,30 @@ from tests.collect.common import DOT, exported, same_strokes, without_repetition
 def test_the_points_that_come_out_are_those_that_went_in(new_recorder, tmp_path, scale):
     recorder = new_recorder(viewport=dict(width=1280, height=720), device_scale_factor=scale)
     text = recorder.prompt
-    went_in = [recorder.draw(loops()), recorder.draw(DOT), recorder.draw(loops(20, 0.5, 0.6))]
-    same_strokes(recorder.strokes, went_in)
+    drawn = [recorder.draw(loops()), recorder.draw(DOT), recorder.draw(loops(20, 0.5, 0.6))]
+    same_strokes(recorder.strokes, drawn)
     recorder.press("Enter")
     [raw], [word] = exported(recorder, tmp_path / "bank.json")
-    same_strokes(without_repetition(raw["points"]), went_in)
+    same_strokes(without_repetition(raw["points"]), drawn)
     metadata = raw["metadata"]
     assert metadata["asciiSequence"] == word.text == text and metadata["author"] == "unknown"
-    assert (
-        metadata["pointCount"] == len(raw["points"]) == 30 + 1 + 20 + 3
-        and metadata["strokeCount"] == 3
-    )
+    assert metadata["pointCount"] == len(raw["points"]) == 30 + 1 + 20 + 3
+    assert metadata["strokeCount"] == 3
     width, height = recorder.box[2:]
     assert metadata["aspectRatio"] == pytest.approx(width / height, rel=1e-3)
     times = [point[3] for point in raw["points"]]
     assert times[0] == 0 and times == sorted(times) and 0 < times[-1] < 60_000
-    # As the trainer has them: canvas heights, from the left edge of the ink on the baseline.
+    # A `Word` is in canvas heights, from the left edge of the ink on the baseline.
+    origin = (min(stroke[:, 0].min() for stroke in drawn), 2 / 3)
     same_strokes(
         [stroke[:, :2] for stroke in split_strokes(word.points)],
-        [
-            (stroke - (min(s[:, 0].min() for s in went_in), 2 / 3)) * (metadata["aspectRatio"], 1)
-            for stroke in went_in
-        ],
+        [(stroke - origin) * (metadata["aspectRatio"], 1) for stroke in drawn],
         1e-4,
     )
-    pixels = recorder.page.evaluate(
+    canvas_width, css_width = recorder.page.evaluate(
         "[document.getElementById('ink').width, document.getElementById('ink').clientWidth]"
     )
-    assert pixels[0] == pytest.approx(scale * pixels[1], abs=1), (
-        "sharp: a pixel for each of the screen's"
-    )
+    assert canvas_width == pytest.approx(scale * css_width, abs=1), "one pixel per screen pixel"
 
 
 def test_a_pen_gives_every_point_with_pressure_and_time(recorder, tmp_path):
@@ -53,44 +44,30 @@ def test_a_pen_gives_every_point_with_pressure_and_time(recorder, tmp_path):
     recorder.press("Enter")
     [raw], _ = exported(recorder, tmp_path / "bank.json")
     same_strokes(without_repetition(raw["points"]), [stroke, DOT])
-    assert {len(point) for point in raw["points"]} == {5} and {
-        point[4] for point in raw["points"]
-    } == {0.731}
+    assert {len(point) for point in raw["points"]} == {5}
+    assert {point[4] for point in raw["points"]} == {0.731}
     assert raw["metadata"]["device"] == "pen"
 
 
 def test_a_real_pen_writes_with_its_pressure(recorder):
     session = recorder.page.context.new_cdp_session(recorder.page)
     pixels, forces = recorder.pixels(loops(12)).tolist(), np.linspace(0.2, 0.8, 12).round(2)
-    for at, ((x, y), force) in enumerate(zip(pixels, forces)):
-        kind = "mousePressed" if at == 0 else "mouseMoved"
-        session.send(
-            "Input.dispatchMouseEvent",
-            dict(
-                type=kind,
-                x=x,
-                y=y,
-                button="left",
-                buttons=1,
-                clickCount=1,
-                pointerType="pen",
-                force=float(force),
-            ),
-        )
-    session.send(
-        "Input.dispatchMouseEvent",
-        dict(
-            type="mouseReleased", x=pixels[-1][0], y=pixels[-1][1], button="left", pointerType="pen"
-        ),
-    )
+
+    def send(kind, position, **details):
+        x, y = position
+        event = dict(type=kind, x=x, y=y, button="left", pointerType="pen", **details)
+        session.send("Input.dispatchMouseEvent", event)
+
+    for index, (position, force) in enumerate(zip(pixels, forces)):
+        kind = "mousePressed" if index == 0 else "mouseMoved"
+        send(kind, position, buttons=1, clickCount=1, force=float(force))
+    send("mouseReleased", pixels[-1])
     same_strokes(recorder.strokes, [recorder.fractions(pixels)])
     pressures = recorder.page.evaluate(
         "[...writing.draft.strokes[0]].filter((_, i) => i % 4 === 3)"
     )
-    assert (
-        np.allclose(pressures, forces, atol=1e-3)
-        and recorder.page.evaluate("writing.draft.device") == "pen"
-    )
+    assert np.allclose(pressures, forces, atol=1e-3)
+    assert recorder.page.evaluate("writing.draft.device") == "pen"
 
 
 def test_real_touches_write(new_recorder):
@@ -104,16 +81,17 @@ def test_real_touches_write(new_recorder):
     )
     pixels = recorder.pixels(loops(25)).tolist()
     touch("touchStart", [(0, pixels[0])])
-    for at, (x, y) in enumerate(pixels[1:], 1):
-        if at == 10:  # a second finger comes, and moves too
+    for index, (x, y) in enumerate(pixels[1:], 1):
+        fingers = [(0, (x, y))]
+        if index == 10:  # a second finger comes, and moves too
             touch("touchStart", [(0, pixels[9]), (1, (300, 200))])
-        touch("touchMove", [(0, (x, y)), (1, (300 + at, 200))] if at >= 10 else [(0, (x, y))])
+        if index >= 10:
+            fingers.append((1, (300 + index, 200)))
+        touch("touchMove", fingers)
     touch("touchEnd", [])
     [stroke] = recorder.strokes
-    assert (
-        np.abs(stroke[0] - recorder.fractions(pixels[0])).max() < 1e-3
-        and np.abs(stroke[-1] - recorder.fractions(pixels[-1])).max() < 1e-3
-    )
+    assert np.abs(stroke[0] - recorder.fractions(pixels[0])).max() < 1e-3
+    assert np.abs(stroke[-1] - recorder.fractions(pixels[-1])).max() < 1e-3
     assert len(stroke) >= 20, "the browser may join touches that come within a frame"
     assert np.abs(np.diff(stroke, axis=0)).max() < 0.3, "the second finger left no ink"
     assert recorder.page.evaluate("scrollY || document.getElementById('write').scrollTop") == 0
@@ -131,21 +109,33 @@ def test_a_palm_and_a_second_finger_leave_no_ink(recorder):
     finger, palm = loops(30), loops(10, 0.6, 0.8)
     page = recorder.page
     page.evaluate("""() => {
-      const at = (type, id, name, x) => document.getElementById("ink").dispatchEvent(new PointerEvent(name, { pointerId: id, pointerType: type, bubbles: true, button: 0, buttons: 1, clientX: x, clientY: 300 }));
-      globalThis.at = at;
-      at("touch", 5, "pointerdown", 300); at("touch", 5, "pointermove", 310);
-      at("touch", 6, "pointerdown", 600); at("touch", 6, "pointermove", 640); at("touch", 6, "pointerup", 640);
-      at("touch", 5, "pointermove", 320); at("touch", 5, "pointerup", 330);
+      const send = (pointerType, pointerId, name, clientX) =>
+        document.getElementById("ink").dispatchEvent(new PointerEvent(name, {
+          pointerId, pointerType, bubbles: true, button: 0, buttons: 1, clientX, clientY: 300,
+        }));
+      globalThis.send = send;
+      send("touch", 5, "pointerdown", 300);
+      send("touch", 5, "pointermove", 310);
+      send("touch", 6, "pointerdown", 600);
+      send("touch", 6, "pointermove", 640);
+      send("touch", 6, "pointerup", 640);
+      send("touch", 5, "pointermove", 320);
+      send("touch", 5, "pointerup", 330);
     }""")
-    assert [len(stroke) for stroke in recorder.strokes] == [4], "the second finger is not there"
-    page.evaluate("""() => { at("touch", 5, "pointerdown", 700); at("touch", 5, "pointermove", 720); at("pen", 9, "pointerdown", 400); at("pen", 9, "pointermove", 410);
-      at("touch", 5, "pointermove", 730); at("pen", 9, "pointerup", 420); at("touch", 5, "pointerup", 730); }""")
-    assert [len(stroke) for stroke in recorder.strokes] == [4, 3], (
-        "the palm's stroke went when the pen came"
-    )
+    assert [len(stroke) for stroke in recorder.strokes] == [4], "the second finger leaves no ink"
+    page.evaluate("""() => {
+      send("touch", 5, "pointerdown", 700);
+      send("touch", 5, "pointermove", 720);
+      send("pen", 9, "pointerdown", 400);
+      send("pen", 9, "pointermove", 410);
+      send("touch", 5, "pointermove", 730);
+      send("pen", 9, "pointerup", 420);
+      send("touch", 5, "pointerup", 730);
+    }""")
+    assert [len(stroke) for stroke in recorder.strokes] == [4, 3], "the pen removes the palm's ink"
     assert "pen" in recorder.note
     recorder.dispatch([palm], "touch", 7)
-    assert len(recorder.strokes) == 2, "where a pen is, fingers rest"
+    assert len(recorder.strokes) == 2, "fingers leave no ink once a pen was used"
     recorder.set("fingers", "always")
     recorder.dispatch([finger], "touch", 7)
     assert len(recorder.strokes) == 3
@@ -186,13 +176,13 @@ def test_on_a_trackpad_a_key_is_the_pen(recorder, mode, key):
 
 
 def test_resizing_and_zooming_change_no_ink(recorder, tmp_path):
-    went_in = [recorder.draw(loops())]
+    drawn = [recorder.draw(loops())]
     ratio = np.divide(*recorder.box[2:])
     recorder.page.set_viewport_size(dict(width=900, height=500))
     recorder.page.wait_for_timeout(100)
     assert np.divide(*recorder.box[2:]) == pytest.approx(ratio, rel=0.01) and recorder.box[2] < 900
-    went_in.append(recorder.draw(loops(20, 0.6, 0.9)))
-    same_strokes(recorder.strokes, went_in)
+    drawn.append(recorder.draw(loops(20, 0.6, 0.9)))
+    same_strokes(recorder.strokes, drawn)
     recorder.press("Enter")
     [raw], _ = exported(recorder, tmp_path / "bank.json")
     assert raw["metadata"]["aspectRatio"] == pytest.approx(ratio, rel=1e-3)
@@ -234,9 +224,8 @@ def test_a_word_that_is_added_with_the_pen_down_leaves_no_ink_on_the_next(record
     for x, y in pixels[20:]:
         recorder.page.mouse.move(x, y)
     recorder.page.mouse.up()
-    assert recorder.strokes == [] and recorder.page.evaluate(
-        "alive().map(entry => strokesOf(entry)[0].length / 4)"
-    ) == [20]
+    assert recorder.strokes == []
+    assert recorder.page.evaluate("alive().map(entry => strokesOf(entry)[0].length / 4)") == [20]
     assert len(recorder.draw(loops())) == len(recorder.strokes[0])
 
 

@@ -1,7 +1,4 @@
-"""What the recording page asks for, and its hints.
-
-python -m pytest tests/collect/test_prompts.py
-"""
+"""The prompts of the recording page, and its hints."""
 
 import numpy as np
 import pytest
@@ -25,14 +22,14 @@ def test_prompts_come_in_order_from_any_number_and_several_at_a_time(recorder):
     recorder.press("s")
     assert recorder.prompt == " ".join(prompts[2:4])
     recorder.set("atOnce", 1)
-    put_off = recorder.prompt
+    postponed = recorder.prompt
     recorder.press("l")
     seen = []
     for _ in range(12):
         seen.append(recorder.prompt)
         recorder.dispatch([loops()])
         recorder.press("Enter")
-    assert seen.index(put_off) == 9, "what was put off comes again after ten prompts"
+    assert seen.index(postponed) == 9, "a postponed prompt comes again after ten prompts"
     recorder.set("order", "random")
     shuffled = [recorder.prompt]
     for _ in range(20):
@@ -61,32 +58,42 @@ def test_what_was_skipped_can_be_had_back_with_its_ink(recorder):
 def test_coverage_asks_for_what_is_rare(recorder):
     chosen = recorder.page.evaluate("""() => {
       const counts = new Counts(), done = new Set(), chosen = [];
-      for (let i = 0; i < 100; i++) { const next = writing.prompts.best(counts, done); chosen.push(next); counts.add(partsOf(next)); done.add(next); }
+      for (let i = 0; i < 100; i++) {
+        const next = writing.prompts.best(counts, done);
+        chosen.push(next);
+        counts.add(partsOf(next));
+        done.add(next);
+      }
       return chosen;
     }""")
     prompts = read_lines(PROMPTS)
     assert chosen[0] == recorder.prompt and len(set(chosen)) == 100 and set(chosen) <= set(prompts)
-    # Beside as many characters in the list's own order, which is random.
-    written, listed = sum(map(len, chosen)), []
+    # Compare with as many characters in the order of the list, which is random.
+    n_characters = sum(map(len, chosen))
+    listed = []
     for start in range(0, 2400, 200):
         end = next(
-            end for end in range(start, 2500) if sum(map(len, prompts[start:end])) >= written
+            end for end in range(start, 2500) if sum(map(len, prompts[start:end])) >= n_characters
         )
         listed.append(coverage(prompts[start:end]))
     chars, pairs = coverage(chosen)
     fewest = lambda chars: min(chars[char] for char in "abcdefghijklmnopqrstuvwxyz")
-    different = lambda chars: len(set(chars))
+    distinct = lambda chars: len(set(chars))
+    listed_pairs = [len(pairs) for _, pairs in listed]
+    listed_fewest = [fewest(chars) for chars, _ in listed]
+    listed_distinct = [distinct(chars) for chars, _ in listed]
     print(
-        f"{written} characters: {len(pairs)} pairs, each letter {fewest(chars)} times or more, {different(chars)} characters; in the list's order "
-        f"{np.mean([len(pairs) for _, pairs in listed]):.0f}, {np.mean([fewest(chars) for chars, _ in listed]):.1f}, {np.mean([different(chars) for chars, _ in listed]):.0f}"
+        f"{n_characters} characters: {len(pairs)} pairs, each letter {fewest(chars)} times or "
+        f"more, {distinct(chars)} characters; in the list's order {np.mean(listed_pairs):.0f}, "
+        f"{np.mean(listed_fewest):.1f}, {np.mean(listed_distinct):.0f}"
     )
-    assert len(pairs) > 1.1 * max(len(pairs) for _, pairs in listed)
-    assert fewest(chars) > np.mean([fewest(chars) for chars, _ in listed])
-    assert different(chars) >= np.mean([different(chars) for chars, _ in listed])
+    assert len(pairs) > 1.1 * max(listed_pairs)
+    assert fewest(chars) > np.mean(listed_fewest)
+    assert distinct(chars) >= np.mean(listed_distinct)
 
 
 def test_advice_on_a_bank_goes_by_the_rule_of_the_page(recorder, tmp_path):
-    """What `cursive bank advise` lists are the prompts that the page asks for next."""
+    """`cursive bank advise` lists the prompts that the page would choose next."""
     asked = []
     for _ in range(12):
         asked.append(recorder.prompt)
@@ -99,16 +106,9 @@ def test_advice_on_a_bank_goes_by_the_rule_of_the_page(recorder, tmp_path):
 
 def test_own_lists_and_own_texts(recorder, tmp_path):
     recorder.view("settings")
-    recorder.page.set_input_files(
-        "#own-file",
-        files=[
-            dict(
-                name="list.txt",
-                mimeType="text/plain",
-                buffer="  na\u00efve \r\n\ntwo  words\nna\u00efve\n".encode(),
-            )
-        ],
-    )
+    content = "  na\u00efve \r\n\ntwo  words\nna\u00efve\n".encode()
+    file = dict(name="list.txt", mimeType="text/plain", buffer=content)
+    recorder.page.set_input_files("#own-file", files=[file])
     recorder.page.wait_for_selector("#own-told:has-text('2 lines')")
     assert recorder.page.input_value("#own") == "na\u00efve\ntwo words"
     recorder.set("order", "list")
@@ -126,10 +126,8 @@ def test_own_lists_and_own_texts(recorder, tmp_path):
     recorder.page.fill("#free", "begun")
     recorder.settled().reload()
     assert recorder.page.input_value("#free") == "begun"
-    assert [word.text for word in exported(recorder, tmp_path / "bank.json")[1]] == [
-        "na\u00efve",
-        "Dear Bob,",
-    ]
+    words = exported(recorder, tmp_path / "bank.json")[1]
+    assert [word.text for word in words] == ["na\u00efve", "Dear Bob,"]
 
 
 def test_the_table_of_letters_marks_the_thin_ones(recorder):
@@ -144,16 +142,37 @@ def test_the_table_of_letters_marks_the_thin_ones(recorder):
     assert cells["a"] == "4" and cells["b"] == "2" and cells["Q"] == "0"
     thin = {cell.split()[0] for cell in recorder.page.locator("#counts li.thin").all_inner_texts()}
     assert "a" not in thin and {"b", "Q", "7", "&"} <= thin
-    assert (
-        recorder.page.locator("#counts li", has_text="b").first.get_attribute("aria-label")
-        == "b: 2, few"
-    )
+    label = recorder.page.locator("#counts li", has_text="b").first.get_attribute("aria-label")
+    assert label == "b: 2, few"
     assert recorder.page.inner_text("#pairs-told").startswith("2 of "), "aa and ab"
 
 
 HINTS = """([strokes, text]) => {
-  const points = pointsOf(strokes.map(stroke => Float64Array.from(stroke.flatMap(([x, y], i) => [x, y, i, NaN]))));
-  return (globalThis.habits ??= new Habits()).hints({ text, metadata: { aspectRatio: 6 }, ...points });
+  const points = pointsOf(
+    strokes.map(stroke => Float64Array.from(stroke.flatMap(([x, y], i) => [x, y, i, NaN])))
+  );
+  globalThis.habits ??= new Habits();
+  return habits.hints({ text, metadata: { aspectRatio: 6 }, ...points });
+}"""
+
+# Counts words with a hint, words, words that get a hint without their mark (their shortest
+# stroke), and words with such a mark.
+COUNT_HINTS = """() => {
+  const hands = {}, count = [0, 0, 0, 0];
+  for (const entry of alive()) {
+    const habits = hands[entry.author] ??= new Habits();
+    count[0] += habits.hints(entry).length > 0;
+    count[1]++;
+    const strokes = strokesOf(entry), lengths = measure(entry).lengths;
+    const least = lengths.indexOf(Math.min(...lengths));
+    if (/^[a-z]*[ij][a-z]*$/.test(entry.text) && strokes.length > 1) {
+      const unmarked = { ...entry, ...pointsOf(strokes.filter((_, i) => i !== least)) };
+      count[2] += habits.hints(unmarked).includes("hint_strokes");
+      count[3]++;
+    }
+    habits.learn(entry);
+  }
+  return count;
 }"""
 
 
@@ -178,22 +197,9 @@ def test_few_recorded_words_deserve_a_hint_and_most_without_a_mark_do(
     if bank == "real":
         request.getfixturevalue("real_words")
     recorder.import_files(real_bank() if bank == "real" else STARTER)
-    flagged, words, caught, dropped = recorder.page.evaluate("""() => {
-      const hands = {}, count = [0, 0, 0, 0];
-      for (const entry of alive()) {
-        const habits = hands[entry.author] ??= new Habits();
-        count[0] += habits.hints(entry).length > 0;
-        count[1]++;
-        const strokes = strokesOf(entry), lengths = measure(entry).lengths, least = lengths.indexOf(Math.min(...lengths));
-        if (/^[a-z]*[ij][a-z]*$/.test(entry.text) && strokes.length > 1) {
-          count[2] += habits.hints({ ...entry, ...pointsOf(strokes.filter((_, i) => i !== least)) }).includes("hint_strokes");
-          count[3]++;
-        }
-        habits.learn(entry);
-      }
-      return count;
-    }""")
+    flagged, words, caught, dropped = recorder.page.evaluate(COUNT_HINTS)
     print(
-        f"{bank}: {flagged} of {words} words have a hint, {caught} of {dropped} without their shortest stroke"
+        f"{bank}: {flagged} of {words} words have a hint, "
+        f"{caught} of {dropped} without their shortest stroke"
     )
     assert flagged < most * words and caught > 0.5 * dropped and dropped > 100

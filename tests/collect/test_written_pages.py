@@ -1,7 +1,4 @@
-"""Written pages as a real browser shows them.
-
-python -m pytest tests/collect/test_written_pages.py
-"""
+"""Written pages as a real browser shows them."""
 
 import io
 
@@ -22,7 +19,10 @@ def page():
 
 @pytest.fixture
 def show(browser, page):
-    """A function that opens a file, and one that takes its picture, as large as the page, in grey."""
+    """Return a function that opens a file, one that takes a gray screenshot, and the tab.
+
+    The window is as large as the page.
+    """
     width, height = (round(side / 25.4 * CSS_DPI) for side in (page.width, page.height))
     tab = browser.new_page(viewport=dict(width=width, height=height))
 
@@ -33,9 +33,11 @@ def show(browser, page):
     tab.close()
 
 
-def alike(one, other):
-    height, width = np.minimum(one.shape, other.shape)
-    return np.corrcoef(one[:height, :width].ravel(), other[:height, :width].ravel())[0, 1]
+def correlation(image, reference):
+    """Return the correlation of two gray images over the area that both cover."""
+    height, width = np.minimum(image.shape, reference.shape)
+    pixels = image[:height, :width].ravel()
+    return np.corrcoef(pixels, reference[:height, :width].ravel())[0, 1]
 
 
 @pytest.mark.parametrize("strokes", ["line", "outline"])
@@ -46,7 +48,8 @@ def test_an_svg_looks_like_the_png(page, show, tmp_path, strokes):
             page, tmp_path / f"a.{ending}", settings(strokes=strokes, dpi=CSS_DPI, pen_width=1.2)
         )
     goto(tmp_path / "a.svg")
-    assert alike(shot(), np.array(Image.open(tmp_path / "a.png").convert("L")).astype(float)) > 0.9
+    png = np.array(Image.open(tmp_path / "a.png").convert("L")).astype(float)
+    assert correlation(shot(), png) > 0.9
 
 
 def test_an_animated_svg_writes_itself_and_ends_as_the_page(page, show, tmp_path):
@@ -57,12 +60,12 @@ def test_an_animated_svg_writes_itself_and_ends_as_the_page(page, show, tmp_path
     tab.evaluate("document.documentElement.pauseAnimations()")
     end = 0.5 + sum(len(word.text) for word in page.words) / 10
     shown = []
-    for share in (0.0, 0.3, 0.6, 1.0):
-        tab.evaluate(f"document.documentElement.setCurrentTime({share * (end + 0.1)})")
+    for fraction in (0.0, 0.3, 0.6, 1.0):
+        tab.evaluate(f"document.documentElement.setCurrentTime({fraction * (end + 0.1)})")
         shown.append(shot())
-    ink = [np.count_nonzero(picture < 200) for picture in shown]
+    ink = [np.count_nonzero(image < 200) for image in shown]
     assert ink[0] == 0 and ink == sorted(set(ink))
-    right = [np.flatnonzero((picture < 200).any(axis=0)).max() for picture in shown[1:]]
+    right = [np.flatnonzero((image < 200).any(axis=0)).max() for image in shown[1:]]
     assert right == sorted(right) and right[0] < 0.6 * right[-1]
     goto(tmp_path / "a.svg")
-    assert alike(shown[-1], shot()) > 0.97
+    assert correlation(shown[-1], shot()) > 0.97
