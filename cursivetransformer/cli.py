@@ -31,9 +31,9 @@ Command = Callable[[Sequence[str] | None], None]
 def train(argv: Sequence[str] | None = None) -> None:
     """Train a model of a handwriting."""
     config = get_all_args(argv=argv)
-    from cursivetransformer.training import trainer
+    from cursivetransformer.training import run
 
-    trainer.train(config)
+    run.train(config)
 
 
 def train_recognizer(argv: Sequence[str] | None = None) -> None:

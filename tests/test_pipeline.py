@@ -18,7 +18,7 @@ from cursivetransformer import Writer
 from cursivetransformer import pipeline as write
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.sampling.rerank import generate_best_of_n
-from cursivetransformer.training.trainer import train
+from cursivetransformer.training.run import train
 from cursivetransformer.utils.errors import UserError
 from tests.made_up import made_up_words
 from tests.training.test_trainer import SMALL

@@ -1,108 +1,139 @@
-"""Several processes that train one model, as `torchrun` starts them; one process alone is the simple case of it.
+"""Several processes that train one model, as `torchrun` starts them. One process is the simple
+case.
 
-Every process draws the same batch and takes its share, adds its gradient to the others', and makes the same step. Nothing but
-sums and a wish to stop is exchanged. Knows no model and no data.
+Every process samples the same batch, takes its share, adds its gradients to the others' and makes
+the same step. Only sums and a request to stop are exchanged. Does not depend on models or data.
 """
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 
+from cursivetransformer.config.train import Config
 from cursivetransformer.utils.errors import UserError
 
-LONGEST_WAIT = timedelta(
-    minutes=30
-)  # for another process, which may be evaluating, fetching or drawing
+# How long to wait for another process, which may be evaluating, fetching or drawing.
+TIMEOUT = timedelta(minutes=30)
+
+T = TypeVar("T")
 
 
-class Processes:
-    """This process's place among `size`: its `rank`, and whether it is the `first`, which alone speaks and writes files."""
+class ProcessGroup:
+    """One process that trains alone.
 
-    rank, size, first = 0, 1, True
+    Attributes:
+        rank: index of this process.
+        size: number of processes.
+        first: whether this is the process that prints and writes files.
+    """
 
-    def all_reduce(self, tensors):
-        """Replace every tensor by its sum over the processes."""
+    rank: int = 0
+    size: int = 1
+    first: bool = True
 
-    def any(self, wish):
-        """Whether the wish of any process is true; all must ask."""
-        return bool(wish)
+    def all_reduce(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace each tensor by its sum over the processes."""
 
-    def share(self, make):
-        """What `make()` returns in the first process."""
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag of any process is true; every process must call this."""
+        return bool(flag)
+
+    def broadcast(self, make: Callable[[], T]) -> T:
+        """Return what `make()` returns in the first process; the others do not call it."""
         return make()
 
 
-class ManyProcesses(Processes):
-    """A `torch.distributed` group over the environment that torchrun sets."""
+class TorchProcessGroup(ProcessGroup):
+    """A `torch.distributed` group in the environment that torchrun sets."""
 
-    def __init__(self, device):
-        # The optimizers import this module, whose functions take the group of that moment as a default and so keep it alive
-        # for ever, with its threads; one that still lets go of a tensor while Python ends takes the process down.
-        import torch.distributed.nn.functional  # noqa: F401 - imported while there is no group yet
-
-        dist.init_process_group(
-            "nccl" if device.startswith("cuda") else "gloo", timeout=LONGEST_WAIT
-        )
-        self.rank, self.size, self.device = dist.get_rank(), dist.get_world_size(), device
+    def __init__(self, device: str) -> None:
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.first = self.rank == 0
+        self.device = device
 
-    def all_reduce(self, tensors):
-        flat = torch.cat(
-            [t.detach().flatten().float() for t in tensors]
-        )  # one message instead of one a tensor
-        with _told_if_another_died():
+    def all_reduce(self, tensors: Sequence[torch.Tensor]) -> None:
+        # One message for all tensors.
+        flat = torch.cat([t.detach().flatten().float() for t in tensors])
+        with _as_ended_process():
             dist.all_reduce(flat)
         for t, part in zip(tensors, flat.split([t.numel() for t in tensors])):
             t.copy_(part.view_as(t))
 
-    def any(self, wish):
-        flag = torch.tensor(float(wish), device=self.device)
-        self.all_reduce([flag])
-        return bool(flag.item())
+    def any(self, flag: bool) -> bool:
+        total = torch.tensor(float(flag), device=self.device)
+        self.all_reduce([total])
+        return bool(total.item())
 
-    def share(self, make):
+    def broadcast(self, make: Callable[[], T]) -> T:
         box = [make() if self.first else None]
-        with _told_if_another_died():
+        with _as_ended_process():
             dist.broadcast_object_list(box, src=0)
-        return box[0]
+        return box[0]  # type: ignore[return-value]
 
 
 @contextmanager
-def processes(config):
-    """The `Processes` of this training, and the device of this one of them; joined on entry, left on exit."""
+def process_group(config: Config) -> Iterator[tuple[ProcessGroup, str]]:
+    """Join the processes of this training; yield the group and the device of this process.
+
+    Raises:
+        UserError: for a batch that does not divide by the processes, or too few GPUs.
+    """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
-        yield Processes(), config.device
+        yield ProcessGroup(), config.device
         return
     if config.batch_size % size:
         raise UserError(
-            f"--batch_size {config.batch_size} does not divide by the {size} processes that torchrun started; every one takes an equal share"
+            f"--batch_size {config.batch_size} does not divide by the {size} processes that "
+            "torchrun started; every one takes an equal share"
         )
-    device = config.device
-    if device == "cuda":
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-        if int(os.environ["LOCAL_RANK"]) >= torch.cuda.device_count():
-            raise UserError(
-                f"torchrun started more processes than the {torch.cuda.device_count()} GPUs here; give --nproc_per_node={torch.cuda.device_count()}"
-            )
-        torch.cuda.set_device(device)
-    group = ManyProcesses(device)
+    device = _local_device(config.device)
+    _init_process_group(device)
     try:
-        yield group, device
+        yield TorchProcessGroup(device), device
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
 
 
+def _local_device(device: str) -> str:
+    """Return the device of this process: on CUDA the GPU of its local rank."""
+    if device != "cuda":
+        return device
+    local_rank, n_devices = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if local_rank >= n_devices:
+        raise UserError(
+            f"torchrun started more processes than the {n_devices} GPUs here; "
+            f"give --nproc_per_node={n_devices}"
+        )
+    device = f"cuda:{local_rank}"
+    torch.cuda.set_device(device)
+    return device
+
+
+def _init_process_group(device: str) -> None:
+    # The optimizers import this module, whose functions take the group of that moment as a default.
+    # If they are imported later, they keep the group and its threads alive for ever, and a thread
+    # that frees a tensor while Python exits crashes the process. So it is imported before.
+    import torch.distributed.nn.functional  # noqa: F401
+
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    dist.init_process_group(backend, timeout=TIMEOUT)
+
+
 @contextmanager
-def _told_if_another_died():
+def _as_ended_process() -> Iterator[None]:
+    """Turn an error of gloo or NCCL into a `UserError`: another process ended."""
     try:
         yield
-    except RuntimeError as error:  # gloo's and NCCL's errors are RuntimeErrors
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0][:120]
         raise UserError(
-            f"another process of this training ended; what it said stands above ({str(error).splitlines()[0][:120]}); "
+            f"another process of this training ended; what it said stands above ({reason}); "
             "continue with --resume, with any number of processes"
         ) from error

@@ -1,22 +1,24 @@
-"""Adapting a model to a new hand: `python train.py --dataset_name mine.json --finetune base`.
+"""Fine-tuning a model to a new hand: `python train.py --dataset_name mine.json --finetune base`.
 
-A few dozen words are too few to learn writing from, but enough to learn a hand by a model that can write. What is done with them follows
-from what was measured (`docs/personal.md`):
+A few dozen words are too few to learn writing from, but enough for a model that can write to learn
+a hand. The steps follow from measurements (docs/personal.md):
 
-    1. the ink is brought to the size and the rate of points that the model knows;
-    2. a recognizer of the model's hands learns the new one, which takes a minute, and tells where in each word every letter stands;
-    3. with that, new words are put together out of the recorded ones, some of any kind, some that people write, and those that the recognizer
-       misreads are dropped;
-    4. the author begins as whichever hand of the model makes the recorded ink likeliest;
-    5. all weights are trained, on recorded, spliced and the model's own ink, as long as suits the number of words; of the last models the one
-       is kept that writes best, as the recognizer reads it, held-out words first.
+    1. Scale the ink, and choose the rate of points, as in the model's own training.
+    2. Train the model's recognizer on the new hand. It aligns each recorded word with its text.
+    3. Splice new words from the recorded ones, and drop those that the recognizer misreads.
+    4. Initialize the new author's embedding from the known author with the lowest loss on the
+       recorded ink.
+    5. Train all weights on recorded, spliced and replayed words. Of the last models keep the one
+       whose words the recognizer reads best.
 
-Knows no training loop.
+Does not depend on the training loop.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,14 +26,19 @@ import torch
 from cursivetransformer.bank.authors import indices_by_name
 from cursivetransformer.bank.coverage import MIN_WORDS, advise
 from cursivetransformer.bank.registry import file_digest, load_banks
-from cursivetransformer.bank.word import UNKNOWN_AUTHOR
+from cursivetransformer.bank.word import UNKNOWN_AUTHOR, Word
 from cursivetransformer.config import train as configs
-from cursivetransformer.ink import measures as style
+from cursivetransformer.config.train import Config, RecognizerTrainingConfig
+from cursivetransformer.data.dataloader import DataLoader
+from cursivetransformer.data.packing import PackedBatch
+from cursivetransformer.ink import measures
 from cursivetransformer.ink.strokes import kept_counts, split_strokes
-from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
+from cursivetransformer.models.factory import Model
 from cursivetransformer.models.loss import estimate_loss
 from cursivetransformer.recognition.recognizer import (
     SELECTION,
+    Recognizer,
     find_recognizers,
     load_recognizer,
     recognizer_from_state,
@@ -47,117 +54,111 @@ from cursivetransformer.training.train_recognizer import (
 )
 from cursivetransformer.utils.errors import UserError
 
-BASE = "base"  # what --finetune calls the model that ships
-BASE_BANK = "starter"  # of which its hands are
-X_HEIGHT = 0.14  # canvas heights: of the base's hands, in the middle
-DENSITY = 4.07  # points that are kept in an x-height of ink, as in the ink that the base learnt
-LEAST_HELD_OUT, HELD_OUT_SHARES = (
-    5,
-    (0.05, 0.2),
-)  # words that are held out, and of a large and a small bank the share
+BASE = "base"  # name of the included model for --finetune
+BASE_BANK = "starter"  # the bank of its hands
+X_HEIGHT = 0.14  # canvas heights: median of the base's hands
+DENSITY = 4.07  # points kept in an x-height of ink, as in the base's training
+MIN_HELD_OUT = 5  # words
+HELD_OUT_FRACTIONS = (0.05, 0.2)  # of a large and of a small bank
 RECOGNIZER_STEPS, RECOGNIZER_RATE, RECOGNIZER_FRACTION = 300, 0.003, 0.6
-# Of what is trained on and how long, between few words and many, evenly in the logarithm of their number.
-FEW_AND_MANY = (25, 100, 800, 2700)
+# The recipe for banks of so many words; in between it is linear in the logarithm of their number.
+N_WORDS = (25, 100, 800, 2700)
 STEPS = (600, 800, 1300, 3500)
-OWN_SHARES, SPLICE_SHARES = (
-    (0.05, 0.1, 0.4, 0.92),
-    (0.75, 0.7, 0.45, 0.0),
-)  # the rest is what the base learnt
+# Fractions of the examples; the rest is replayed.
+OWN_FRACTIONS = (0.05, 0.1, 0.4, 0.92)
+SPLICE_FRACTIONS = (0.75, 0.7, 0.45, 0.0)
 SPLICE_WORDS = 8000
 EVALUATIONS, READ_WORDS = 10, 150
-BEST_FROM = 0.7  # of the steps: while the rate is high, a good reading is luck
-MOST_TOKENS = 2400  # of a word: 60 letters; what is longer is left out
-CHECKED = 100  # words of a hand that are enough to tell it from another
+MONITOR_START = 0.7  # of the steps: while the learning rate is high, a good reading is chance
+MAX_TOKENS = 2400  # of a word, 60 letters; longer words are left out
+MAX_COMPARED = 100  # words of an author that are enough to find the nearest hand
 
 
 @dataclass
 class NewHand:
-    """What is known of a new hand before a model learns it. recognizer: the state of its recognizer; origin: what a checkpoint tells of where its
-    model comes from. Both of plain values and tensors."""
+    """What a checkpoint stores about a new hand.
 
-    recognizer: dict
-    origin: dict
+    Attributes:
+        recognizer: state of the hand's recognizer, plain values and tensors.
+        origin: where the model comes from and which characters were recorded, plain values.
+    """
+
+    recognizer: dict[str, Any]
+    origin: dict[str, Any]
 
 
-def source_path(init):
-    """The checkpoint that --finetune names. Raises `UserError`."""
-    return str(SHIPPED if init == BASE else Path(init))
+def choose_settings(config: Config, words: Sequence[Word]) -> Config:
+    """Choose the settings of a run that were not given by the words of the bank.
 
-
-def chosen_settings(config, words):
-    """The settings of a run that adapts a model, with all that was not given chosen by the bank's words. Raises `UserError`."""
-    n = len(words)
-    if n < MIN_WORDS:
+    Raises `UserError` for too few words.
+    """
+    if len(words) < MIN_WORDS:
         raise UserError(
-            f"{config.dataset_name}: {advise(words)[0][0]}; `cursive bank advise {config.dataset_name}` writes a list "
-            f"of what to record for the recording page"
+            f"{config.dataset_name}: {advise(words)[0][0]}; `cursive bank advise "
+            f"{config.dataset_name}` writes a list of what to record for the recording page"
         )
-    chosen = {
-        "start_from": source_path(config.finetune),
+    chosen: dict[str, Any] = {
+        "start_from": str(SHIPPED if config.finetune == BASE else Path(config.finetune)),
         "replay": BASE_BANK,
         **bank_settings(words),
-        **recipe(n),
+        **recipe(len(words)),
     }
-    chosen["downsample_mean"] = dropped_share(words, chosen["ink_scale"])
-    rate = (
-        config.downsample_mean
-        if "downsample_mean" in config.explicit
-        else chosen["downsample_mean"]
-    )
-    chosen["max_seq_length"] = max(
-        config.max_seq_length,
-        *(longest_tokens(word, rate - config.downsample_width / 2) for word in words),
-    )
-    return configs.replace(
-        config, **{name: value for name, value in chosen.items() if name not in config.explicit}
-    )
+    chosen["downsample_mean"] = choose_downsampling(words, chosen["ink_scale"])
+    rate = chosen["downsample_mean"]
+    if "downsample_mean" in config.explicit:
+        rate = config.downsample_mean
+    lowest_rate = rate - config.downsample_width / 2
+    longest = max(count_tokens(word, lowest_rate) for word in words)
+    chosen["max_seq_length"] = max(config.max_seq_length, longest)
+    return configs.replace(config, **_without(config.explicit, chosen))
 
 
-def recognizer_settings(config):
-    """The settings (a `config.RecognizerTrainingConfig`) of training the two recognizers of a bank, with --finetune all that was not given chosen by it."""
+def recognizer_settings(config: RecognizerTrainingConfig) -> RecognizerTrainingConfig:
+    """Choose the settings of training recognizers that were not given, with --finetune."""
     if not config.finetune:
         return config
     words, _ = load_banks(config.dataset_name, config.strict, lambda sentence: None)
+    shipped = str(SHIPPED_RECOGNIZERS / BASE_BANK)
     chosen = {
-        "start_from": str(SHIPPED_RECOGNIZERS / BASE_BANK)
-        if config.finetune == BASE
-        else config.finetune,
+        "start_from": shipped if config.finetune == BASE else config.finetune,
         "replay": BASE_BANK,
         "own_fraction": RECOGNIZER_FRACTION,
         "max_steps": RECOGNIZER_STEPS,
         "learning_rate": RECOGNIZER_RATE,
         **bank_settings(words),
     }
-    return dataclasses.replace(
-        config, **{name: value for name, value in chosen.items() if name not in config.explicit}
+    return dataclasses.replace(config, **_without(config.explicit, chosen))
+
+
+def _without(given: frozenset[str], chosen: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in chosen.items() if name not in given}
+
+
+def bank_settings(words: Sequence[Word]) -> dict[str, float]:
+    """Return the settings that models and recognizers of a bank share: scale and held-out words."""
+    held_out = float(np.clip(MIN_HELD_OUT / len(words), *HELD_OUT_FRACTIONS))
+    return {"ink_scale": choose_scale(words), "test_fraction": held_out}
+
+
+def choose_scale(words: Sequence[Word]) -> float:
+    """Return the factor that brings a hand to the base's x-height; 1 if no word tells."""
+    x_height = measures.estimate_x_height(
+        [word.points for word in words], [word.text for word in words]
     )
+    return float(np.clip(round(X_HEIGHT / x_height, 3), 0.02, 50)) if x_height else 1.0
 
 
-def bank_settings(words):
-    """How a bank is brought to the model's size, and how many of its words are held out: settings that models and recognizers of it share."""
-    return {
-        "ink_scale": scale_of(words),
-        "test_fraction": float(np.clip(LEAST_HELD_OUT / len(words), *HELD_OUT_SHARES)),
-    }
-
-
-def scale_of(words):
-    """By which ink is made larger so that its hand is as large as the base's."""
-    own = style.estimate_x_height([word.points for word in words], [word.text for word in words])
-    return float(np.clip(round(X_HEIGHT / own, 3), 0.02, 50)) if own else 1.0
-
-
-def recipe(n):
-    """How long and on what a model is trained that adapts to `n` words: settings by name."""
+def recipe(n_words: int) -> dict[str, Any]:
+    """Return how long, and on which mixture, to fine-tune to so many words: settings by name."""
     steps, own_fraction, splice_fraction = (
-        float(np.interp(np.log(n), np.log(FEW_AND_MANY), values))
-        for values in (STEPS, OWN_SHARES, SPLICE_SHARES)
+        float(np.interp(np.log(n_words), np.log(N_WORDS), values))
+        for values in (STEPS, OWN_FRACTIONS, SPLICE_FRACTIONS)
     )
     return {
         "max_steps": int(steps),
         "log_every": max(50, int(steps) // EVALUATIONS),
         "monitor": "reading",
-        "monitor_start": BEST_FROM,
+        "monitor_start": MONITOR_START,
         "read_words": READ_WORDS,
         "cooldown_fraction": 0.9,
         "own_fraction": round(own_fraction, 2),
@@ -169,61 +170,81 @@ def recipe(n):
     }
 
 
-def dropped_share(words, scale):
-    """The share of points to drop so that as many are left for each length of ink as in what the base learnt."""
+def choose_downsampling(words: Sequence[Word], scale: float) -> float:
+    """Return the fraction of points to drop that leaves the density of the base's training.
+
+    Args:
+        words: words as recorded.
+        scale: factor that enlarges their ink.
+    """
     length = sum(
         np.hypot(*np.diff(stroke, axis=0).T).sum()
         for word in words
         for stroke in split_strokes(word.points)
     )
-    points = sum(len(word.points) for word in words)
-    return float(np.clip(round(1 - DENSITY * scale * length / X_HEIGHT / points, 2), 0.05, 0.9))
+    n_points = sum(len(word.points) for word in words)
+    kept = DENSITY * scale * length / X_HEIGHT / n_points
+    return float(np.clip(round(1 - kept, 2), 0.05, 0.9))
 
 
-def longest_tokens(word, rate):
-    """Tokens that a word takes, two for each point that is kept, where the share `rate` of them is dropped."""
+def count_tokens(word: Word, rate: float) -> int:
+    """Return the polar tokens of a word when the fraction `rate` of its points is dropped."""
     lengths = np.diff(np.flatnonzero(word.points[:, 2] == 0) + 1, prepend=0)
-    return int(min(1 + 2 * kept_counts(lengths, max(0.0, rate)).sum(), MOST_TOKENS))
+    return int(min(1 + 2 * kept_counts(lengths, max(0.0, rate)).sum(), MAX_TOKENS))
 
 
-def replayed(config, words, warn):
-    """The words of the bank `config.replay`; an author there who is called like one of `words` is another one."""
-    own = {word.author for word in words}
-    return (
-        [
-            dataclasses.replace(word, author=namesake(word.author))
-            if config.finetune and word.author in own
-            else word
-            for word in load_banks(config.replay, config.strict, warn)[0]
-        ]
-        if config.replay
-        else []
-    )
+def load_replay(config: Config, words: Sequence[Word], warn: Callable[[str], object]) -> list[Word]:
+    """Load the words of the bank `config.replay`, none if there is no such setting.
+
+    With --finetune, an author there with the name of an author of `words` is renamed.
+    """
+    if not config.replay:
+        return []
+    replay = load_banks(config.replay, config.strict, warn)[0]
+    own = {word.author for word in words} if config.finetune else set()
+    return [
+        dataclasses.replace(word, author=base_name(word.author)) if word.author in own else word
+        for word in replay
+    ]
 
 
-def known_hands(source, words, adapting):
-    """{name: number in the model of the checkpoint `source`} of its authors; where a hand is adapted to, one who is called like an author
-    of `words` is another one, unless the checkpoint has learnt that author's ink already."""
-    own = (
-        {word.author for word in words} - set(source.origin.get("recorded", {}))
-        if adapting
-        else set()
-    )
-    return {
-        namesake(name) if name in own else name: number
-        for name, number in indices_by_name(source.model.config.authors).items()
-    }
+def known_authors(source: Checkpoint, words: Sequence[Word], finetune: bool) -> dict[str, int]:
+    """Return the authors of a checkpoint, {name: index in its model}.
+
+    When fine-tuning, an author with the name of an author of `words` is renamed, unless the
+    checkpoint was fine-tuned to that author's ink already.
+    """
+    own: set[str] = set()
+    if finetune:
+        own = {word.author for word in words} - set(source.origin.get("recorded", {}))
+    indices = indices_by_name(source.model.config.authors)
+    return {base_name(name) if name in own else name: index for name, index in indices.items()}
 
 
-def namesake(name):
-    """What a hand of the base is called where somebody of that name is learnt."""
+def base_name(name: str) -> str:
+    """Return what a hand of the base is called when a new author has its name."""
     return f"{name} of the base"
 
 
-def learn_hand(config, loader, replay, digest, warn, progress=True):
-    """The `NewHand` of a `DataLoader` of a bank: its recognizer, learnt from that of the model that is adapted, and where it comes from.
+def train_hand_recognizer(
+    config: Config,
+    loader: DataLoader,
+    replay: Sequence[Word],
+    digest: str,
+    warn: Callable[[str], object],
+    show_progress: bool = True,
+) -> NewHand:
+    """Train the recognizer of a bank's hand, starting from that of the model to fine-tune.
 
-    Where that model has no recognizer, one is trained from nothing. replay: words that are trained on beside; digest: of the bank.
+    If that model has no recognizer, training starts from random weights.
+
+    Args:
+        config: settings of the run.
+        loader: the bank.
+        replay: words of another bank to train on too.
+        digest: sha256 of the bank.
+        warn: takes messages.
+        show_progress: show a progress bar on a terminal.
     """
     settings = configs.get_recognizer_args(
         use_argparse=False,
@@ -237,72 +258,76 @@ def learn_hand(config, loader, replay, digest, warn, progress=True):
         ink_scale=config.ink_scale,
         device=config.device,
     )
-    before = source_recognizer(config)
+    initial = source_recognizer(config)
     warn("a recognizer learns the hand ...")
-    words, held_out = (
-        [loader.words[i] for i in ids] for ids in (loader.train_ids, loader.test_ids)
-    )
-    wanted, chosen = plan_recognizer(
-        words, alphabet_of(words + held_out + replay), digest, settings, SELECTION, before, warn
-    )
-    recognizer = train_recognizer(
-        dataclasses.replace(wanted, test_fraction=config.test_fraction),
-        chosen,
-        replay,
-        settings,
-        0,
-        before,
-        progress,
-    )
+    words = [loader.words[i] for i in loader.train_ids]
+    held_out = [loader.words[i] for i in loader.test_ids]
+    alphabet = alphabet_of([*words, *held_out, *replay])
+    planned, chosen = plan_recognizer(words, alphabet, digest, settings, SELECTION, initial, warn)
+    planned = dataclasses.replace(planned, test_fraction=config.test_fraction)
+    recognizer = train_recognizer(planned, chosen, replay, settings, 0, initial, show_progress)
     warn(f"the recognizer of the hand: {measure_recognizer(recognizer, held_out)}")
-    recorded = {}
+    recorded: dict[str, set[str]] = {}
     for word in loader.words:
         recorded.setdefault(word.author, set()).update(word.text)
-    return NewHand(
-        recognizer_state(recognizer),
-        {
-            "base": Path(config.start_from).name,
-            "base_digest": file_digest(Path(config.start_from)),
-            "bank": config.dataset_name,
-            "words": len(loader.words),
-            "recorded": {name: "".join(sorted(chars)) for name, chars in recorded.items()},
-        },
-    )
+    base = Path(config.start_from)
+    origin = {
+        "base": base.name,
+        "base_digest": file_digest(base),
+        "bank": config.dataset_name,
+        "words": len(loader.words),
+        "recorded": {name: "".join(sorted(chars)) for name, chars in recorded.items()},
+    }
+    return NewHand(recognizer_state(recognizer), origin)
 
 
-def source_recognizer(config):
-    """The choosing recognizer of the model that is adapted: its own, or that of its bank; None where it has none."""
+def source_recognizer(config: Config) -> Recognizer | None:
+    """Return the selection recognizer of the model to fine-tune: its own, or that of its bank."""
     source = load_checkpoint(config.start_from)
     if source.recognizer:
         return recognizer_from_state(source.recognizer, config.device)
     folder = find_recognizers(config.recognizer_dir, source.bank_digest)
-    return folder and load_recognizer(recognizer_path(folder, SELECTION), config.device)
+    if folder is None:
+        return None
+    return load_recognizer(recognizer_path(folder, SELECTION), config.device)
 
 
 @torch.no_grad()
-def init_author_embeddings(config, model, loader):
-    """Let every author of the bank whom the model that is adapted did not know begin as the one, or as nobody, in whose hand that author's
-    ink is likeliest. Returns {author: the named one that is nearest}, who may write what that author never recorded."""
-    known = known_hands(load_checkpoint(config.start_from), loader.words, config.finetune)
-    names, found = [UNKNOWN_AUTHOR, *model.config.authors], {}
-    old = [number for number, name in enumerate(names) if name in (UNKNOWN_AUTHOR, *known)]
-    new = sorted({int(number) for number in loader.author_indices} - set(old))
-    weight = model.authors.weight.clone()
-    for number in new:
-        ids = loader.train_ids[loader.author_indices[loader.train_ids] == number][:CHECKED]
-        if len(ids):
-            batches = loader.batches(ids)
-            losses = [
-                estimate_loss(
-                    lambda batch: model.nll(
-                        dataclasses.replace(batch, authors=torch.full_like(batch.authors, one))
-                    ),
-                    batches,
-                )[0]
-                for one in old
-            ]
-            weight[number] = model.authors.weight[old[int(np.argmin(losses))]]
-            named = [one for one in zip(losses, old) if one[1]]
-            found.update({names[number]: names[min(named)[1]]} if named else {})
+def init_author_embeddings(config: Config, model: Model, loader: DataLoader) -> dict[str, str]:
+    """Initialize each new author's embedding from the known author with the lowest loss on their
+    ink.
+
+    The unknown author counts as known.
+
+    Returns:
+        For each new author the nearest author with a name, who writes the characters that the new
+        author never recorded.
+    """
+    known = known_authors(load_checkpoint(config.start_from), loader.words, bool(config.finetune))
+    names = [UNKNOWN_AUTHOR, *model.config.authors]
+    old = [index for index, name in enumerate(names) if name in (UNKNOWN_AUTHOR, *known)]
+    new = sorted({int(index) for index in loader.author_indices} - set(old))
+    weight, nearest = model.authors.weight.clone(), {}
+    train_authors = loader.author_indices[loader.train_ids]
+    for index in new:
+        ids = loader.train_ids[train_authors == index][:MAX_COMPARED]
+        if not len(ids):
+            continue
+        batches = loader.batches(ids)
+        losses = [_loss_as_author(model, batches, author) for author in old]
+        weight[index] = model.authors.weight[old[int(np.argmin(losses))]]
+        named = [(loss, author) for loss, author in zip(losses, old) if author]
+        if named:
+            nearest[names[index]] = names[min(named)[1]]
     model.authors.weight.copy_(weight)
-    return found
+    return nearest
+
+
+def _loss_as_author(model: Model, batches: Sequence[PackedBatch], author: int) -> float:
+    """Return the loss of batches, in nats per token, as if `author` had written them."""
+
+    def nll(batch: PackedBatch) -> torch.Tensor:
+        authors = torch.full_like(batch.authors, author)
+        return model.nll(dataclasses.replace(batch, authors=authors))
+
+    return estimate_loss(nll, batches)[0]

@@ -1,31 +1,55 @@
-"""Parameter groups, optimizers, and the learning rate as a pure function of the step. Knows no data and no loop."""
+"""Parameter groups, optimizers, and the learning rate as a pure function of the step.
+
+Does not depend on data or on the training loop.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
+
+from cursivetransformer.config.train import Config
+from cursivetransformer.models.factory import Model
 
 MUON_MOMENTUM = 0.95
 ADAM_BETAS = {"adamw": (0.9, 0.99), "muon": (0.9, 0.95)}
-# Coefficients of Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon): they raise small singular values
-# fast and leave all of them between about 0.7 and 1.2.
+# Coefficients of Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon). They raise small
+# singular values fast, and leave all of them between about 0.7 and 1.2.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
 
 
-def learning_rate_factor(step, config):
-    """What the learning rates are multiplied by at a step counted from 0: a pure function.
+def learning_rate_factor(step: int, config: Config) -> float:
+    """Return the factor of all learning rates at a step counted from 0.
 
-    A linear warm-up from nearly zero; then, for schedule "linear", 1 until the last `cooldown_fraction` of the steps and a straight
-    fall to nearly zero; for "step", `lr_decay` once every `step_lr_every` steps.
+    The factor rises linearly from nearly zero in `warmup_steps`. Then the schedule "linear" stays
+    at 1 and falls linearly to nearly zero over the last `cooldown_fraction` of the steps; "step"
+    multiplies by `lr_decay` every `step_lr_every` steps.
     """
     warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
     if config.schedule == "step":
         return warmup * config.lr_decay ** (step // config.step_lr_every)
-    cooldown = max(1, round(config.cooldown_fraction * config.max_steps))
-    return warmup * min(1.0, max(0, config.max_steps - step) / cooldown)
+    cooldown_steps = max(1, round(config.cooldown_fraction * config.max_steps))
+    return warmup * min(1.0, max(0, config.max_steps - step) / cooldown_steps)
 
 
-def orthogonalize(matrices):
-    """The nearest matrices with orthonormal rows or columns, roughly, by a Newton-Schulz iteration; (n, rows, columns)."""
+def set_learning_rates(optimizers: Iterable[Optimizer], factor: float) -> None:
+    """Set each group's learning rate to its full rate times `factor`."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["full_lr"] * factor
+
+
+def orthogonalize(matrices: torch.Tensor) -> torch.Tensor:
+    """Return roughly the nearest matrices with orthonormal rows or columns.
+
+    The Newton-Schulz iteration x <- a x + (b x x^T + c (x x^T)^2) x.
+
+    Args:
+        matrices: (n, rows, columns).
+    """
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices
@@ -36,55 +60,68 @@ def orthogonalize(matrices):
     return x.mT if tall else x
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum whose update of a matrix is made orthogonal (Jordan et al. 2024, as above).
+class Muon(Optimizer):
+    """Momentum with orthogonalized updates of matrices (Jordan et al. 2024, as above).
 
-    Matrices of one shape are stacked and updated together: a small model has many small matrices, and each call costs
-    more than its arithmetic. An update is scaled by sqrt(max(1, rows / columns)). Weight decay is decoupled.
+    Matrices of one shape are stacked and updated together: a small model has many small matrices,
+    and each call costs more than its arithmetic. An update is scaled by sqrt(max(1, rows /
+    columns)). Weight decay is decoupled.
     """
 
-    def __init__(self, params, lr, momentum=MUON_MOMENTUM, weight_decay=0.0):
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float,
+        momentum: float = MUON_MOMENTUM,
+        weight_decay: float = 0.0,
+    ) -> None:
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
 
     @torch.no_grad()
-    def step(self):
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update all parameters that have a gradient."""
         for group in self.param_groups:
-            shapes = {}
+            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
             for p in group["params"]:
                 if p.grad is not None:
-                    shapes.setdefault(p.shape, []).append(p)
-            for shape, params in shapes.items():
-                self._update(
-                    params,
-                    max(1, shape[0] / shape[1]) ** 0.5,
-                    **{k: group[k] for k in ("lr", "momentum", "weight_decay")},
-                )
+                    by_shape.setdefault(p.shape, []).append(p)
+            for params in by_shape.values():
+                self._update(params, group)
 
-    def _update(self, params, scale, lr, momentum, weight_decay):
+    def _update(self, params: list[nn.Parameter], group: dict[str, Any]) -> None:
+        """Update parameters of one shape."""
+        lr, momentum = group["lr"], group["momentum"]
+        rows, columns = params[0].shape
+        scale = max(1, rows / columns) ** 0.5
         updates = []
         for p in params:
+            assert p.grad is not None
             buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
             buffer.lerp_(p.grad, 1 - momentum)
-            updates.append(p.grad.lerp(buffer, momentum))  # Nesterov's look ahead
+            updates.append(p.grad.lerp(buffer, momentum))  # Nesterov momentum
         for p, update in zip(params, orthogonalize(torch.stack(updates))):
-            p.mul_(1 - lr * weight_decay).add_(update, alpha=-lr * scale)
+            p.mul_(1 - lr * group["weight_decay"]).add_(update, alpha=-lr * scale)
 
 
-def make_optimizers(model, config):
-    """The optimizers of a model, as a list; every parameter is in one group of one of them.
+def make_optimizers(model: Model, config: Config) -> list[Optimizer]:
+    """Return the optimizers of a model; each parameter is in one group of one of them.
 
-    Vectors and embeddings are not decayed. With "muon", Muon takes the model's inner matrices, AdamW the embeddings, the heads
-    and the vectors. Each group keeps its full rate as "full_lr".
+    Vectors and embeddings do not decay. With "muon", Muon takes the matrices between hidden layers,
+    and AdamW the embeddings, the heads and the vectors. Each group keeps its full rate as
+    "full_lr".
     """
     matrices = model.hidden_matrices()
-    inside = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in inside]
+    hidden = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in hidden]
+    optimizers: list[Optimizer]
     if config.optimizer == "adamw":
         embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-        decayed = matrices + [p for p in rest if p.ndim >= 2 and id(p) not in embeddings]
+        is_decayed = [p.ndim >= 2 and id(p) not in embeddings for p in rest]
+        decayed = matrices + [p for p, decays in zip(rest, is_decayed) if decays]
+        others = [p for p, decays in zip(rest, is_decayed) if not decays]
         groups = [
             dict(params=decayed, weight_decay=config.weight_decay),
-            dict(params=[p for p in rest if p.ndim < 2 or id(p) in embeddings], weight_decay=0.0),
+            dict(params=others, weight_decay=0.0),
         ]
         optimizers = [_adamw(groups, config)]
     else:
@@ -98,18 +135,11 @@ def make_optimizers(model, config):
     return optimizers
 
 
-def _adamw(groups, config):
-    # fused: one kernel a step instead of several a tensor, on the CPU too.
+def _adamw(groups: Sequence[dict[str, Any]], config: Config) -> torch.optim.AdamW:
+    # fused: one kernel for a step instead of several for each tensor, on the CPU too.
     return torch.optim.AdamW(
         groups,
         lr=config.learning_rate,
         betas=ADAM_BETAS[config.optimizer],
         fused=config.device != "mps",
     )
-
-
-def set_learning_rates(optimizers, factor):
-    """Set every group's rate to its full rate times `factor`."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["full_lr"] * factor

@@ -1,29 +1,64 @@
-"""How a run begins: in a folder of its own, with the weights of another model, or where a checkpoint stands."""
+"""Build a training run: a new one, a resumed one, or one that fine-tunes a model to a new hand.
+
+Everything that a `Trainer` needs is made here: words, model, data loader, optimizers, recognizer,
+and the mixture of replayed, spliced and synthetic words.
+"""
 
 import dataclasses
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from cursivetransformer.bank.authors import author_names
-from cursivetransformer.bank.registry import bank_name
-from cursivetransformer.bank.word import mean_character_width
+from cursivetransformer.bank.coverage import tell_advice
+from cursivetransformer.bank.registry import bank_name, load_banks
+from cursivetransformer.bank.word import Word, mean_character_width
 from cursivetransformer.config import train as configs
-from cursivetransformer.data.tokenizer import fold_text, make_tokenizer
+from cursivetransformer.config.train import Config
+from cursivetransformer.data.dataloader import DataLoader
+from cursivetransformer.data.dataset import own_words
+from cursivetransformer.data.tokenizer import Tokenizer, fold_text, make_tokenizer
 from cursivetransformer.models.checkpoint import (
+    Checkpoint,
+    export,
     find_run,
     find_run_by_id,
     load_checkpoint,
 )
-from cursivetransformer.models.factory import ModelConfig, make_model
+from cursivetransformer.models.factory import Model, make_model
+from cursivetransformer.models.loss import BatchLoss, should_compile
+from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.models.text_encoder import remap_character_rows
-from cursivetransformer.training.finetune import known_hands
+from cursivetransformer.recognition.recognizer import (
+    Recognizer,
+    find_selection_recognizer,
+    recognizer_from_state,
+)
+from cursivetransformer.synthesis.concatenative import make_spliced_words
+from cursivetransformer.synthesis.online import OnlineSynthesizer
+from cursivetransformer.training.distributed import ProcessGroup, process_group
+from cursivetransformer.training.finetune import (
+    NewHand,
+    choose_settings,
+    init_author_embeddings,
+    known_authors,
+    load_replay,
+    train_hand_recognizer,
+)
+from cursivetransformer.training.optim import make_optimizers
+from cursivetransformer.training.samples import draw_samples, reading_error
 from cursivetransformer.training.tracking import fetch_checkpoint
+from cursivetransformer.training.trainer import Callbacks, Trainer
 from cursivetransformer.utils.errors import UserError
 
-# May differ from the checkpoint's when a run is resumed; any other setting would make it another run.
+Say = Callable[[str], object]
+
+# Settings that may differ from the checkpoint's when a run is resumed. Any other would make it
+# another run.
 MAY_CHANGE = {
     "max_steps",
     "print_every",
@@ -47,18 +82,248 @@ MAY_CHANGE = {
     "wandb_run_name",
     "wandb_api_key",
 }
-# Taken from the model that a run begins with.
+# Settings that are taken from the model that a run is initialized from.
 SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "tokenizer")
-LEAST_TEXT = 64  # characters of context, however short the words of the bank are
-CHARACTER_WEIGHTS = {
-    "text.chars.weight",
-    "widths",
-}  # of a model, that have a row for each character id
+MIN_TEXT = 64  # characters of context, however short the words of the bank are
+# Weights of a model that have a row for each character id.
+CHARACTER_WEIGHTS = {"text.chars.weight", "widths"}
 
 
-def start_anew(config, words):
-    """The settings, a model with random weights that knows the authors and the characters of `words`, or of `config.alphabet`, and its
-    tokenizer."""
+def train(config: Config, warn: Say = print) -> Path:
+    """Train, or resume, as `config` says; under torchrun together with its other processes.
+
+    Returns:
+        The path of the best checkpoint.
+    """
+    with process_group(config) as (group, device):
+        config = configs.replace(config, device=device)
+        if not group.first:
+            warn = _say_nothing
+        source = group.broadcast(lambda: checkpoint_to_resume(config))
+        if source:
+            trainer = resume_run(source, config, warn, group)
+        else:
+            trainer = new_run(config, warn, group)
+        return trainer.run()
+
+
+def new_run(config: Config, warn: Say = print, group: ProcessGroup | None = None) -> Trainer:
+    """Build a new run.
+
+    Its weights are random, or those of `config.start_from`, or it fine-tunes `config.finetune`.
+    """
+    group = group or ProcessGroup()
+    words, digest = load_banks(config.dataset_name, config.strict, warn)
+    folder = group.broadcast(lambda: new_folder(config))
+    if config.finetune:
+        config = choose_settings(config, words)
+        group.broadcast(lambda: tell_advice(words, folder, warn))
+    words = own_words(words, config)
+    make = init_from if config.start_from else init_randomly
+    config, model, tokenizer = make(config, words)
+    checkpoint = Checkpoint(model, tokenizer, config, {}, digest)
+    trainer = _build(checkpoint, words, folder, warn, group)
+    if config.finetune:
+        instead = init_author_embeddings(config, trainer.model, trainer.loader)
+        trainer.checkpoint.origin["instead"] = instead
+    return trainer
+
+
+def resume_run(
+    path: Path, config: Config, warn: Say = print, group: ProcessGroup | None = None
+) -> Trainer:
+    """Build the run of a checkpoint as it stood; `config` may give what `MAY_CHANGE` lists."""
+    group = group or ProcessGroup()
+    saved = load_checkpoint(path)
+    config = resumed_config(saved, config, path)
+    words, digest = load_banks(config.dataset_name, config.strict, warn)
+    if digest != saved.bank_digest:
+        raise UserError(
+            f"the bank {config.dataset_name} is not the one that {path} was trained on; "
+            "bring that one back, or start a new run"
+        )
+    checkpoint = Checkpoint(saved.model, saved.tokenizer, config, {}, digest)
+    if config.finetune:
+        checkpoint.recognizer, checkpoint.origin = saved.recognizer, saved.origin
+    trainer = _build(checkpoint, own_words(words, config), path.parent, warn, group)
+    trainer.restore(saved.training)
+    if trainer.step >= config.max_steps:
+        raise UserError(
+            f"{path} has been trained for its {trainer.step} steps already; "
+            "give a larger --max_steps"
+        )
+    warn(f"continuing {path} at step {trainer.step}")
+    return trainer
+
+
+def _build(
+    checkpoint: Checkpoint, words: Sequence[Word], folder: Path, warn: Say, group: ProcessGroup
+) -> Trainer:
+    """Build the trainer of a model.
+
+    Args:
+        checkpoint: the model and all that is stored with it. When fine-tuning, the recognizer of a
+            resumed run; otherwise it is trained here.
+        words: the bank's words in the model's size.
+        folder: where the run is written to.
+        warn: takes messages.
+        group: the processes that train together.
+    """
+    config = checkpoint.config
+    loader = DataLoader(
+        words,
+        checkpoint.tokenizer,
+        config,
+        warn,
+        group.rank,
+        group.size,
+        fixed=should_compile(config),
+        authors=checkpoint.model.config.authors,
+    )
+    replay = load_replay(config, words, warn)
+    model = checkpoint.model.to(config.device)
+    optimizers = make_optimizers(model, config)
+    loss = BatchLoss(model, config, warn)
+    evaluations = {}
+    if group.first:
+        evaluations = {split: loader.evaluation(split) for split in ("train", "test")}
+    spliced: list[Word] = []
+    recognizer: Recognizer | None
+    if config.finetune:
+        checkpoint = _with_hand(checkpoint, loader, replay, warn, group)
+        assert checkpoint.recognizer is not None
+        recognizer = recognizer_from_state(checkpoint.recognizer, config.device)
+        if config.splice_fraction:
+            train_words = [loader.words[i] for i in loader.train_ids]
+            spliced = make_spliced_words(config, train_words, recognizer)
+    else:
+        recognizer = _find_recognizer(checkpoint, warn) if group.first else None
+    synthesizer = None
+    if config.synthetic_words:
+        synthesizer = OnlineSynthesizer([*words, *replay], config)
+    mixture = Mixture(loader, replay, spliced, synthesizer, config.synthetic_interval)
+    mixture.start()
+    n_processes = f"{group.size} x " if group.size > 1 else ""
+    warn(
+        f"{len(loader.train_ids)} training and {len(loader.test_ids)} test words, "
+        f"{len(checkpoint.tokenizer.alphabet)} characters, "
+        f"{checkpoint.tokenizer.vocab_size} tokens; {model.n_parameters / 1e6:.2f} million weights "
+        f"on {n_processes}{config.device}, preset {config.preset}"
+    )
+    return Trainer(
+        config,
+        model,
+        loader,
+        optimizers,
+        loss,
+        evaluations,
+        checkpoint,
+        folder,
+        _make_callbacks(model, loader, recognizer, config, folder),
+        mixture,
+        group,
+    )
+
+
+def _with_hand(
+    checkpoint: Checkpoint,
+    loader: DataLoader,
+    replay: Sequence[Word],
+    warn: Say,
+    group: ProcessGroup,
+) -> Checkpoint:
+    """Return the checkpoint with the recognizer of its hand, which is trained if it has none."""
+    if checkpoint.recognizer is not None:
+        return checkpoint
+    config, digest = checkpoint.config, checkpoint.bank_digest
+
+    def make() -> NewHand:
+        return train_hand_recognizer(config, loader, replay, digest, warn)
+
+    hand = group.broadcast(make)
+    return dataclasses.replace(checkpoint, recognizer=hand.recognizer, origin=hand.origin)
+
+
+def _find_recognizer(checkpoint: Checkpoint, warn: Say) -> Recognizer | None:
+    """Return the bank's selection recognizer, to read what the model writes while it trains."""
+    config = checkpoint.config
+    if not config.read_words:
+        return None
+    return find_selection_recognizer(
+        config.recognizer_dir,
+        checkpoint.bank_digest,
+        say=warn,
+        device=config.device,
+        needed_by="--monitor reading" if config.monitor == "reading" else "",
+    )
+
+
+def _make_callbacks(
+    model: Model,
+    loader: DataLoader,
+    recognizer: Recognizer | None,
+    config: Config,
+    folder: Path,
+) -> Callbacks:
+    callbacks = Callbacks(draw_samples=lambda path: draw_samples(model, loader, path))
+    if recognizer is not None:
+        reader = recognizer
+        callbacks.reading_error = lambda: reading_error(model, loader, reader)
+    if config.finetune:
+        # One small file that holds all that writing needs.
+        callbacks.draws_at_start = True
+        callbacks.export = lambda: _export(folder, config)
+    return callbacks
+
+
+def _export(folder: Path, config: Config) -> Path:
+    path = folder / f"{bank_name(config.dataset_name)}.pt"
+    export(folder / "best.pt", path)
+    return path
+
+
+@dataclass
+class Mixture:
+    """The words that a run trains on beside the bank's own.
+
+    Attributes:
+        loader: takes the words.
+        replay: words of another bank.
+        spliced: new words from the bank's own.
+        synthesizer: writes batches of synthetic words by number, or None.
+        interval: steps between two batches of synthetic words.
+    """
+
+    loader: DataLoader
+    replay: list[Word]
+    spliced: list[Word]
+    synthesizer: OnlineSynthesizer | None
+    interval: int
+    _number: int | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Give the loader the words that stay the same."""
+        if self.replay or self.spliced:
+            self.loader.set_mixture(self.replay, self.spliced)
+
+    def update(self, step: int) -> None:
+        """Give the loader the synthetic words of a step, if it does not have them yet."""
+        number = step // self.interval
+        if self.synthesizer is not None and number != self._number:
+            self.loader.set_mixture(self.replay + self.synthesizer.words(number), self.spliced)
+            self._number = number
+
+    def close(self) -> None:
+        """End the process that writes synthetic words."""
+        if self.synthesizer is not None:
+            self.synthesizer.close()
+
+
+def init_randomly(config: Config, words: Sequence[Word]) -> tuple[Config, Model, Tokenizer]:
+    """Make a model with random weights, and its tokenizer.
+
+    They know the authors of `words`, and the characters of `config.alphabet` or else of `words`.
+    """
     alphabet = fold_text(config.alphabet, config.alphabet) or "".join(word.text for word in words)
     tokenizer = make_tokenizer(config.tokenizer, alphabet)
     torch.manual_seed(config.seed)
@@ -66,104 +331,133 @@ def start_anew(config, words):
         config,
         tokenizer,
         mean_character_width(words),
-        max(LEAST_TEXT, _longest_text(config, words)),
+        max(MIN_TEXT, _max_text(config, words)),
         author_names(words),
     )
     return config, make_model(shape, tokenizer), tokenizer
 
 
-def start_from(config, words):
-    """The settings with the shape of the model in `config.start_from`, a model with its weights, and its tokenizer, both of which know
-    the authors and the characters of `words` too.
+def init_from(config: Config, words: Sequence[Word]) -> tuple[Config, Model, Tokenizer]:
+    """Make a model with the weights and the shape of `config.start_from`, and its tokenizer.
 
-    An author whom that model knew keeps the hand, another one begins as nobody known, and its other authors come behind. Raises
-    `UserError` where a setting that was given contradicts the shape.
+    The authors and characters of `words` are added. An author of that model keeps the embedding, a
+    new one starts as the unknown author; the model's other authors come last.
+
+    Returns:
+        The settings with the model's shape, the model and the tokenizer.
+
+    Raises:
+        UserError: if a given setting contradicts the shape.
     """
     source = load_checkpoint(config.start_from)
     for name in SHAPE:
-        theirs = getattr(source.config, name)
-        if name in config.explicit and getattr(config, name) != theirs:
+        value = getattr(source.config, name)
+        if name in config.explicit and getattr(config, name) != value:
             raise UserError(
-                f"--{name} {getattr(config, name)} is not what {config.start_from} was trained with ({theirs}); leave it out"
+                f"--{name} {getattr(config, name)} is not what {config.start_from} "
+                f"was trained with ({value}); leave it out"
             )
-    config = configs.replace(
-        config,
-        **{name: getattr(source.config, name) for name in SHAPE},
-        max_seq_length=_length(config, source),
-    )
-    before, shape, weights = source.tokenizer, source.model.config, source.model.state_dict()
-    tokenizer = before.extended(config.alphabet or "".join(word.text for word in words))
-    authors, known = author_names(words), known_hands(source, words, config.finetune)
+    shape_settings = {name: getattr(source.config, name) for name in SHAPE}
+    max_length = _max_length(config, source)
+    config = configs.replace(config, **shape_settings, max_seq_length=max_length)
+    tokenizer = source.tokenizer.extended(config.alphabet or "".join(word.text for word in words))
+    known = known_authors(source, words, bool(config.finetune))
+    authors = author_names(words)
     authors += [name for name in known if name not in authors]
+    before = source.model.config
     shape = dataclasses.replace(
-        shape,
+        before,
         authors=authors,
         n_chars=tokenizer.n_chars,
         space_id=int(tokenizer.encode_text(" ")[0]),
-        max_text=max(shape.max_text, _longest_text(config, words)),
+        max_text=max(before.max_text, _max_text(config, words)),
     )
-    weights["authors.weight"] = weights["authors.weight"][
-        torch.tensor([0] + [known.get(name, 0) for name in authors])
-    ]
-    for name in CHARACTER_WEIGHTS & weights.keys():
-        weights[name] = remap_character_rows(weights[name], before.alphabet, tokenizer.alphabet)
-    positions = weights["text.positions.weight"]
-    weights["text.positions.weight"] = F.pad(positions, (0, 0, 0, shape.max_text - len(positions)))
     model = make_model(shape, tokenizer)
-    model.load_state_dict(weights)
+    model.load_state_dict(_adapted_weights(source, shape, tokenizer, known))
     return config, model, tokenizer
 
 
-def _longest_text(config, words):
-    """Characters of context, at most, of an example of `words`, a space after each."""
+def _adapted_weights(
+    source: Checkpoint, shape: ModelConfig, tokenizer: Tokenizer, known: dict[str, int]
+) -> dict[str, torch.Tensor]:
+    """Return a model's weights for other authors, characters and lengths of text.
+
+    Args:
+        source: the checkpoint of the model.
+        shape: of the new model.
+        tokenizer: of the new model.
+        known: index in the source's model of each author that it knows.
+    """
+    weights = source.model.state_dict()
+    rows = torch.tensor([0] + [known.get(name, 0) for name in shape.authors])
+    weights["authors.weight"] = weights["authors.weight"][rows]
+    for name in CHARACTER_WEIGHTS & weights.keys():
+        weights[name] = remap_character_rows(
+            weights[name], source.tokenizer.alphabet, tokenizer.alphabet
+        )
+    positions = weights["text.positions.weight"]
+    weights["text.positions.weight"] = F.pad(positions, (0, 0, 0, shape.max_text - len(positions)))
+    return weights
+
+
+def _max_text(config: Config, words: Sequence[Word]) -> int:
+    """Return the most characters of an example of `words`, with a space after each word."""
     return config.num_words * (1 + max(len(word.text) for word in words))
 
 
-def _length(config, source):
-    """Tokens that an example may have: what the model of the checkpoint learnt, more only where its positions have no end."""
-    theirs = source.config.max_seq_length
-    return (
-        theirs
-        if source.model.bounded
-        else max(
-            theirs,
-            config.max_seq_length if "max_seq_length" in config.explicit or config.finetune else 0,
-        )
-    )
+def _max_length(config: Config, source: Checkpoint) -> int:
+    """Return the most tokens of an example.
+
+    those of the source, or more if its context may grow.
+    """
+    length = source.config.max_seq_length
+    grows = "max_seq_length" in config.explicit or config.finetune
+    if source.model.bounded or not grows:
+        return length
+    return max(length, config.max_seq_length)
 
 
-def checkpoint_to_resume(config):
-    """The path of the checkpoint that the settings say to continue, or None."""
+def checkpoint_to_resume(config: Config) -> Path | None:
+    """Return the path of the checkpoint that the settings say to continue, or None."""
     if config.load_from_run_id:
-        return find_run_by_id(config.load_from_run_id, config.run_dir) or fetch_checkpoint(config)
+        found = find_run_by_id(config.load_from_run_id, config.run_dir)
+        return found or fetch_checkpoint(config)
     name = config.resume or config.local_checkpoint_path
     return find_run(name, config.run_dir) if name else None
 
 
-def resumed_config(saved, config, path):
-    """The checkpoint's settings with what may be changed taken from `config`."""
+def resumed_config(saved: Checkpoint, config: Config, path: Path) -> Config:
+    """Return the checkpoint's settings with those of `MAY_CHANGE` that were given."""
     changes = {}
     for name in config.explicit:
+        value, stored = getattr(config, name), getattr(saved.config, name)
         if name in MAY_CHANGE:
-            changes[name] = getattr(config, name)
-        elif getattr(config, name) != getattr(saved.config, name):
+            changes[name] = value
+        elif value != stored:
             raise UserError(
-                f"--{name} {getattr(config, name)} is not what {path} was trained with ({getattr(saved.config, name)}); "
-                f"leave it out, or start a new run"
+                f"--{name} {value} is not what {path} was trained with ({stored}); "
+                "leave it out, or start a new run"
             )
     return configs.replace(saved.config, **{"device": config.device, **changes})
 
 
-def new_folder(config):
-    """The folder of a new run: its name, or one of bank and time; never one that holds a run."""
+def new_folder(config: Config) -> Path:
+    """Return the folder of a new run: its name, or one of bank and time.
+
+    Raises `UserError` if the folder holds a run.
+    """
     name = config.wandb_run_name
     if not name:
         name = f"{bank_name(config.dataset_name)}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = Path(config.run_dir) / "".join(
-        char if char.isalnum() or char in "-_." else "-" for char in name
-    )
+    safe = "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
+    folder = Path(config.run_dir) / safe
     if (folder / "last.pt").exists():
         raise UserError(
-            f"{folder} holds a run already; continue it with --resume {folder.name}, or give another --wandb_run_name"
+            f"{folder} holds a run already; continue it with --resume {folder.name}, "
+            "or give another --wandb_run_name"
         )
     return folder
+
+
+def _say_nothing(sentence: str) -> None:
+    """Take a message of a process that is not the first."""

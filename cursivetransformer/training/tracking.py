@@ -1,6 +1,6 @@
-"""Where metrics, pictures and checkpoints of a run go: the console, files in its folder, and Weights & Biases.
+"""Where metrics, samples and checkpoints of a run go: the console, its folder, Weights & Biases.
 
-Knows nothing of training. Whatever goes wrong with W&B is told once and never stops a run.
+Does not depend on training. A failure of W&B is reported once and never stops a run.
 """
 
 import json
@@ -9,19 +9,34 @@ import netrc
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 from cursivetransformer.config.args import public_values
+from cursivetransformer.config.train import Config
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error
 
-ARTIFACT_SECONDS = 300  # at least, between two uploads of a checkpoint
+ARTIFACT_SECONDS = 300  # between two uploads of a checkpoint, at least
+MAX_ERROR_LENGTH = 200  # characters of an error that a message quotes
+
+WandbMode = Literal["online", "offline"]
 
 
 class Tracker:
-    """A run's record. folder: where metrics.jsonl and the pictures go; wandb_id: of the W&B run to continue, or None."""
+    """The record of a run.
 
-    def __init__(self, folder, config, wandb_id=None, first_step=0):
+    Args:
+        folder: where metrics.jsonl and the samples go.
+        config: settings of the run.
+        wandb_id: id of the W&B run to continue, or None.
+        first_step: step that the run continues at.
+    """
+
+    def __init__(
+        self, folder: Path, config: Config, wandb_id: str | None = None, first_step: int = 0
+    ) -> None:
         self.folder = Path(folder)
         self.metrics_path = self.folder / "metrics.jsonl"
         with as_user_error(self.folder):
@@ -32,62 +47,58 @@ class Tracker:
         self.say(f"run folder: {self.folder}")
 
     @property
-    def wandb_id(self):
+    def wandb_id(self) -> str | None:
         """Id of the W&B run, or None."""
         return self.wandb.id if self.wandb else None
 
-    def say(self, sentence):
-        """Print a line of its own."""
+    def say(self, sentence: str) -> None:
+        """Print a line."""
         if self._line_open:
             print()
             self._line_open = False
         print(sentence, flush=True)
 
-    def progress(self, line):
-        """Show where the run is: in place on a terminal, else on a line of its own."""
+    def progress(self, line: str) -> None:
+        """Print the progress: in place on a terminal, else as a line."""
         if sys.stdout.isatty():
             print("\r\033[K" + line, end="", flush=True)
             self._line_open = True
         else:
             print(line, flush=True)
 
-    def log(self, step, metrics):
-        """Append one line of figures to metrics.jsonl, and to W&B."""
-        row = {
-            "step": step,
-            **{name: value for name, value in metrics.items() if math.isfinite(value)},
-        }
-        with (
-            as_user_error(self.metrics_path),
-            open(self.metrics_path, "a", encoding="utf-8") as file,
-        ):
-            file.write(json.dumps(row) + "\n")
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Append metrics to metrics.jsonl, and send them to W&B."""
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        row = json.dumps({"step": step, **finite})
+        with as_user_error(self.metrics_path):
+            with open(self.metrics_path, "a", encoding="utf-8") as file:
+                file.write(row + "\n")
         if self.wandb:
             self.wandb.log(step, metrics)
 
-    def picture_path(self, step):
-        """Where the samples of a step are drawn to."""
+    def picture_path(self, step: int) -> Path:
+        """Return where the samples of a step are drawn to."""
         return self.folder / f"samples-{step:06d}.png"
 
-    def picture(self, step, path):
-        """A picture of samples has been drawn."""
+    def picture(self, step: int, path: Path) -> None:
+        """Send drawn samples to W&B."""
         if self.wandb:
             self.wandb.picture(step, path)
 
-    def checkpoint(self, path, force=False):
-        """A checkpoint has been written; it goes to W&B, but not too often unless `force`."""
+    def checkpoint(self, path: Path, force: bool = False) -> None:
+        """Send a checkpoint to W&B, but not too often unless `force`."""
         if self.wandb:
             self.wandb.checkpoint(path, force)
 
-    def finish(self):
+    def finish(self) -> None:
         """Close what is open."""
         if self._line_open:
             print()
         if self.wandb:
             self.wandb.finish()
 
-    def _drop_metrics_after(self, step):
-        """A run that is resumed repeats the steps since its checkpoint: their old lines go."""
+    def _drop_metrics_after(self, step: int) -> None:
+        """Drop the metrics of the steps that a resumed run repeats."""
         if not self.metrics_path.exists():
             return
         kept = []
@@ -101,36 +112,38 @@ class Tracker:
 
 
 class NullTracker:
-    """The tracker of a process that is not the first: it has nothing to say."""
+    """The tracker of a process that is not the first: it does nothing."""
 
     wandb_id = None
 
-    def __getattr__(self, verb):
-        return lambda *arguments, **named: None
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: None
 
 
-def make_wandb(config, folder, wandb_id, say):
-    """A `WandbRun` as --wandb says, or None with a line that says so."""
+def make_wandb(
+    config: Config, folder: Path, wandb_id: str | None, say: Callable[[str], object]
+) -> "WandbRun | None":
+    """Start a W&B run as --wandb says; None, with a message, if there is none."""
     mode = config.wandb
     if mode == "auto":
         mode = os.environ.get("WANDB_MODE") or ("online" if has_wandb_key(config) else "off")
     if mode in ("off", "disabled"):
-        say(
-            "W&B: off"
-            + ("" if config.wandb == "off" else " (no key and no login; see --wandb_api_key)")
-        )
+        reason = "" if config.wandb == "off" else " (no key and no login; see --wandb_api_key)"
+        say("W&B: off" + reason)
         return None
     try:
-        return WandbRun(config, folder, "offline" if mode == "offline" else "online", wandb_id, say)
+        wandb_mode: WandbMode = "offline" if mode == "offline" else "online"
+        return WandbRun(config, folder, wandb_mode, wandb_id, say)
     except ImportError:
         say("W&B: off (the package wandb is not installed)")
-    except Exception as error:  # wandb raises many kinds, and none of them is worth a training run
+    # wandb raises many kinds of errors, and none of them is worth a training run.
+    except Exception as error:
         say(f"W&B: off ({_first_line(error)})")
     return None
 
 
-def has_wandb_key(config):
-    """Whether W&B would let us in: a key among the settings or in the environment, or a login in ~/.netrc."""
+def has_wandb_key(config: Config) -> bool:
+    """Return whether there is a key in the settings or the environment, or a login in ~/.netrc."""
     if config.wandb_api_key or os.environ.get("WANDB_API_KEY"):
         return True
     host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").split("//")[-1].split("/")[0]
@@ -141,14 +154,22 @@ def has_wandb_key(config):
 
 
 class WandbRun:
-    """A run on Weights & Biases, online or offline; after the first failure it is silent."""
+    """A run on Weights & Biases, online or offline; silent after the first failure."""
 
-    def __init__(self, config, folder, mode, wandb_id, say):
-        import wandb  # Here, because it is slow to import and not needed without it.
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        mode: WandbMode,
+        wandb_id: str | None,
+        say: Callable[[str], object],
+    ) -> None:
+        import wandb  # slow to import, and rarely needed
 
-        self.module, self.say, self.failed, self.uploaded = wandb, say, False, -math.inf
-        _hand_over_key(config)
-        options = dict(
+        self.module, self.say = wandb, say
+        self.failed, self.uploaded = False, -math.inf
+        _pass_key(config)
+        options: dict[str, Any] = dict(
             entity=config.wandb_entity or None,
             project=config.wandb_project,
             name=folder.name,
@@ -164,69 +185,70 @@ class WandbRun:
             if mode == "offline":
                 raise
             say(
-                f"W&B: not reached ({_first_line(error)}); keeping this run offline, send it later with `wandb sync`"
+                f"W&B: not reached ({_first_line(error)}); keeping this run offline, "
+                "send it later with `wandb sync`"
             )
             self.run = wandb.init(mode="offline", **options)
         self.id = self.run.id
         say(f"W&B: {'offline' if self.run.offline else self.run.url}, id {self.id}")
 
-    def log(self, step, metrics):
-        self._try(lambda: self.run.log(metrics, step=step))
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Send metrics."""
+        self._try(lambda: self.run.log(dict(metrics), step=step))
 
-    def picture(self, step, path):
+    def picture(self, step: int, path: Path) -> None:
+        """Send samples."""
         self._try(lambda: self.run.log({"samples": self.module.Image(str(path))}, step=step))
 
-    def checkpoint(self, path, force):
+    def checkpoint(self, path: Path, force: bool) -> None:
+        """Send a checkpoint, if the last one was sent long ago or with `force`."""
         if not force and time.monotonic() - self.uploaded < ARTIFACT_SECONDS:
             return
         self.uploaded = time.monotonic()
 
-        def upload():
+        def upload() -> None:
             artifact = self.module.Artifact(artifact_name(self.id), type="model")
             artifact.add_file(str(path), name="last.pt")
             self.run.log_artifact(artifact)
 
         self._try(upload)
 
-    def finish(self):
+    def finish(self) -> None:
+        """End the run."""
         self._try(self.run.finish)
 
-    def _try(self, action):
+    def _try(self, action: Callable[[], object]) -> None:
         if self.failed:
             return
         try:
             action()
-        except (
-            Exception
-        ) as error:  # the network, the disk, a quota: none of them may stop a training run
+        # The network, the disk, a quota: none of them may stop a training run.
+        except Exception as error:
             self.failed = True
             self.say(
-                f"W&B: gave up ({_first_line(error)}); training goes on, its figures are in metrics.jsonl"
+                f"W&B: gave up ({_first_line(error)}); training goes on, "
+                "its figures are in metrics.jsonl"
             )
 
 
-def artifact_name(run_id):
-    """The name that the checkpoint of a W&B run is kept under."""
+def artifact_name(run_id: str) -> str:
+    """Return the name of the artifact that holds the checkpoint of a W&B run."""
     return f"checkpoint-{run_id}"
 
 
-def fetch_checkpoint(config):
-    """Fetch the checkpoint of the W&B run `config.load_from_run_id`; returns its path. Raises `UserError`."""
+def fetch_checkpoint(config: Config) -> Path:
+    """Fetch the checkpoint of the W&B run `config.load_from_run_id`. Raises `UserError`."""
     run_id = config.load_from_run_id
     try:
         import wandb
 
-        _hand_over_key(config)
-        owner = (
-            f"{config.wandb_entity}/{config.wandb_project}"
-            if config.wandb_entity
-            else config.wandb_project
-        )
+        _pass_key(config)
+        owner = config.wandb_project
+        if config.wandb_entity:
+            owner = f"{config.wandb_entity}/{owner}"
         artifact = wandb.Api().artifact(f"{owner}/{artifact_name(run_id)}:latest", type="model")
-        return (
-            Path(artifact.download(root=str(Path(config.run_dir) / f"fetched-{run_id}")))
-            / "last.pt"
-        )
+        folder = Path(config.run_dir) / f"fetched-{run_id}"
+        return Path(artifact.download(root=str(folder))) / "last.pt"
     except Exception as error:
         raise UserError(
             f"no run here has the W&B id {run_id!r}, and its checkpoint could not be fetched "
@@ -234,12 +256,16 @@ def fetch_checkpoint(config):
         ) from error
 
 
-def _hand_over_key(config):
-    """Give the key to W&B by the environment, and take it out of the command line, which W&B keeps among a run's metadata."""
+def _pass_key(config: Config) -> None:
+    """Pass the key to W&B in the environment.
+
+    It is removed from the command line, which W&B stores among a run's metadata.
+    """
     if config.wandb_api_key:
         os.environ["WANDB_API_KEY"] = config.wandb_api_key
         sys.argv = [word.replace(config.wandb_api_key, "***") for word in sys.argv]
 
 
-def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:MAX_ERROR_LENGTH]

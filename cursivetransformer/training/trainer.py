@@ -1,281 +1,161 @@
-"""The training loop: batches, optimizers, schedule, evaluation, checkpoints, resuming, stopping.
+"""The training loop: batches, optimizer steps, evaluation, checkpoints, stopping.
 
-Knows how to go on and when to stop; what a batch, a loss, a file or a picture is, the other modules know.
+A `Trainer` gets everything that it works on; `run.py` builds it. It does not depend on banks,
+recognizers, fine-tuning or synthesis.
 """
 
 import math
 import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
+from torch.optim import Optimizer
 
-from cursivetransformer.bank.coverage import tell_advice
-from cursivetransformer.bank.registry import bank_name, load_banks
-from cursivetransformer.config import train as configs
+from cursivetransformer.config.train import Config
 from cursivetransformer.data.dataloader import DataLoader
-from cursivetransformer.data.dataset import own_words
-from cursivetransformer.models.checkpoint import (
-    Checkpoint,
-    export,
-    load_checkpoint,
-    save_checkpoint,
-)
-from cursivetransformer.models.loss import BatchLoss, estimate_loss, should_compile
-from cursivetransformer.recognition.recognizer import (
-    find_selection_recognizer,
-    recognizer_from_state,
-)
-from cursivetransformer.synthesis.concatenative import make_spliced_words
-from cursivetransformer.synthesis.online import OnlineSynthesizer
-from cursivetransformer.training.distributed import Processes, processes
-from cursivetransformer.training.finetune import (
-    NewHand,
-    chosen_settings,
-    init_author_embeddings,
-    learn_hand,
-    replayed,
-)
-from cursivetransformer.training.optim import (
-    learning_rate_factor,
-    make_optimizers,
-    set_learning_rates,
-)
-from cursivetransformer.training.progress import Meter, stop_signals
-from cursivetransformer.training.run import (
-    checkpoint_to_resume,
-    new_folder,
-    resumed_config,
-    start_anew,
-    start_from,
-)
-from cursivetransformer.training.samples import draw_preview, reading_error
+from cursivetransformer.data.packing import PackedBatch
+from cursivetransformer.models.checkpoint import Checkpoint, save_checkpoint
+from cursivetransformer.models.factory import Model
+from cursivetransformer.models.loss import BatchLoss, estimate_loss
+from cursivetransformer.training.distributed import ProcessGroup
+from cursivetransformer.training.optim import learning_rate_factor, set_learning_rates
+from cursivetransformer.training.progress import Meter, StopRequest, stop_signals
 from cursivetransformer.training.tracking import NullTracker, Tracker
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.errors import UserError, how_to_run
 
-STOP_CHECK_INTERVAL = 10  # several processes ask each other whether to stop
-
-
-def train(config, warn=print):
-    """Train, or continue, as `config` says; under torchrun together with its other processes. Returns the path of the best checkpoint."""
-    with processes(config) as (group, device):
-        config = configs.replace(config, device=device)
-        warn = warn if group.first else (lambda sentence: None)
-        source = group.share(lambda: checkpoint_to_resume(config))
-        trainer = (
-            Trainer.resume(source, config, warn, group)
-            if source
-            else Trainer.start(config, warn, group)
-        )
-        return trainer.run()
+STOP_CHECK_INTERVAL = 10  # steps after which several processes agree on whether to stop
 
 
+@dataclass
+class TrainingState:
+    """How far a run is. Checkpoints store it under these names.
+
+    Attributes:
+        step: optimizer steps made.
+        best_step: step of the best model.
+        best_loss: lowest loss on held-out words, in nats per token.
+        best_error: lowest character error rate of generated words.
+        seconds: of training, without evaluations.
+        wandb_id: id of the W&B run, or None.
+    """
+
+    step: int = 0
+    best_step: int = 0
+    best_loss: float = math.inf
+    best_error: float = math.inf
+    seconds: float = 0.0
+    wandb_id: str | None = None
+
+
+@dataclass
+class Callbacks:
+    """What a run does beside training.
+
+    Attributes:
+        draw_samples: draws samples of the model to a file.
+        draws_at_start: whether to draw samples before the first step too.
+        reading_error: measures the character error rate of generated words, or None.
+        export: writes the best model to a file of its own and returns its path, or None.
+    """
+
+    draw_samples: Callable[[Path], object]
+    draws_at_start: bool = False
+    reading_error: Callable[[], float] | None = None
+    export: Callable[[], Path] | None = None
+
+
+class WordMixture(Protocol):
+    """Words that change while a model trains."""
+
+    def update(self, step: int) -> None:
+        """Give the data loader the words of a step."""
+
+    def close(self) -> None:
+        """Release what writing words took."""
+
+
+@dataclass
 class Trainer:
-    """A training run: its model, stream of batches, optimizers, and how far it is. group: the processes that train together."""
+    """A training run.
 
-    def __init__(
-        self, config, model, words, tokenizer, bank_digest, folder, warn, group, hand=None
-    ):
-        self.config, self.bank_digest, self.folder, self.group, self.hand = (
-            config,
-            bank_digest,
-            Path(folder),
-            group,
-            hand,
-        )
-        self.loader = DataLoader(
-            words,
-            tokenizer,
-            config,
-            warn,
-            group.rank,
-            group.size,
-            fixed=should_compile(config),
-            authors=model.config.authors,
-        )
-        self.replay, self.spliced = replayed(config, words, warn), []
-        self.fresh = (
-            OnlineSynthesizer(words + self.replay, config) if config.synthetic_words else None
-        )
-        self.model = model.to(config.device)
-        self.optimizers = make_optimizers(self.model, config)
-        self.step, self.best_step, self.best_loss, self.best_error, self.seconds = (
-            0,
-            0,
-            math.inf,
-            math.inf,
-            0.0,
-        )
-        self.wandb_id = self.fresh_number = None
-        self.nll = BatchLoss(self.model, config, warn)
-        self.evaluations = (
-            {split: self.loader.evaluation(split) for split in ("train", "test")}
-            if group.first
-            else {}
-        )
-        if config.finetune:
-            self.hand = hand or group.share(
-                lambda: learn_hand(config, self.loader, self.replay, bank_digest, warn)
-            )
-            self.recognizer = recognizer_from_state(self.hand.recognizer, config.device)
-            self.spliced = (
-                make_spliced_words(
-                    config, [self.loader.words[i] for i in self.loader.train_ids], self.recognizer
-                )
-                if config.splice_fraction
-                else []
-            )
-        else:
-            needed_by = "--monitor reading" if config.monitor == "reading" else ""
-            self.recognizer = (
-                find_selection_recognizer(
-                    config.recognizer_dir,
-                    bank_digest,
-                    say=warn,
-                    device=config.device,
-                    needed_by=needed_by,
-                )
-                if group.first and config.read_words
-                else None
-            )
-        if self.replay or self.spliced:
-            self.loader.set_mixture(self.replay, self.spliced)
-        c, t = config, tokenizer
-        warn(
-            f"{len(self.loader.train_ids)} training and {len(self.loader.test_ids)} test words, {len(t.alphabet)} characters, {t.vocab_size} tokens; "
-            f"{self.model.n_parameters / 1e6:.2f} million weights on {f'{group.size} x ' if group.size > 1 else ''}{c.device}, preset {c.preset}"
-        )
+    Attributes:
+        config: settings of the run.
+        model: the model.
+        loader: makes the batches.
+        optimizers: update the model.
+        loss: the loss of a batch as it is trained on.
+        evaluations: batches of each split to measure the loss on; none but in the first process.
+        checkpoint: what is saved beside the state of the training.
+        folder: where the run is written to.
+        callbacks: what the run does beside training.
+        mixture: words that change with the step, or None.
+        group: the processes that train together.
+        state: how far the run is.
+    """
 
-    @classmethod
-    def start(cls, config, warn=print, group=Processes()):
-        """A new run: with random weights, with those that `config.start_from` names, or adapting what `config.finetune` names."""
-        words, digest = load_banks(config.dataset_name, config.strict, warn)
-        folder = group.share(lambda: new_folder(config))
-        if config.finetune:
-            config = chosen_settings(config, words)
-            group.share(lambda: tell_advice(words, folder, warn))
-        words = own_words(words, config)
-        config, model, tokenizer = (
-            start_from(config, words) if config.start_from else start_anew(config, words)
-        )
-        trainer = cls(config, model, words, tokenizer, digest, folder, warn, group)
-        if config.finetune:
-            trainer.hand.origin["instead"] = init_author_embeddings(
-                config, trainer.model, trainer.loader
-            )
-        return trainer
+    config: Config
+    model: Model
+    loader: DataLoader
+    optimizers: Sequence[Optimizer]
+    loss: BatchLoss
+    evaluations: Mapping[str, Sequence[PackedBatch]]
+    checkpoint: Checkpoint
+    folder: Path
+    callbacks: Callbacks
+    mixture: WordMixture | None = None
+    group: ProcessGroup = field(default_factory=ProcessGroup)
+    state: TrainingState = field(default_factory=TrainingState)
 
-    @classmethod
-    def resume(cls, path, config, warn=print, group=Processes()):
-        """The run of the checkpoint at `path`, where it stood; `config` may give what `start.MAY_CHANGE` lists."""
-        saved = load_checkpoint(path)
-        config = resumed_config(saved, config, path)
-        words, digest = load_banks(config.dataset_name, config.strict, warn)
-        if digest != saved.bank_digest:
-            raise UserError(
-                f"the bank {config.dataset_name} is not the one that {path} was trained on; bring that one back, or start a new run"
-            )
-        hand = NewHand(saved.recognizer, saved.origin) if config.finetune else None
-        trainer = cls(
-            config,
-            saved.model,
-            own_words(words, config),
-            saved.tokenizer,
-            digest,
-            path.parent,
-            warn,
-            group,
-            hand,
-        )
-        trainer._restore(saved.training)
-        if trainer.step >= config.max_steps:
-            raise UserError(
-                f"{path} has been trained for its {trainer.step} steps already; give a larger --max_steps"
-            )
-        warn(f"continuing {path} at step {trainer.step}")
-        return trainer
+    @property
+    def step(self) -> int:
+        """Optimizer steps made."""
+        return self.state.step
 
-    def run(self):
-        """Train to the last step, or to a signal. Returns the path of the best checkpoint."""
-        tracker = (
-            Tracker(self.folder, self.config, self.wandb_id, self.step)
-            if self.group.first
-            else NullTracker()
-        )
-        self.wandb_id = tracker.wandb_id or self.wandb_id
-        if (
-            self.hand and self.step == 0 and self.group.first
-        ):  # what the base makes of it, to compare with
-            draw_preview(self.model, self.loader, tracker.picture_path(0))
+    def run(self) -> Path:
+        """Train to the last step, or until a signal; return the path of the best checkpoint.
+
+        Raises SystemExit after a signal, with all saved.
+        """
+        tracker = self._make_tracker()
+        self.state.wandb_id = tracker.wandb_id or self.state.wandb_id
+        if self.callbacks.draws_at_start and self.step == 0 and self.group.first:
+            self.callbacks.draw_samples(tracker.picture_path(0))
         try:
             with stop_signals() as stop:
                 self._loop(tracker, stop)
         finally:
             tracker.finish()
-            if self.fresh:
-                self.fresh.close()
+            if self.mixture is not None:
+                self.mixture.close()
         if stop.signal:
-            tracker.say(
-                f"stopped at step {self.step}; continue with: python train.py --resume {self.folder}"
-            )
+            resume = f"{how_to_run('train')} --resume {self.folder}"
+            tracker.say(f"stopped at step {self.step}; continue with: {resume}")
             raise SystemExit(128 + stop.signal)
         best = self.folder / "best.pt"
-        if self.hand and self.group.first:  # all that writing needs, in one small file
-            best = self.folder / f"{bank_name(self.config.dataset_name)}.pt"
-            export(self.folder / "best.pt", best)
-        misread = f" and {self.best_error:.1%} of the characters misread" if self.recognizer else ""
+        if self.callbacks.export is not None and self.group.first:
+            best = self.callbacks.export()
+        misread = ""
+        if self.callbacks.reading_error is not None:
+            misread = f" and {self.state.best_error:.1%} of the characters misread"
         tracker.say(
-            f'done: test loss {self.best_loss:.4f} nats per token{misread} at best; write with: python sample.py "your text" --checkpoint {best}'
+            f"done: test loss {self.state.best_loss:.4f} nats per token{misread} at best; "
+            f'write with: {how_to_run("write")} "your text" --checkpoint {best}'
         )
         return best
 
-    def _loop(self, tracker, stop):
-        c, meter = self.config, Meter(self.config.device)
-        while not self._finished() and not self._stopping(stop):
-            self._renew()
-            meter.add(*self.train_step())
-            if self.step % c.print_every == 0:
-                self._check(meter.loss())
-                tracker.progress(meter.line(self.step, c.max_steps))
-            if self.step % c.log_every == 0 or self.step == c.max_steps:
-                self._check(meter.loss())
-                if self.group.first:
-                    self._log(tracker, meter)
-                if c.patience:  # all end together
-                    self.best_step = self.group.share(lambda: self.best_step)
-                meter = Meter(c.device)
-        if not self._finished() and self.step % c.log_every and self.group.first:
-            self._check(meter.loss())
-            self.save("last.pt")
-            tracker.checkpoint(self.folder / "last.pt", force=True)
+    def train_step(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make one optimizer step.
 
-    def _finished(self):
-        """Whether all steps are made, or `patience` evaluations have brought no better model."""
-        patience = self.config.patience
-        return self.step >= self.config.max_steps or bool(
-            patience and self.step - self.best_step >= patience * self.config.log_every
-        )
-
-    def _renew(self):
-        """Have the stream go on with the fresh words that belong to this step, where there are any and it does not have them yet."""
-        number = self.step // self.config.synthetic_interval
-        if self.fresh and number != self.fresh_number:
-            self.loader.set_mixture(self.replay + self.fresh.words(number), self.spliced)
-            self.fresh_number = number
-
-    def _stopping(self, stop):
-        """Whether a signal asks to stop; several processes agree on it every few steps, so that they stop after the same one."""
-        if self.group.size == 1:
-            return stop.signal
-        if self.step % STOP_CHECK_INTERVAL or not self.group.any(stop.signal):
-            return False
-        stop.signal = stop.signal or signal.SIGTERM
-        return True
-
-    def train_step(self):
-        """One optimizer step; returns its loss and how many tokens it is of, as tensors, so that nobody waits for them."""
+        Returns:
+            Its loss per token and its number of tokens, as tensors, so that nothing waits for the
+            device.
+        """
         packed = self.loader.train_batch(self.step)
         self.model.train()
-        nll = self.nll.training_nll(packed, self.loader.width)
+        nll = self.loss.training_nll(packed, self.loader.width)
         nll.backward()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         nll, n_tokens = nll.detach(), packed.n_tokens.float()
@@ -287,111 +167,155 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        self.step += 1
+        self.state.step += 1
         return nll / n_tokens, n_tokens
 
-    def evaluate(self, split):
-        """Loss on the fixed words of a split: nats per real token, and nats per offset."""
+    def evaluate(self, split: str) -> tuple[float, float]:
+        """Return the loss on the fixed words of a split, in nats per token and per offset."""
         self.model.eval()
-        return estimate_loss(self.nll, self.evaluations[split])
+        return estimate_loss(self.loss, self.evaluations[split])
 
-    def _log(self, tracker, meter):
-        """Evaluate, record, save and draw."""
-        speed, training_seconds = (
-            meter.tokens_per_second(),
-            meter.seconds(),
-        )  # before the evaluation, which is not training
-        (train, _), (test, test_per_offset) = self.evaluate("train"), self.evaluate("test")
-        self._check(test)
+    def save(self, name: str) -> Path:
+        """Write all that resuming needs into the run's folder; return the path."""
+        training: dict[str, Any] = {
+            **asdict(self.state),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "random_state": torch.get_rng_state(),
+            "cuda_random_states": _cuda_random_states(),
+        }
+        saved = replace(self.checkpoint, model=self.model, training=training)
+        save_checkpoint(self.folder / name, saved)
+        return self.folder / name
+
+    def restore(self, training: dict[str, Any]) -> None:
+        """Continue from what `save` stored. Raises `UserError` for an exported model."""
+        if "optimizers" not in training:
+            raise UserError(
+                f"{self.folder} holds a model to write with, without what continuing its training "
+                "needs; start a new run"
+            )
+        self.state = TrainingState(
+            step=training["step"],
+            best_step=training.get("best_step", training["step"]),
+            best_loss=training["best_loss"],
+            best_error=training.get("best_error", math.inf),
+            seconds=training["seconds"],
+            wandb_id=training["wandb_id"],
+        )
+        for optimizer, state in zip(self.optimizers, training["optimizers"]):
+            optimizer.load_state_dict(state)
+        torch.set_rng_state(training["random_state"].cpu())
+        cuda_states = training["cuda_random_states"]
+        if torch.cuda.is_available() and len(cuda_states) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([state.cpu() for state in cuda_states])
+
+    def _make_tracker(self) -> Tracker | NullTracker:
+        if not self.group.first:
+            return NullTracker()
+        return Tracker(self.folder, self.config, self.state.wandb_id, self.step)
+
+    def _loop(self, tracker: Tracker | NullTracker, stop: StopRequest) -> None:
+        config, meter = self.config, Meter(self.config.device)
+        while not self._finished() and not self._stopping(stop):
+            if self.mixture is not None:
+                self.mixture.update(self.step)
+            meter.add(*self.train_step())
+            if self.step % config.print_every == 0:
+                self._check_loss(meter.loss())
+                tracker.progress(meter.line(self.step, config.max_steps))
+            if self.step % config.log_every == 0 or self.step == config.max_steps:
+                self._check_loss(meter.loss())
+                if self.group.first:
+                    self._log(tracker, meter)
+                if config.patience:  # all processes end together
+                    best_step = self.group.broadcast(lambda: self.state.best_step)
+                    self.state.best_step = best_step
+                meter = Meter(config.device)
+        if not self._finished() and self.step % config.log_every and self.group.first:
+            self._check_loss(meter.loss())
+            self.save("last.pt")
+            tracker.checkpoint(self.folder / "last.pt", force=True)
+
+    def _finished(self) -> bool:
+        """Return whether all steps are made, or `patience` evaluations found no better model."""
+        config = self.config
+        if self.step >= config.max_steps:
+            return True
+        waited = self.step - self.state.best_step
+        return bool(config.patience) and waited >= config.patience * config.log_every
+
+    def _stopping(self, stop: StopRequest) -> bool:
+        """Return whether a signal asks to stop; several processes stop after the same step."""
+        if self.group.size == 1:
+            return bool(stop.signal)
+        if self.step % STOP_CHECK_INTERVAL or not self.group.any(bool(stop.signal)):
+            return False
+        stop.signal = stop.signal or signal.SIGTERM
+        return True
+
+    def _log(self, tracker: Tracker | NullTracker, meter: Meter) -> None:
+        """Evaluate, record, save and draw samples."""
+        state = self.state
+        # Before the evaluation, which is not training.
+        speed, seconds = meter.tokens_per_second(), meter.seconds()
+        train, _ = self.evaluate("train")
+        test, test_per_offset = self.evaluate("test")
+        self._check_loss(test)
         metrics = {
             "train_loss": train,
             "test_loss": test,
             "test_nats_per_offset": test_per_offset,
             "batch_loss": meter.loss(),
             "learning_rate_factor": learning_rate_factor(self.step - 1, self.config),
-            "seconds": self.seconds + training_seconds,
+            "seconds": state.seconds + seconds,
             "tokens_per_second": speed,
             **self.loader.counts(),
         }
-        line = f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, {test_per_offset:.4f} nats/offset"
-        if self.recognizer:
-            metrics["reading_error"] = reading_error(self.model, self.loader, self.recognizer)
-            line += f", {metrics['reading_error']:.1%} of the characters misread"
+        line = (
+            f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, "
+            f"{test_per_offset:.4f} nats/offset"
+        )
+        error = math.inf
+        if self.callbacks.reading_error is not None:
+            error = metrics["reading_error"] = self.callbacks.reading_error()
+            line += f", {error:.1%} of the characters misread"
         tracker.log(self.step, metrics)
         tracker.say(line)
-        self.seconds += training_seconds
-        error = metrics.get("reading_error", math.inf)
-        if (
-            self.best_step < self.config.monitor_start * self.config.max_steps
-        ):  # what was kept so far does not compete
-            self.best_loss, self.best_error = math.inf, math.inf
-        # Of two equal errors the later one, which has been trained for longer.
-        improved = (
-            error <= self.best_error if self.config.monitor == "reading" else test < self.best_loss
-        )
-        self.best_loss, self.best_error = min(test, self.best_loss), min(error, self.best_error)
-        if improved:
-            self.best_step = self.step
+        state.seconds += seconds
+        if self._is_best(test, error):
+            state.best_step = self.step
             self.save("best.pt")
         self.save("last.pt")
         tracker.checkpoint(self.folder / "last.pt", force=self.step == self.config.max_steps)
         path = tracker.picture_path(self.step)
-        draw_preview(self.model, self.loader, path)
+        self.callbacks.draw_samples(path)
         tracker.picture(self.step, path)
 
-    def _check(self, loss):
-        if not math.isfinite(loss):
-            last = self.folder / "last.pt"
-            cure = (
-                f"the last good checkpoint is {last}"
-                if last.exists()
-                else "no checkpoint had been written yet"
-            )
-            raise UserError(
-                f"the loss became {loss} at step {self.step}: training diverged; {cure}; try a lower --learning_rate"
-            )
+    def _is_best(self, loss: float, error: float) -> bool:
+        """Return whether the model is the best so far; update the best loss and error."""
+        state = self.state
+        if state.best_step < self.config.monitor_start * self.config.max_steps:
+            # Models before that step do not compete.
+            state.best_loss, state.best_error = math.inf, math.inf
+        # Of two equal errors the later one is taken, which has been trained for longer.
+        by_reading = self.config.monitor == "reading"
+        best = error <= state.best_error if by_reading else loss < state.best_loss
+        state.best_loss, state.best_error = min(loss, state.best_loss), min(error, state.best_error)
+        return best
 
-    def save(self, name):
-        """Write all that resuming needs into the run's folder; returns the path."""
-        training = {
-            "step": self.step,
-            "best_step": self.best_step,
-            "best_loss": self.best_loss,
-            "best_error": self.best_error,
-            "seconds": self.seconds,
-            "wandb_id": self.wandb_id,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "random_state": torch.get_rng_state(),
-            "cuda_random_states": torch.cuda.get_rng_state_all()
-            if torch.cuda.is_available()
-            else [],
-        }
-        hand = {"recognizer": self.hand.recognizer, "origin": self.hand.origin} if self.hand else {}
-        save_checkpoint(
-            self.folder / name,
-            Checkpoint(
-                self.model, self.loader.tokenizer, self.config, training, self.bank_digest, **hand
-            ),
+    def _check_loss(self, loss: float) -> None:
+        """Raise `UserError` if training has diverged."""
+        if math.isfinite(loss):
+            return
+        last = self.folder / "last.pt"
+        cure = "no checkpoint had been written yet"
+        if last.exists():
+            cure = f"the last good checkpoint is {last}"
+        raise UserError(
+            f"the loss became {loss} at step {self.step}: training diverged; {cure}; "
+            "try a lower --learning_rate"
         )
-        return self.folder / name
 
-    def _restore(self, training):
-        if "optimizers" not in training:
-            raise UserError(
-                f"{self.folder} holds a model to write with, without what continuing its training needs; start a new run"
-            )
-        self.step, self.best_loss, self.seconds = (
-            training["step"],
-            training["best_loss"],
-            training["seconds"],
-        )
-        self.best_error, self.wandb_id = training.get("best_error", math.inf), training["wandb_id"]
-        self.best_step = training.get("best_step", self.step)
-        for optimizer, state in zip(self.optimizers, training["optimizers"]):
-            optimizer.load_state_dict(state)
-        torch.set_rng_state(training["random_state"].cpu())
-        if (
-            torch.cuda.is_available()
-            and len(training["cuda_random_states"]) == torch.cuda.device_count()
-        ):
-            torch.cuda.set_rng_state_all([state.cpu() for state in training["cuda_random_states"]])
+
+def _cuda_random_states() -> list[torch.Tensor]:
+    return torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []

@@ -16,8 +16,8 @@ from cursivetransformer.config.train import get_all_args, get_recognizer_args
 from cursivetransformer.evaluation import evaluator
 from cursivetransformer.evaluation.evaluator import HELD_OUT, evaluate
 from cursivetransformer.evaluation.report import markdown, save_report
+from cursivetransformer.training.run import train
 from cursivetransformer.training.train_recognizer import train_recognizers
-from cursivetransformer.training.trainer import train
 from cursivetransformer.utils.errors import UserError
 from tests.shapes import shape_words
 from tests.training.test_trainer import SMALL

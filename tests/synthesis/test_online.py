@@ -28,8 +28,8 @@ from cursivetransformer.synthesis.online import (
     synthesize_batch,
 )
 from cursivetransformer.synthesis.synthesizer import make_hands, write_bank
-from cursivetransformer.training import trainer as trainers
-from cursivetransformer.training.trainer import train
+from cursivetransformer.training import run as runs
+from cursivetransformer.training.run import train
 from cursivetransformer.utils.errors import UserError
 from tests.training.test_trainer import SMALL
 
@@ -225,7 +225,7 @@ def test_a_run_that_is_resumed_goes_on_with_the_fresh_words_of_its_step(
     bank, tmp_path, monkeypatch
 ):
     """Interrupted after a batch of fresh words was taken, not at its start."""
-    monkeypatch.setattr(trainers, "draw_preview", lambda model, stream, path: path.write_bytes(b""))
+    monkeypatch.setattr(runs, "draw_samples", lambda model, stream, path: path.write_bytes(b""))
     write_entries(tmp_path / "two.json", [word_to_entry(word) for word in bank])
 
     def run(name, max_steps, **changes):

@@ -1,4 +1,4 @@
-"""Several processes that train one model: python -m pytest tests/test_processes.py"""
+"""Several processes that train one model."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import torch
 
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.models.checkpoint import load_checkpoint
-from cursivetransformer.training.distributed import processes
+from cursivetransformer.training.distributed import process_group
 from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -118,10 +118,10 @@ def test_no_thread_of_the_group_outlives_it(tmp_path):
 from pathlib import Path
 from types import SimpleNamespace
 import torch
-from cursivetransformer.training.distributed import processes
+from cursivetransformer.training.distributed import process_group
 def threads():
     return sorted(path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm"))
-with processes(SimpleNamespace(batch_size=2, device="cpu")) as (group, device):
+with process_group(SimpleNamespace(batch_size=2, device="cpu")) as (group, device):
     weight = torch.nn.Parameter(torch.ones(3))
     weight.sum().backward()
     group.all_reduce([weight.grad])
@@ -173,18 +173,18 @@ def test_ctrl_c_saves_once_and_stops_all(made_up_bank, tmp_path):
 def test_an_unequal_share_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(UserError, match="--batch_size 8 does not divide by the 3 processes"):
-        with processes(get_all_args(use_argparse=False, device="cpu", batch_size=8)):
+        with process_group(get_all_args(use_argparse=False, device="cpu", batch_size=8)):
             pass
 
 
 def test_one_process_alone_adds_nothing_up():
-    with processes(get_all_args(use_argparse=False, device="cpu")) as (group, device):
+    with process_group(get_all_args(use_argparse=False, device="cpu")) as (group, device):
         x = torch.ones(3)
         group.all_reduce([x])
         assert (
             torch.equal(x, torch.ones(3))
             and group.first
             and device == "cpu"
-            and group.share(lambda: 5) == 5
+            and group.broadcast(lambda: 5) == 5
         )
         assert group.any(True) and not group.any(0)

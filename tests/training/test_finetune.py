@@ -1,4 +1,4 @@
-"""Adapting a model to a new hand: python -m pytest tests/test_adapt.py"""
+"""Adapting a model to a new hand."""
 
 import json
 import subprocess
@@ -27,16 +27,15 @@ from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.training import finetune as adapt
-from cursivetransformer.training import trainer
+from cursivetransformer.training import run as runs
 from cursivetransformer.training.finetune import (
-    chosen_settings,
+    base_name,
+    choose_scale,
+    choose_settings,
     init_author_embeddings,
-    namesake,
-    replayed,
-    scale_of,
+    load_replay,
 )
-from cursivetransformer.training.run import start_from
-from cursivetransformer.training.trainer import Trainer, train
+from cursivetransformer.training.run import init_from, new_run, train
 from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,7 +75,7 @@ def quick(monkeypatch):
         "load_banks",
         lambda name, *rest: (starter, "") if name == "starter" else load_banks(name, *rest),
     )
-    monkeypatch.setattr(trainer, "draw_preview", lambda model, loader, path: path.write_bytes(b""))
+    monkeypatch.setattr(runs, "draw_samples", lambda model, loader, path: path.write_bytes(b""))
 
 
 def settings(path, tmp_path, **changes):
@@ -102,7 +101,7 @@ def settings(path, tmp_path, **changes):
 
 def test_settings_follow_from_the_bank_and_what_is_given_wins(bank, tmp_path):
     words = new_hand()
-    config = chosen_settings(settings(bank(words), tmp_path, shear_width=0.5), words)
+    config = choose_settings(settings(bank(words), tmp_path, shear_width=0.5), words)
     assert (config.start_from, config.replay, config.max_steps, config.shear_width) == (
         str(SHIPPED),
         "starter",
@@ -112,7 +111,7 @@ def test_settings_follow_from_the_bank_and_what_is_given_wins(bank, tmp_path):
     assert (
         0 < config.own_fraction < config.splice_fraction < 1 and 0.05 < config.test_fraction <= 0.2
     )
-    few, many = (chosen_settings(settings("x", tmp_path), words * n) for n in (1, 50))
+    few, many = (choose_settings(settings("x", tmp_path), words * n) for n in (1, 50))
     assert (
         few.own_fraction < many.own_fraction
         and adapt.recipe(30)["max_steps"] < adapt.recipe(3000)["max_steps"]
@@ -129,14 +128,14 @@ def test_the_more_words_the_less_is_spliced_until_nothing_is(bank, tmp_path, mon
         (spliced for _, spliced in shares), reverse=True
     ) and shares[-1][1] == shares[-2][1] == 0 < shares[-3][1]
     monkeypatch.setattr(
-        trainer,
+        runs,
         "make_spliced_words",
         lambda *_: pytest.fail("words are made that no share is left for"),
     )
     assert (
-        Trainer.start(
+        new_run(
             settings(bank(new_hand()), tmp_path, splice_fraction=0.0), warn=lambda sentence: None
-        ).spliced
+        ).mixture.spliced
         == []
     )
 
@@ -144,19 +143,19 @@ def test_the_more_words_the_less_is_spliced_until_nothing_is(bank, tmp_path, mon
 @pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
 def test_ink_of_any_size_and_rate_is_brought_to_what_the_base_knows(bank, tmp_path, factor):
     words = [replace(word, points=resize(word.points, factor)) for word in new_hand()]
-    config = chosen_settings(settings("x", tmp_path), words)
+    config = choose_settings(settings("x", tmp_path), words)
     prepared = own_words(words, config)
     assert style.estimate_x_height(
         [word.points for word in prepared], [word.text for word in prepared]
     ) == pytest.approx(adapt.X_HEIGHT, rel=0.01)
-    assert config.ink_scale == pytest.approx(scale_of(new_hand()) / factor, rel=0.02)
+    assert config.ink_scale == pytest.approx(choose_scale(new_hand()) / factor, rel=0.02)
     # However large the ink and however dense its points are, as many are kept.
     denser = [replace(word, points=np.repeat(word.points, 2, axis=0)) for word in words]
     for word in denser:
         word.points[0::2, 2] = 1
         word.points[0:-2:2, :2] = (word.points[0:-2:2, :2] + word.points[1:-1:2, :2]) / 2
     kept = [
-        (1 - chosen_settings(settings("x", tmp_path), some).downsample_mean)
+        (1 - choose_settings(settings("x", tmp_path), some).downsample_mean)
         * sum(len(word.points) for word in some)
         for some in (new_hand(), words, denser)
     ]
@@ -171,7 +170,7 @@ def test_too_few_words_are_refused_with_advice(bank, tmp_path):
         UserError,
         match="7 words are too few .* record 13 more at least.*cursive bank advise .*mine.json",
     ):
-        Trainer.start(settings(path, tmp_path))
+        new_run(settings(path, tmp_path))
     done = subprocess.run(
         [
             sys.executable,
@@ -196,9 +195,7 @@ def test_init_and_start_from_contradict_each_other_and_init_must_be_there(bank, 
     with pytest.raises(UserError, match="--finetune must be left out"):
         settings("x", tmp_path, start_from="data/base.pt")
     with pytest.raises(UserError, match="there is no checkpoint nowhere.pt"):
-        Trainer.start(
-            settings(bank(new_hand()), tmp_path, init="nowhere.pt"), lambda sentence: None
-        )
+        new_run(settings(bank(new_hand()), tmp_path, init="nowhere.pt"), lambda sentence: None)
 
 
 def test_one_small_file_arrives_that_writes_in_the_new_hand_and_in_the_old_ones(
@@ -276,7 +273,7 @@ def test_a_resumed_run_goes_on_as_if_nothing_had_happened(bank, tmp_path, quick)
     path = bank(new_hand())
     quiet = lambda sentence: None
     train(settings(path, tmp_path, max_steps=4, log_every=2, wandb_run_name="whole"), quiet)
-    half = Trainer.start(
+    half = new_run(
         settings(path, tmp_path, max_steps=4, log_every=2, wandb_run_name="parts"), quiet
     )
     for _ in range(3):
@@ -301,16 +298,16 @@ def test_a_resumed_run_goes_on_as_if_nothing_had_happened(bank, tmp_path, quick)
 
 def test_somebody_called_like_a_hand_of_the_base_is_another_one(bank, tmp_path, quick):
     words = new_hand("Ada")
-    config = chosen_settings(settings(bank(words), tmp_path), words)
-    _, model, _ = start_from(config, words)
+    config = choose_settings(settings(bank(words), tmp_path), words)
+    _, model, _ = init_from(config, words)
     authors = model.config.authors
-    assert authors[0] == "Ada" and namesake("Ada") in authors and len(authors) == 13
+    assert authors[0] == "Ada" and base_name("Ada") in authors and len(authors) == 13
     base = load_checkpoint(SHIPPED).model
     assert torch.equal(
-        model.authors.weight[1 + authors.index(namesake("Ada"))],
+        model.authors.weight[1 + authors.index(base_name("Ada"))],
         base.authors.weight[1 + base.config.authors.index("Ada")],
     )
-    assert {word.author for word in replayed(config, words, print)} >= {namesake("Ada"), "Ben"}
+    assert {word.author for word in load_replay(config, words, print)} >= {base_name("Ada"), "Ben"}
     nameless = own_words([replace(word, author="unknown") for word in words], config)
     assert {word.author for word in nameless} == {ME}
 
@@ -319,9 +316,9 @@ def test_a_hand_begins_as_the_one_that_is_most_like_it(bank, tmp_path, quick):
     """Somebody who writes just as Edith does begins as Edith."""
     edith = next(word for word in load_banks("starter")[0] if word.author == "Edith")
     words = [replace(word, metadata={}) for word in new_hand_like(edith)]
-    config = chosen_settings(settings(bank(words), tmp_path), words)
+    config = choose_settings(settings(bank(words), tmp_path), words)
     words = own_words(words, config)
-    config, model, tokenizer = start_from(config, words)
+    config, model, tokenizer = init_from(config, words)
     loader = DataLoader(words, tokenizer, config, authors=model.config.authors)
     assert init_author_embeddings(config, model, loader) == {"Zoe": "Edith"}
     assert torch.equal(
@@ -339,7 +336,7 @@ def new_hand_like(word):
 
 
 def test_a_run_ends_when_nothing_gets_better(bank, tmp_path, quick):
-    run = Trainer.start(
+    run = new_run(
         settings(
             bank(new_hand()),
             tmp_path,
@@ -353,7 +350,7 @@ def test_a_run_ends_when_nothing_gets_better(bank, tmp_path, quick):
         ),
         lambda sentence: None,
     )
-    run.best_loss, run.best_step = 0.0, 0
+    run.state.best_loss, run.state.best_step = 0.0, 0
     run.folder.mkdir(parents=True, exist_ok=True)
     run.save("best.pt")
     run.run()

@@ -1,4 +1,4 @@
-"""Optimizers and the schedule: python -m pytest tests/test_optim.py"""
+"""Optimizers and the schedule."""
 
 import pytest
 import torch

@@ -9,15 +9,15 @@ import torch
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.config.train import Config, get_all_args
 from cursivetransformer.models.checkpoint import load_checkpoint
-from cursivetransformer.training import trainer as trainers
-from cursivetransformer.training.trainer import Trainer, train
+from cursivetransformer.training import run as runs
+from cursivetransformer.training.run import resume_run, train
 from tests.models.test_format_4 import FORMAT_4
 
 
 @pytest.fixture
 def config(made_up_bank, tmp_path, monkeypatch) -> Config:
     """Settings that continue a copy of the run to step 8; its samples are not drawn."""
-    monkeypatch.setattr(trainers, "draw_preview", lambda model, loader, path: path.write_bytes(b""))
+    monkeypatch.setattr(runs, "draw_samples", lambda model, loader, path: path.write_bytes(b""))
     (tmp_path / "runs" / "a").mkdir(parents=True)
     shutil.copyfile(FORMAT_4, tmp_path / "runs" / "a" / "last.pt")
     return get_all_args(
@@ -37,7 +37,7 @@ def test_the_bank_of_the_run_is_that_of_the_tests(config):
 
 def test_the_states_of_the_optimizers_are_restored(config, tmp_path):
     saved = load_checkpoint(FORMAT_4)
-    trainer = Trainer.resume(tmp_path / "runs" / "a" / "last.pt", config)
+    trainer = resume_run(tmp_path / "runs" / "a" / "last.pt", config)
     assert trainer.step == 6
     for optimizer, stored in zip(trainer.optimizers, saved.training["optimizers"], strict=True):
         state = optimizer.state_dict()["state"]

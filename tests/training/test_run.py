@@ -1,4 +1,4 @@
-"""Beginning with the weights of another model: python -m pytest tests/test_start.py"""
+"""Beginning with the weights of another model."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,7 @@ import torch
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.models.checkpoint import load_checkpoint, save_checkpoint
-from cursivetransformer.training.run import start_from
-from cursivetransformer.training.trainer import train
+from cursivetransformer.training.run import init_from, train
 from cursivetransformer.utils.errors import UserError
 from tests.models.test_checkpoint import small_checkpoint
 from tests.training.test_trainer import small  # noqa: F401
@@ -26,7 +25,7 @@ def words_by(*authors, text="ab"):
 def test_weights_shape_and_alphabet_are_taken_and_hands_are_kept_by_name(tmp_path):
     source = small_checkpoint()
     save_checkpoint(tmp_path / "a.pt", source)
-    config, model, tokenizer = start_from(
+    config, model, tokenizer = init_from(
         config_for(tmp_path / "a.pt"), words_by("Zoe", "Zoe", "Ada")
     )
     assert (config.n_layer, config.n_embd, model.config.authors[:2]) == (
@@ -51,15 +50,15 @@ def test_weights_shape_and_alphabet_are_taken_and_hands_are_kept_by_name(tmp_pat
 def test_a_setting_that_contradicts_the_shape_is_refused(tmp_path):
     save_checkpoint(tmp_path / "a.pt", small_checkpoint())
     with pytest.raises(UserError, match="--n_layer 3 is not what .* was trained with"):
-        start_from(config_for(tmp_path / "a.pt", n_layer=3), words_by("Ada"))
+        init_from(config_for(tmp_path / "a.pt", n_layer=3), words_by("Ada"))
     with pytest.raises(UserError, match="there is no checkpoint"):
-        start_from(config_for(tmp_path / "none.pt"), words_by("Ada"))
+        init_from(config_for(tmp_path / "none.pt"), words_by("Ada"))
 
 
 def test_new_characters_are_added_and_old_ones_write_as_before(tmp_path):
     source = small_checkpoint()
     save_checkpoint(tmp_path / "a.pt", source)
-    _, model, tokenizer = start_from(config_for(tmp_path / "a.pt"), words_by("Zoe", text="äb~"))
+    _, model, tokenizer = init_from(config_for(tmp_path / "a.pt"), words_by("Zoe", text="äb~"))
     before = source.tokenizer
     assert (
         tokenizer.alphabet == "".join(sorted(set(before.alphabet) | set("ä~")))
@@ -80,7 +79,7 @@ def test_new_characters_are_added_and_old_ones_write_as_before(tmp_path):
 def test_texts_longer_than_the_model_has_seen_find_room(tmp_path):
     source = small_checkpoint()
     save_checkpoint(tmp_path / "a.pt", source)
-    _, model, tokenizer = start_from(config_for(tmp_path / "a.pt"), words_by("Zoe", text="ab" * 40))
+    _, model, tokenizer = init_from(config_for(tmp_path / "a.pt"), words_by("Zoe", text="ab" * 40))
     assert model.config.max_text >= 2 * 81
     assert torch.isfinite(
         model.prefill(

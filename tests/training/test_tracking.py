@@ -1,4 +1,4 @@
-"""Where a run's record goes: python -m pytest tests/test_tracking.py
+"""Where a run's record goes.
 
 W&B runs in its offline mode, and what it wrote is read back from its own file.
 """
@@ -13,10 +13,10 @@ import pytest
 
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.models.checkpoint import load_checkpoint
+from cursivetransformer.training import run as runs
 from cursivetransformer.training import tracking
-from cursivetransformer.training import trainer as trainers
+from cursivetransformer.training.run import train
 from cursivetransformer.training.tracking import Tracker, has_wandb_key
-from cursivetransformer.training.trainer import train
 from cursivetransformer.utils.errors import UserError
 from tests.training.test_trainer import SMALL
 
@@ -166,9 +166,7 @@ def test_a_run_is_resumed_from_its_id_alone_here_or_from_its_artifact(
 def test_without_key_and_flag_one_line_says_so_and_training_goes_on(
     no_login, made_up_bank, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(
-        trainers, "draw_preview", lambda model, dataset, path: path.write_bytes(b"")
-    )
+    monkeypatch.setattr(runs, "draw_samples", lambda model, dataset, path: path.write_bytes(b""))
     train(settings(made_up_bank, tmp_path, wandb="auto", max_steps=4))
     assert capsys.readouterr().out.count("W&B: off (no key and no login") == 1
 

@@ -1,4 +1,4 @@
-"""The training loop: python -m pytest tests/test_trainer.py"""
+"""The training loop."""
 
 import json
 import os
@@ -14,8 +14,8 @@ import torch
 
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.models.checkpoint import load_checkpoint
-from cursivetransformer.training import trainer as trainers
-from cursivetransformer.training.trainer import Trainer, train
+from cursivetransformer.training import run as runs
+from cursivetransformer.training.run import new_run, train
 from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,7 +46,7 @@ COMPARED = (
 @pytest.fixture
 def small(made_up_bank, tmp_path, monkeypatch):
     """Settings of a tiny run; drawing samples is left out, for speed, unless a test puts it back."""
-    monkeypatch.setattr(trainers, "draw_preview", lambda model, loader, path: path.write_bytes(b""))
+    monkeypatch.setattr(runs, "draw_samples", lambda model, loader, path: path.write_bytes(b""))
 
     def settings(**changes):
         return get_all_args(
@@ -74,7 +74,7 @@ def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(small, tmp_path, o
     kind = dict(optimizer=optimizer, model=model)
     train(small(max_steps=12, wandb_run_name="whole", **kind))
     # Stopped between two evaluations, as a signal would, with the schedule of the whole run.
-    half = Trainer.start(small(max_steps=12, wandb_run_name="parts", **kind))
+    half = new_run(small(max_steps=12, wandb_run_name="parts", **kind))
     run_until(half, 6)
     train(
         get_all_args(
@@ -137,7 +137,7 @@ def test_training_learns_and_writes_all_its_files(made_up_bank, tmp_path, kind):
 
 @pytest.mark.parametrize("monitor_start, kept", [(0.0, 1), (0.5, 3), (0.6, 3), (1.0, 4)])
 def test_the_best_is_the_newest_model_until_models_compete(small, monitor_start, kept):
-    run = Trainer.start(
+    run = new_run(
         small(max_steps=4, log_every=1, monitor_start=monitor_start), lambda sentence: None
     )
     losses = {"train": [1.0] * 4, "test": [1.0, 5.0, 3.0, 4.0]}
@@ -157,7 +157,7 @@ def test_training_goes_on_where_compiling_fails(small, monkeypatch):
 
     monkeypatch.setattr(torch, "compile", broken)
     told = []
-    Trainer.start(small(max_steps=4, compile="on", wandb_run_name="on"), told.append).run()
+    new_run(small(max_steps=4, compile="on", wandb_run_name="on"), told.append).run()
     train(small(max_steps=4, wandb_run_name="off"), lambda sentence: None)
     assert sum("torch.compile failed (no compiler)" in sentence for sentence in told) == 1
     folders = [Path(small().run_dir) / name for name in ("on", "off")]
@@ -179,7 +179,7 @@ def test_a_compiled_run_has_the_losses_of_an_uncompiled_one(small, model):
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_last_good_checkpoint(small):
-    trainer = Trainer.start(small(max_steps=20))
+    trainer = new_run(small(max_steps=20))
     one_step = trainer.train_step
 
     def diverging():
@@ -234,7 +234,7 @@ def test_a_run_goes_on_past_its_first_goal_and_from_a_file(small, tmp_path):
 
 
 def test_memory_does_not_grow_with_steps(small):
-    trainer = Trainer.start(small(max_steps=10**6, batch_size=64))
+    trainer = new_run(small(max_steps=10**6, batch_size=64))
 
     def steps(n):
         for _ in range(n):
