@@ -43,6 +43,7 @@ from cursivetransformer.recognition.recognizer import (
 )
 from cursivetransformer.sampling.generate import generate_words
 from cursivetransformer.training import optim
+from cursivetransformer.training.run import new_run
 from cursivetransformer.training.trainer import Trainer
 from cursivetransformer.utils.errors import UserError, run_script
 
@@ -272,7 +273,7 @@ def run(name: str, steps: int, rest: Sequence[str]) -> Result:
     with ExitStack() as stack:
         for change in variant.patches():
             stack.enter_context(change)
-        trainer = Trainer.start(config, warn=lambda sentence: None)
+        trainer = new_run(config, warn=lambda sentence: None)
         average, n_averaged = None, 0
         tokens, start = torch.zeros(()), time.perf_counter()
         for step in range(steps):
@@ -291,7 +292,7 @@ def run(name: str, steps: int, rest: Sequence[str]) -> Result:
 def error_rates(trainer: Trainer) -> list[float]:
     """Return the error rates of English and of held-out words, over SEEDS; see `Result`."""
     config, tokenizer, words = trainer.config, trainer.loader.tokenizer, trainer.loader.words
-    folder = find_recognizers(config.recognizer_dir, trainer.bank_digest)
+    folder = find_recognizers(config.recognizer_dir, trainer.checkpoint.bank_digest)
     if folder is None:
         return []
     recognizer = load_recognizer(recognizer_path(folder, EVALUATION), config.device)

@@ -57,8 +57,9 @@ from cursivetransformer.recognition.recognizer import (
     recognizer_path,
 )
 from cursivetransformer.sampling.rerank import generate_best_of_n
-from cursivetransformer.training import trainer
-from cursivetransformer.training.finetune import EVALUATIONS, scale_of
+from cursivetransformer.training import run as runs
+from cursivetransformer.training.finetune import EVALUATIONS, choose_scale
+from cursivetransformer.training.trainer import Trainer
 from cursivetransformer.utils.errors import UserError, run_script
 
 Size = int | str  # a number of words, or "all"
@@ -209,7 +210,7 @@ def fit(judge: Judge, options: argparse.Namespace, way: str, n: Size, seed: int)
         for name, replacement in changes.replacements.items():
             stack.enter_context(mock.patch(f"cursivetransformer.{name}", replacement))
         if not changes.loads:
-            stack.enter_context(mock.patch.object(trainer, "export", lambda source, out: None))
+            stack.enter_context(mock.patch.object(runs, "export", lambda source, out: None))
         run = start_run(options.dir, bank, f"{way}-{n}-{seed}", seed, arguments)
         path = run.run()
     result = {
@@ -247,7 +248,7 @@ def setting_arguments(settings: dict[str, int | float | bool]) -> list[str]:
     return arguments
 
 
-def measure_last(judge: Judge, run: trainer.Trainer) -> dict[str, Result]:
+def measure_last(judge: Judge, run: Trainer) -> dict[str, Result]:
     """Measure the last model of a run, whose checkpoints cannot be loaded."""
     for module in run.model.modules():
         if parametrize.is_parametrized(module):
@@ -259,17 +260,15 @@ def measure_last(judge: Judge, run: trainer.Trainer) -> dict[str, Result]:
         1,
         config.ink_scale,
         config.downsample_mean,
-        run.recognizer,
+        recognizer_from_state(run.checkpoint.recognizer),
     )
 
 
-def start_run(
-    folder: str, bank: Path, name: str, seed: int, arguments: Sequence[str]
-) -> trainer.Trainer:
+def start_run(folder: str, bank: Path, name: str, seed: int, arguments: Sequence[str]) -> Trainer:
     """Return a trainer of a bank before its first step. arguments: more settings of `train.py`."""
     argv = ["--dataset_name", str(bank), "--wandb", "off", "--seed", str(seed)]
     argv += ["--run_dir", str(Path(folder) / "runs"), "--wandb_run_name", name]
-    return trainer.Trainer.start(get_all_args(argv=[*argv, *arguments]), warn=lambda sentence: None)
+    return runs.new_run(get_all_args(argv=[*argv, *arguments]), warn=lambda sentence: None)
 
 
 def find_scratch_recognizer(
@@ -294,7 +293,7 @@ def find_scratch_recognizer(
         seed,
         ["--finetune", "base", "--splice_fraction", "0"],
     )
-    return recognizer_from_state(run.hand.recognizer)
+    return recognizer_from_state(run.checkpoint.recognizer)
 
 
 def adapted_path(folder: str, n: Size, seed: int) -> Path:
@@ -307,7 +306,7 @@ def measure_base(judge: Judge) -> dict[str, dict[str, Result]]:
 
     It writes in its hand nearest in style, in its first hand, and following one recorded word.
     """
-    loaded, scale = load_checkpoint(SHIPPED), scale_of(judge.training)
+    loaded, scale = load_checkpoint(SHIPPED), choose_scale(judge.training)
     model, tokenizer, dropped = loaded.model, loaded.tokenizer, loaded.config.downsample_mean
     by_author = {
         name: judge.measure(model, tokenizer, index, scale, dropped)

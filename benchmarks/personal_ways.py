@@ -97,11 +97,11 @@ def replayed_and_fitted(
     rng, hands = np.random.default_rng(config.seed), fit_hands(words)
     texts = make_prompts(WordbankSettings(size=N_FITTED_WORDS, least=0, pairs=0), rng)
     fitted = [write_word(hands[i % N_FITTED], text, rng) for i, text in enumerate(texts)]
-    return _replayed(config, words, warn) + fitted
+    return _load_replay(config, words, warn) + fitted
 
 
-_replayed = finetune.replayed  # the original, which `replayed_and_fitted` replaces
-OPTIMIZERS = "training.trainer.make_optimizers"
+_load_replay = finetune.load_replay  # the original, which `replayed_and_fitted` replaces
+OPTIMIZERS = "training.run.make_optimizers"
 
 
 @dataclass
@@ -149,7 +149,7 @@ WAYS = {
     ),
     "fitted": Way(
         "beside the hands of the base, words by synthetic writers fitted to the hand",
-        replacements={"training.trainer.replayed": replayed_and_fitted},
+        replacements={"training.run.load_replay": replayed_and_fitted},
     ),
     "pen": Way(
         "beside the hands of the base, fresh ink by the synthetic pen in many hands",

@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from benchmarks.options import take_options  # noqa: E402
 from cursivetransformer.bank.registry import load_banks  # noqa: E402
 from cursivetransformer.config.train import get_all_args  # noqa: E402
-from cursivetransformer.training.trainer import Trainer  # noqa: E402
+from cursivetransformer.training.run import new_run  # noqa: E402
 from cursivetransformer.utils.errors import run_script  # noqa: E402
 
 STEPS = 8
@@ -35,9 +35,7 @@ Variation = tuple[int, list[str]]  # a value, and the settings of train.py that 
 
 def step_cost(argv: Sequence[str]) -> tuple[float, float]:
     """Return the median seconds of a training step, and the median tokens a second."""
-    trainer = Trainer.start(
-        get_all_args(argv=["--wandb", "off", *argv]), warn=lambda sentence: None
-    )
+    trainer = new_run(get_all_args(argv=["--wandb", "off", *argv]), warn=lambda sentence: None)
     seconds, speeds = [], []
     for _ in range(WARM_UP + STEPS):
         start = time.perf_counter()

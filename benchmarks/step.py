@@ -18,6 +18,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from cursivetransformer.config.train import get_all_args
+from cursivetransformer.training.run import new_run
 from cursivetransformer.training.trainer import Trainer
 from cursivetransformer.utils.errors import run_script
 
@@ -113,7 +114,7 @@ def measure_parts(trainer: Trainer, clock: Clock) -> None:
     """Print the fraction of time of each part of a step."""
     parts: list[tuple[str, Any, str]] = [
         ("making the batch", trainer.loader, "train_batch"),
-        ("forward", trainer.nll, "training_nll"),
+        ("forward", trainer.loss, "training_nll"),
         ("backward", torch.Tensor, "backward"),
     ]
     for optimizer in trainer.optimizers:
@@ -131,7 +132,7 @@ def measure_parts(trainer: Trainer, clock: Clock) -> None:
 
 
 def main() -> None:
-    trainer = Trainer.start(get_all_args(argv=["--wandb", "off", *sys.argv[1:]]))
+    trainer = new_run(get_all_args(argv=["--wandb", "off", *sys.argv[1:]]))
     for _ in range(WARM_UP):
         trainer.train_step()
     on_gpu = trainer.config.device.startswith("cuda")

@@ -29,8 +29,8 @@ import torch  # noqa: E402
 
 from benchmarks.options import take_options  # noqa: E402
 from cursivetransformer.config.train import get_all_args, replace  # noqa: E402
-from cursivetransformer.training.samples import draw_preview  # noqa: E402
-from cursivetransformer.training.trainer import Trainer  # noqa: E402
+from cursivetransformer.training.run import new_run  # noqa: E402
+from cursivetransformer.training.samples import draw_samples  # noqa: E402
 from cursivetransformer.utils.errors import UserError, run_script  # noqa: E402
 from cursivetransformer.utils.io import atomic_path  # noqa: E402
 
@@ -51,7 +51,7 @@ class Recipe:
         config = replace(
             config, wandb_run_name=time.strftime(f"time-to-loss-{config.preset}-%Y%m%d-%H%M%S")
         )
-        self.trainer = Trainer.start(config, warn=lambda sentence: None)
+        self.trainer = new_run(config, warn=lambda sentence: None)
         self.name = self.trainer.config.preset
         self.clock = 0.0
         self.curve: list[list[float]] = []
@@ -121,7 +121,7 @@ def main() -> None:
         path.write_text(json.dumps(results) + "\n")
     draw(fast, slow, device, f"{out}.png")
     for side, recipe in (("fast", fast), ("slow", slow)):
-        draw_preview(recipe.trainer.model, recipe.trainer.loader, f"{out}-{side}.png")
+        draw_samples(recipe.trainer.model, recipe.trainer.loader, f"{out}-{side}.png")
         print(f"checkpoint of {recipe.name}: {recipe.trainer.save('last.pt')}")
 
 
