@@ -11,7 +11,7 @@ import torch
 
 from cursivetransformer.bank.authors import author_indices, hand_indices
 from cursivetransformer.data.dataset import NO_WORD, Ink, split_words, usable_words
-from cursivetransformer.data.eval_texts import judged_texts
+from cursivetransformer.data.eval_texts import evaluation_words
 from cursivetransformer.data.packing import (
     InkTensors,
     Pool,
@@ -79,7 +79,7 @@ class DataLoader:
         """Train on the bank's training words, on new ones `spliced` of them and on `fresh` ones, in place of those given before, in the
         shares that `own_fraction` and `splice_fraction` say. Words that are spelt with other characters, that are held out, or that models are
         judged by are left out."""
-        spared = self.held_out | judged_texts()
+        spared = self.held_out | evaluation_words()
         words, kinds = list(self.words), [self.train_ids]
         for more in (spliced, fresh):
             more = [word for word in more if word.text not in spared]

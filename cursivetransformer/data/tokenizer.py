@@ -1,107 +1,153 @@
-"""Offsets <-> token ids, text <-> character ids. Knows the vocabulary and nothing else.
+"""Tokenizers: offsets to token ids and back, texts to character ids.
 
-"Point, then shoot": an offset is written as its direction theta, then its radius together with the pen. With 4
-directions and radii 0, 1, 2 the vocabulary would be
+"Point, then shoot": an offset is written as its direction theta, then its radius together with
+the pen. With 4 directions and radii 0, 1, 2 the vocabulary would be
 
     id      0   1   2   3  |   4     5     6   |   7     8     9   |  10    11   12
     means   →   ↓   ←   ↑  |  0 up  1 up  2 up |  0 dn  1 dn  2 dn | WORD  END  PAD
 
-and the ink (1, 0, 1), (0, 2, 0) - one to the right with the pen staying down, two downward, then lift - would be
+and the ink (1, 0, 1), (0, 2, 0) - one to the right with the pen staying down, two downward, then
+lift - would be
     WORD  →  1dn  ↓  2up  END   =   10 0 8 1 6 11
 
-WORD stands before every word, END after the last; PAD fills a batch and is never scored. In every tokenizer here an
-offset is a fixed number of tokens, its slots, and the last slots' ids never overlap the first ones'.
+WORD stands before every word, END after the last; PAD fills a batch and is never scored. Every
+tokenizer writes an offset as a fixed number of tokens, one for each of its slots. Each slot has
+its own range of ids.
 """
 
 import unicodedata
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from cursivetransformer.ink.strokes import offsets_to_polar
 
+if TYPE_CHECKING:
+    import torch
+
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
+
 TEXT_PAD = 0  # character id of the padding of a text; characters count from 1
 
 THETA_BINS = 220  # 1.6 degrees each
-THETA_NUDGE = 1e-4  # of a bin: a diagonal lies on the edge of two (45 degrees are 27.5 bins), and goes the same way everywhere
-UNIT_BINS = 161  # of dx / r and of dy / r; odd, so that 0 is a centre
-LINEAR_BINS = 50  # radius bins of 1/1000 of the canvas's height, after the one around zero
-LINEAR_STEP = 0.001
-GEOMETRIC_BINS = 99  # from there to LARGEST_RADIUS, each 4.5% wider than the one before
-LARGEST_RADIUS = 4.0
+# In bins, added before rounding. A diagonal lies on the boundary of two bins (45 degrees are 27.5
+# bins), where a rounding error of the angle would decide. With it, all diagonals in one direction
+# get the same bin.
+THETA_NUDGE = 1e-4
+UNIT_BINS = 161  # of dx / r and of dy / r; odd, so that 0 is a center
+LINEAR_BINS = 50  # radius bins of width LINEAR_STEP, after the one around zero
+LINEAR_STEP = 0.001  # canvas heights
+GEOMETRIC_BINS = 99  # from there to MAX_RADIUS, each 4.5% wider than the one before
+MAX_RADIUS = 4.0  # canvas heights
 
 
-def default_radius_edges():
-    """(151,) float32 edges of the radius bins: [0, .0005) decodes to 0, then linear, then geometric."""
+def default_radius_edges() -> np.ndarray:
+    """Return the edges of the radius bins, (151,) float32.
+
+    The bin [0, 0.0005) decodes to 0. Linear bins follow, then geometric ones.
+    """
     linear = LINEAR_STEP * (np.arange(LINEAR_BINS + 1) + 0.5)
-    geometric = np.geomspace(linear[-1], LARGEST_RADIUS, GEOMETRIC_BINS + 1)[1:]
+    geometric = np.geomspace(linear[-1], MAX_RADIUS, GEOMETRIC_BINS + 1)[1:]
     return np.concatenate([[0.0], linear, geometric]).astype(np.float32)
 
 
 class Tokenizer(ABC):
-    """What all tokenizers share; a subclass says what its slots are.
+    """Base class of the tokenizers. A subclass defines the slots of an offset.
 
-    alphabet: the characters of a text, each once; radius_edges: (R + 1,) ascending, the first 0.
+    Attributes:
+        name: the value of the setting `tokenizer`.
+        alphabet: the characters of texts, sorted, with the space.
+        radius_edges: (R + 1,) float32 edges of the radius bins.
+        radius_centers: (R,) float32 radius that each bin decodes to.
+        n_radius: R, the number of radius bins.
+        slot_sizes: (slots,) number of ids of each slot.
+        slot_starts: (slots + 1,) first id of each slot, and the id after the last slot's.
+        word_id, end_id, pad_id: ids of WORD, END and PAD.
     """
 
-    name = None
+    name: ClassVar[str]
 
-    def __init__(self, alphabet, radius_edges=None):
+    def __init__(
+        self, alphabet: Iterable[str], radius_edges: np.ndarray | Sequence[float] | None = None
+    ) -> None:
+        """Derive the vocabulary.
+
+        Args:
+            alphabet: characters in any order; repeated ones and a missing space do not matter.
+            radius_edges: ascending, the first one 0; None for the default.
+        """
         self.alphabet = "".join(sorted(set(alphabet) | {" "}))
-        self.radius_edges = (
-            default_radius_edges() if radius_edges is None else np.asarray(radius_edges, np.float32)
-        )
+        if radius_edges is None:
+            radius_edges = default_radius_edges()
+        self.radius_edges = np.asarray(radius_edges, np.float32)
         self.radius_centers = (self.radius_edges[:-1] + self.radius_edges[1:]) / 2
-        self.radius_centers[0] = 0  # a repeated point is exactly where it was
+        self.radius_centers[0] = 0  # a repeated point stays exactly where it was
         self.n_radius = len(self.radius_centers)
         self.slot_sizes = self._slot_sizes()
         self.slot_starts = np.concatenate([[0], np.cumsum(self.slot_sizes)])
-        self.word_id, self.end_id, self.pad_id = (int(self.slot_starts[-1]) + i for i in range(3))
+        self.word_id = int(self.slot_starts[-1])
+        self.end_id = self.word_id + 1
+        self.pad_id = self.word_id + 2
         self._char_ids = {char: i + 1 for i, char in enumerate(self.alphabet)}
 
     @property
-    def vocab_size(self):
+    def vocab_size(self) -> int:
         """Number of token ids."""
         return self.pad_id + 1
 
     @property
-    def n_slots(self):
-        """Tokens of one offset."""
+    def n_slots(self) -> int:
+        """Number of tokens of one offset."""
         return len(self.slot_sizes)
 
     @property
-    def n_chars(self):
-        """Number of character ids, the padding counted in."""
+    def n_chars(self) -> int:
+        """Number of character ids, including TEXT_PAD."""
         return len(self.alphabet) + 1
 
-    def extended(self, text):
-        """A tokenizer with the same bins that knows the characters of `text` too; itself where it knows them all."""
-        return (
-            type(self)(self.alphabet + text, self.radius_edges)
-            if set(text) - set(self.alphabet)
-            else self
-        )
+    def extended(self, text: str) -> "Tokenizer":
+        """Return a tokenizer with the same bins whose alphabet has the characters of `text` too.
 
-    def slot_mask(self):
-        """(slots, vocab_size) booleans: which ids may stand in each slot; WORD and END may take the first one's place."""
+        It is this tokenizer if the alphabet has them all.
+        """
+        if set(text) <= set(self.alphabet):
+            return self
+        return type(self)(self.alphabet + text, self.radius_edges)
+
+    def slot_mask(self) -> np.ndarray:
+        """Return which ids are allowed in each slot, (slots, vocab_size) booleans.
+
+        WORD and END are allowed in the first slot.
+        """
         mask = np.zeros((self.n_slots, self.vocab_size), bool)
         for slot in range(self.n_slots):
             mask[slot, self.slot_starts[slot] : self.slot_starts[slot + 1]] = True
         mask[0, [self.word_id, self.end_id]] = True
         return mask
 
-    def encode_offsets(self, offsets):
-        """(n, 3) offsets -> ((n, slots) int64 token ids, how many radii lay past the last bin and were clamped)."""
-        polar = offsets_to_polar(offsets)
-        r, pen = polar[:, 0], polar[:, 2]
-        radius = np.searchsorted(self.radius_edges, r, side="right") - 1
-        clamped = int(np.count_nonzero(radius >= self.n_radius))
-        radius_pen = np.minimum(radius, self.n_radius - 1) + self.n_radius * (pen > 0)
-        slots = self.slots(offsets[:, 0], offsets[:, 1], r, polar[:, 1], radius_pen)
-        return np.stack(slots, axis=1).astype(np.int64) + self.slot_starts[:-1], clamped
+    def encode_offsets(self, offsets: np.ndarray) -> tuple[np.ndarray, int]:
+        """Encode offsets, (n, 3).
 
-    def decode_offsets(self, tokens):
-        """(n, slots) token ids -> (n, 3) float32 offsets, each the centre of its bins. Raises `ValueError`."""
+        Returns:
+            Token ids, (n, slots) int64, and the number of radii beyond the last bin, which are
+            clamped to it.
+        """
+        polar = offsets_to_polar(offsets)
+        r, theta, pen = polar[:, 0], polar[:, 1], polar[:, 2]
+        radius = self._radius_bins(r)
+        n_clamped = int(np.count_nonzero(radius >= self.n_radius))
+        radius_pen = np.minimum(radius, self.n_radius - 1) + self.n_radius * (pen > 0)
+        slots = self.slots(offsets[:, 0], offsets[:, 1], r, theta, radius_pen)
+        return np.stack(slots, axis=1).astype(np.int64) + self.slot_starts[:-1], n_clamped
+
+    def decode_offsets(self, tokens: np.ndarray) -> np.ndarray:
+        """Decode token ids, (n, slots), to the centers of their bins, (n, 3) float32 offsets.
+
+        Raises:
+            ValueError: a token is not allowed in its slot.
+        """
         local = np.asarray(tokens).reshape(-1, self.n_slots) - self.slot_starts[:-1]
         if ((local < 0) | (local >= self.slot_sizes)).any():
             raise ValueError("a token stands in a slot that is not its own")
@@ -109,54 +155,61 @@ class Tokenizer(ABC):
         r = self.radius_centers[radius_pen % self.n_radius]
         return np.stack([r * cos, r * sin, radius_pen // self.n_radius], axis=1).astype(np.float32)
 
-    def ink_table(self):
-        """(vocab_size, 4) float32: what each id adds to its offset as (x, y, radius, pen), the sum of x and y being its direction.
+    def ink_table(self) -> np.ndarray:
+        """Return what each token contributes to its offset, (vocab_size, 4) float32.
 
-        WORD, END and PAD add nothing. So an offset is radius * (x, y) / |(x, y)| of the sum over its tokens.
+        The columns are x, y, radius, pen. An offset is radius * (x, y) / |(x, y)| of the sum over
+        its tokens. WORD, END and PAD contribute nothing.
         """
         table = np.zeros((self.vocab_size, 4), np.float32)
         for slot, (start, size) in enumerate(zip(self.slot_starts, self.slot_sizes)):
             table[start : start + size] = self._slot_table(slot)
         return table
 
-    def encode_words(self, words):
-        """A list of (n, 3) offsets -> WORD word WORD word ... END as one int64 array."""
+    def encode_words(self, words: Iterable[np.ndarray]) -> np.ndarray:
+        """Encode words, each (n, 3) offsets, as WORD word WORD word ... END, (T,) int64."""
         parts = [np.append(self.word_id, self.encode_offsets(offsets)[0]) for offsets in words]
-        return np.concatenate(parts + [[self.end_id]])
+        return np.concatenate([*parts, [self.end_id]])
 
-    def decode_words(self, tokens):
-        """The opposite of `encode_words`; what follows END, and an offset that is cut short, is left out."""
+    def decode_words(self, tokens: np.ndarray | Sequence[int]) -> list[np.ndarray]:
+        """Decode the tokens of `encode_words`.
+
+        Tokens after END, and those of an incomplete offset, are ignored.
+        """
         tokens = np.asarray(tokens)
         ends = np.flatnonzero(tokens == self.end_id)
-        tokens = tokens[: ends[0]] if len(ends) else tokens
-        starts = np.flatnonzero(tokens == self.word_id)
-        parts = np.split(tokens, starts)[1:]
-        return [
-            self.decode_offsets(part[1 : 1 + (len(part) - 1) // self.n_slots * self.n_slots])
-            for part in parts
-        ]
+        if len(ends):
+            tokens = tokens[: ends[0]]
+        words = []
+        for part in np.split(tokens, np.flatnonzero(tokens == self.word_id))[1:]:
+            n_offsets = (len(part) - 1) // self.n_slots
+            words.append(self.decode_offsets(part[1 : 1 + n_offsets * self.n_slots]))
+        return words
 
-    def error_bound(self, offsets):
-        """(n,) largest distance that encoding and decoding may move each offset that is not clamped.
+    def error_bound(self, offsets: np.ndarray) -> np.ndarray:
+        """Bound the distance by which encoding and decoding moves each offset, (n,).
 
-        With r in a bin of centre c and a direction that turns by at most a, |r u - c u'| <= |r - c| + 2 r sin(a / 2).
+        With r in a bin of center c and a direction u that turns to u' by at most a,
+        |r u - c u'| <= |r - c| + 2 r sin(a / 2). Does not hold for clamped offsets.
         """
         r = np.hypot(offsets[:, 0], offsets[:, 1])
-        radius = np.clip(
-            np.searchsorted(self.radius_edges, r, side="right") - 1, 0, self.n_radius - 1
-        )
-        return np.abs(r - self.radius_centers[radius]) + 2 * r * np.sin(self._largest_turn() / 2)
+        radius = np.clip(self._radius_bins(r), 0, self.n_radius - 1)
+        return np.abs(r - self.radius_centers[radius]) + 2 * r * np.sin(self._max_turn() / 2)
 
-    def encode_text(self, text):
-        """Text -> int64 character ids. Raises `KeyError` with the first character that is not in the alphabet."""
+    def encode_text(self, text: str) -> np.ndarray:
+        """Return the int64 character ids of a text.
+
+        Raises:
+            KeyError: with the first character that is not in the alphabet.
+        """
         return np.array([self._char_ids[char] for char in text], np.int64)
 
-    def unknown_characters(self, text):
-        """The characters of `text` that the alphabet lacks, each once, in order of appearance."""
+    def unknown_characters(self, text: str) -> str:
+        """Return the characters of `text` that the alphabet lacks, once each, in order."""
         return "".join(dict.fromkeys(char for char in text if char not in self._char_ids))
 
-    def state(self):
-        """All of it as plain values, for a checkpoint."""
+    def state(self) -> dict[str, Any]:
+        """Return all that `tokenizer_from_state` needs, as plain values for a checkpoint."""
         return {
             "name": self.name,
             "alphabet": self.alphabet,
@@ -164,62 +217,82 @@ class Tokenizer(ABC):
             "slot_sizes": [int(n) for n in self.slot_sizes],
         }
 
-    @abstractmethod
-    def _slot_sizes(self):
-        """Number of ids of each slot."""
+    def _radius_bins(self, r: np.ndarray) -> np.ndarray:
+        """Return the bin of each radius; `n_radius` or more beyond the last one."""
+        return np.searchsorted(self.radius_edges, r, side="right") - 1
 
-    @abstractmethod
-    def slots(self, dx, dy, r, theta, radius_pen):
-        """One array (n,) of whole numbers for each slot, its ids counted from 0; radius_pen: the id of radius and pen.
-
-        Written with operators and methods alone, so that it serves NumPy's arrays and torch's tensors alike.
-        """
-
-    @abstractmethod
-    def _slot_table(self, slot):
-        """(ids, 4) rows of `ink_table`."""
-
-    def _radius_table(self):
+    def _radius_table(self) -> np.ndarray:
+        """Return the rows of `ink_table` of the slot of radius and pen."""
         r, pen = np.tile(self.radius_centers, 2), np.repeat([0, 1], self.n_radius)
         return np.column_stack([0 * r, 0 * r, r, pen])
 
     @abstractmethod
-    def _directions(self, local):
-        """(n, slots) ids counted from 0 -> cosine, sine and the id of radius and pen, each (n,)."""
+    def _slot_sizes(self) -> np.ndarray:
+        """Return the number of ids of each slot."""
 
     @abstractmethod
-    def _largest_turn(self):
-        """By how much, in radians, a decoded direction may differ from the true one."""
+    def slots(self, dx: Array, dy: Array, r: Array, theta: Array, radius_pen: Array) -> list[Array]:
+        """Return the ids of each slot, counted from 0, as one array (n,) of whole numbers.
+
+        Implementations use only operators and methods that NumPy arrays and torch tensors share.
+
+        Args:
+            dx: (n,) offsets in x.
+            dy: (n,) offsets in y.
+            r: (n,) their lengths.
+            theta: (n,) their directions in radians.
+            radius_pen: (n,) radius bin, plus `n_radius` if the pen stays down.
+        """
+
+    @abstractmethod
+    def _slot_table(self, slot: int) -> np.ndarray:
+        """Return the rows of `ink_table` of a slot, (ids, 4)."""
+
+    @abstractmethod
+    def _directions(self, local: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return cosine, sine, and the id of radius and pen, (n,) each.
+
+        Args:
+            local: (n, slots) ids, counted from 0 in each slot.
+        """
+
+    @abstractmethod
+    def _max_turn(self) -> float:
+        """Return the largest angle, in radians, between a direction and its decoded one."""
 
 
 class PolarTokenizer(Tokenizer):
-    """theta, then radius and pen. Bin k of theta is centred on 2 pi k / N, so -pi and pi fall into one bin."""
+    """Theta, then radius and pen.
+
+    Bin k of theta is centered on 2 pi k / THETA_BINS, so -pi and pi fall into one bin.
+    """
 
     name = "polar"
     theta_slot, radius_slot = 0, 1
 
-    def _slot_sizes(self):
+    def _slot_sizes(self) -> np.ndarray:
         sizes = [0, 0]
-        sizes[self.theta_slot], sizes[self.radius_slot] = THETA_BINS, 2 * self.n_radius
+        sizes[self.theta_slot] = THETA_BINS
+        sizes[self.radius_slot] = 2 * self.n_radius
         return np.array(sizes)
 
-    def slots(self, dx, dy, r, theta, radius_pen):
+    def slots(self, dx: Array, dy: Array, r: Array, theta: Array, radius_pen: Array) -> list[Array]:
         bins = (theta * (THETA_BINS / (2 * np.pi)) + THETA_NUDGE).round()
-        slots = [None, None]
-        slots[self.theta_slot], slots[self.radius_slot] = bins + THETA_BINS * (bins < 0), radius_pen
-        return slots
+        # Negative angles take the upper half of the bins.
+        theta_bins = bins + THETA_BINS * (bins < 0)
+        return [theta_bins, radius_pen] if self.theta_slot == 0 else [radius_pen, theta_bins]
 
-    def _slot_table(self, slot):
+    def _slot_table(self, slot: int) -> np.ndarray:
         if slot == self.radius_slot:
             return self._radius_table()
         theta = np.arange(THETA_BINS) * (2 * np.pi / THETA_BINS)
         return np.column_stack([np.cos(theta), np.sin(theta), 0 * theta, 0 * theta])
 
-    def _directions(self, local):
+    def _directions(self, local: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         theta = local[:, self.theta_slot] * (2 * np.pi / THETA_BINS)
         return np.cos(theta), np.sin(theta), local[:, self.radius_slot]
 
-    def _largest_turn(self):
+    def _max_turn(self) -> float:
         return (0.5 + THETA_NUDGE) * 2 * np.pi / THETA_BINS
 
 
@@ -231,48 +304,53 @@ class ShootThenPointTokenizer(PolarTokenizer):
 
 
 class CartesianTokenizer(Tokenizer):
-    """dx / r, dy / r, then radius and pen: three tokens an offset."""
+    """dx / r, dy / r, then radius and pen: three tokens per offset."""
 
     name = "cartesian"
 
-    def _slot_sizes(self):
+    def _slot_sizes(self) -> np.ndarray:
         return np.array([UNIT_BINS, UNIT_BINS, 2 * self.n_radius])
 
-    def slots(self, dx, dy, r, theta, radius_pen):
-        length = r + 1e-12  # of a point that stays where it is
+    def slots(self, dx: Array, dy: Array, r: Array, theta: Array, radius_pen: Array) -> list[Array]:
+        length = r + 1e-12  # for repeated points, where r is 0
         half = (UNIT_BINS - 1) / 2
         return [((dx / length + 1) * half).round(), ((dy / length + 1) * half).round(), radius_pen]
 
-    def _slot_table(self, slot):
+    def _slot_table(self, slot: int) -> np.ndarray:
         if slot == 2:
             return self._radius_table()
         table = np.zeros((UNIT_BINS, 4))
         table[:, slot] = np.arange(UNIT_BINS) * (2 / (UNIT_BINS - 1)) - 1
         return table
 
-    def _directions(self, local):
+    def _directions(self, local: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         dx, dy = (local[:, :2] * (2 / (UNIT_BINS - 1)) - 1).T
         length = np.maximum(np.hypot(dx, dy), 1e-12)
         return dx / length, dy / length, local[:, 2]
 
-    def _largest_turn(self):
-        # The corner of a square bin, seen from a vector of length at least 1 - that.
-        corner = np.sqrt(2) / (UNIT_BINS - 1)
-        return np.arcsin(corner / (1 - corner))
+    def _max_turn(self) -> float:
+        # Decoding moves a unit vector by at most half the diagonal of its square bin, so the
+        # decoded vector is at least 1 - half_diagonal long.
+        half_diagonal = np.sqrt(2) / (UNIT_BINS - 1)
+        return np.arcsin(half_diagonal / (1 - half_diagonal))
 
 
-TOKENIZERS = {
+TOKENIZERS: dict[str, type[Tokenizer]] = {
     cls.name: cls for cls in (PolarTokenizer, ShootThenPointTokenizer, CartesianTokenizer)
 }
 
 
-def make_tokenizer(name, alphabet):
-    """A new tokenizer by its name, with the default bins."""
+def make_tokenizer(name: str, alphabet: Iterable[str]) -> Tokenizer:
+    """Make a tokenizer with the default bins."""
     return TOKENIZERS[name](alphabet)
 
 
-def tokenizer_from_state(state):
-    """The tokenizer that `Tokenizer.state` described. Raises `ValueError` where this version has other bins."""
+def tokenizer_from_state(state: dict[str, Any]) -> Tokenizer:
+    """Make the tokenizer whose `Tokenizer.state` this is.
+
+    Raises:
+        ValueError: this version of the program has other bins.
+    """
     tokenizer = TOKENIZERS[state["name"]](state["alphabet"], state["radius_edges"])
     if list(tokenizer.slot_sizes) != list(state["slot_sizes"]):
         raise ValueError(
@@ -282,7 +360,7 @@ def tokenizer_from_state(state):
     return tokenizer
 
 
-# Typed by word processors, written by hand like their plain neighbours.
+# Characters that word processors insert, and the plain ones that are written by hand alike.
 _PLAIN = str.maketrans(
     {
         "‘": "'",
@@ -313,7 +391,10 @@ _PLAIN = str.maketrans(
 )
 
 
-def fold_text(text, alphabet):
-    """`text` in NFC, with typographic quotes, dashes, ellipses and spaces made plain unless `alphabet` has them."""
+def fold_text(text: str, alphabet: Collection[str]) -> str:
+    """Normalize `text` to NFC, and make typographic characters plain.
+
+    These are quotes, dashes, ellipses and spaces. Those in `alphabet` stay.
+    """
     text = unicodedata.normalize("NFC", text)
     return "".join(char if char in alphabet else char.translate(_PLAIN) for char in text)

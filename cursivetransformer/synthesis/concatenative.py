@@ -15,7 +15,7 @@ from cursivetransformer.bank.prompts import make_prompts
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.config.train import Config
-from cursivetransformer.data.eval_texts import judged_texts
+from cursivetransformer.data.eval_texts import evaluation_words
 from cursivetransformer.ink.augment import transform
 from cursivetransformer.ink.distort import waver
 from cursivetransformer.ink.measures import hand_slant
@@ -84,7 +84,7 @@ def make_assembled_words(
         recognizer: must read each word under all `CHECKED_TRANSFORMS`.
         rng: the source of random numbers.
     """
-    excluded = judged_texts()
+    excluded = evaluation_words()
     made: list[Word] = []
     tries_left = TRIES_PER_WORD * n
     while len(made) < n and tries_left:

@@ -23,7 +23,7 @@ from typing import TypeVar
 import numpy as np
 
 from cursivetransformer.bank.word import Word
-from cursivetransformer.data.eval_texts import kind_of
+from cursivetransformer.data.eval_texts import character_class
 
 # Letters without a dot or cross. A word may be cut within them.
 CUTTABLE_LETTERS = frozenset("abcdeghklmnopqrsuvwyz")
@@ -319,7 +319,7 @@ class _CutIndex:
                 self.by_letter.setdefault(aligned.text[i], []).append((aligned, i))
             for k in aligned.gaps[:-1]:
                 char = aligned.text[k]
-                self.by_kind.setdefault(kind_of(char), []).append((aligned, k))
+                self.by_kind.setdefault(character_class(char), []).append((aligned, k))
                 if k and not char.isalnum():
                     self.marks.append((aligned, k))
 
@@ -337,7 +337,7 @@ class _CutIndex:
         left = _choose(rng, self.pool)
         k = _choose(rng, left.gaps[1:])
         at_end = k == len(left.text)
-        candidates = self.marks if at_end else self.by_kind.get(kind_of(left.text[k]), [])
+        candidates = self.marks if at_end else self.by_kind.get(character_class(left.text[k]), [])
         if not candidates:
             return None
         right, m = _choose(rng, candidates)

@@ -13,7 +13,7 @@ from cursivetransformer.bank.authors import (
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.dataloader import DataLoader
-from cursivetransformer.data.eval_texts import judged_texts
+from cursivetransformer.data.eval_texts import evaluation_words
 from cursivetransformer.data.tokenizer import make_tokenizer
 from cursivetransformer.utils.errors import UserError
 from tests.made_up import made_up_words
@@ -85,7 +85,7 @@ def test_fresh_words_are_trained_on_and_held_out_texts_are_not():
     loader = loader_of(words, ["Ada"], author_dropout=0)
     held_out = {loader.words[i].text for i in loader.test_ids}
     spared = [Word(text, "Ada", words[0].points) for text in [*held_out, "a", "the"]]
-    assert {"a", "the"} <= judged_texts()
+    assert {"a", "the"} <= evaluation_words()
     fresh = [
         Word("".join(rng.permutation(list("hello"))) + "tu", f"stranger {i % 5}", words[0].points)
         for i in range(200)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cursivetransformer.data.tokenizer import (
-    LARGEST_RADIUS,
+    MAX_RADIUS,
     TOKENIZERS,
     default_radius_edges,
     fold_text,
@@ -98,7 +98,7 @@ def test_decoding_has_no_bias():
 def test_large_radii_are_clamped_and_counted(name):
     tokenizer = make_tokenizer(name, "a")
     tokens, clamped = tokenizer.encode_offsets(
-        as_offsets([(LARGEST_RADIUS * 1.01, 0.5, 1), (70.0, 0.5, 0), (1.0, 0.5, 1)])
+        as_offsets([(MAX_RADIUS * 1.01, 0.5, 1), (70.0, 0.5, 0), (1.0, 0.5, 1)])
     )
     r = np.hypot(*tokenizer.decode_offsets(tokens)[:, :2].T)
     assert (
@@ -136,7 +136,7 @@ def test_slots_say_which_ids_may_stand_where(name, data):
 def test_radius_edges_ascend_without_gaps():
     edges = default_radius_edges()
     steps = np.diff(edges)
-    assert edges[0] == 0 and edges[-1] == LARGEST_RADIUS and (steps > 0).all()
+    assert edges[0] == 0 and edges[-1] == MAX_RADIUS and (steps > 0).all()
     assert (steps[52:] > steps[51:-1]).all(), "beyond the linear part bins must grow"
 
 

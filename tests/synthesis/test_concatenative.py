@@ -9,7 +9,7 @@ import pytest
 from cursivetransformer.bank.prompts import WORDS, read_lines
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.data.eval_texts import judged_texts
+from cursivetransformer.data.eval_texts import evaluation_words
 from cursivetransformer.ink import measures as style
 from cursivetransformer.ink.augment import transform
 from cursivetransformer.recognition.recognizer import SHIPPED, load_recognizer
@@ -37,7 +37,7 @@ def test_spliced_words_are_read_as_their_texts_and_half_are_everyday_ones_but_no
     assert (
         0.6 * N <= len(made) <= N
         and {word.author for word in made} == {"Ada"}
-        and not judged_texts() & set(texts)
+        and not evaluation_words() & set(texts)
     )
     assert recognizer.read([word.points for word in made]) == texts
     english = [text.strip(string.punctuation).lower() in everyday for text in texts]
