@@ -1,95 +1,86 @@
-"""Examples a second: batches made at once as tensors, or on arrays, against one example at a time in plain Python.
+"""Examples per second: batches made with tensors, with NumPy arrays, and one example at a time.
 
     python -m benchmarks.pipeline [settings of train.py]
 
-The plain way uses the same functions on one word at a time, as one would write it first; `tests/test_dataset.py` and
-`tests/test_packing.py` check that all three make the same tokens. The tensors are made on `--device`.
+The tensors are made on `--device`, by the program. The other two ways are in
+`tests/data/reference.py`; `tests/data` checks that all three make the same tokens.
 """
 
 import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.data.dataset import NO_WORD, Ink, draw_word_ids, make_batch
-from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
+from cursivetransformer.data.dataset import NO_WORD, InkStore
+from cursivetransformer.data.packing import SampleBatch, pack
 from cursivetransformer.data.tokenizer import make_tokenizer
-from cursivetransformer.ink.augment import (
-    downsample,
-    sample_rates,
-    sample_transforms,
-    transform,
-)
-from cursivetransformer.ink.strokes import points_to_offsets
+from cursivetransformer.ink.augment import sample_transforms
 from cursivetransformer.utils.errors import run_script
+from tests.data.reference import (
+    InkArrays,
+    make_batch,
+    plain_example,
+    sample_rates,
+    sample_word_ids,
+)
 
 BATCH, ROUNDS = 256, 9
 
 
-def plain_example(words, tokenizer, rate, matrix, max_length):
-    """Tokens and text of one example, one word after the other: what `make_batch` must make of it."""
-    tokens, texts = [], []
-    for word in words:
-        points = transform(downsample(word.points, rate), matrix)
-        ids = np.append(tokenizer.word_id, tokenizer.encode_offsets(points_to_offsets(points))[0])
-        if sum(map(len, tokens)) + len(ids) > max_length:
-            break
-        tokens.append(ids)
-        texts.append(word.text)
-    return np.concatenate(tokens), " ".join(texts) + " "
+def timed(function: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
-def main():
-    config = get_all_args(preset="paper")  # four words an example
+def main() -> None:
+    config = get_all_args(preset="paper")  # four words in an example
     words, _ = load_banks(config.dataset_name)
     tokenizer = make_tokenizer("polar", "".join(word.text for word in words))
-    ink, rng = Ink(words, tokenizer), np.random.default_rng(0)
-    tensors = InkTensors(ink, tokenizer, config.device)
-    rates_a_second = {"plain": [], "arrays": [], "tensors": []}
-    for _ in range(ROUNDS):  # in turn, so that both meet the same machine
-        ids = draw_word_ids(rng, np.arange(len(words)), BATCH, 4, 4)
+    store = InkStore.from_words(words, tokenizer, config.device)
+    arrays = InkArrays.from_store(store)
+    rng = np.random.default_rng(0)
+    max_length = config.max_seq_length
+    widths = config.shear_width, config.scale_width, config.rotation_width
+
+    def measure_round() -> dict[str, float]:
+        """Return the seconds that each way takes to make the same batch."""
+        ids = sample_word_ids(rng, np.arange(len(words)), BATCH, 4, 4)
         rates = sample_rates(rng, BATCH, config.downsample_mean, config.downsample_width)
-        matrices = sample_transforms(
-            rng, BATCH, config.shear_width, config.scale_width, config.rotation_width
-        )
-        start = time.perf_counter()
-        for row in range(BATCH):
-            plain_example(
-                [words[i] for i in ids[row] if i != NO_WORD],
-                tokenizer,
-                rates[row],
-                matrices[row],
-                config.max_seq_length,
-            )
-        middle = time.perf_counter()
-        make_batch(ink, tokenizer, ids, rates, matrices, config.max_seq_length)
-        end = time.perf_counter()
+        matrices = sample_transforms(rng, BATCH, *widths)
         examples = SampleBatch(
-            *(torch.as_tensor(a, device=config.device) for a in (ids, rates, matrices))
+            *(torch.as_tensor(array, device=config.device) for array in (ids, rates, matrices))
         )
-        before = time.perf_counter()
-        int(
-            pack(tensors, tokenizer, examples, config.max_seq_length).n_tokens
-        )  # waits for the device
-        after = time.perf_counter()
-        for name, seconds in (
-            ("plain", middle - start),
-            ("arrays", end - middle),
-            ("tensors", after - before),
-        ):
-            rates_a_second[name].append(BATCH / seconds)
-    for name, values in rates_a_second.items():
+
+        def make_plain() -> None:
+            for row_ids, rate, matrix in zip(ids, rates, matrices):
+                row = [words[i] for i in row_ids if i != NO_WORD]
+                plain_example(row, tokenizer, rate, matrix, max_length)
+
+        def make_arrays() -> None:
+            make_batch(arrays, tokenizer, ids, rates, matrices, max_length)
+
+        def make_tensors() -> None:
+            int(pack(store, tokenizer, examples, max_length).n_tokens)  # waits for the device
+
+        ways = {"plain": make_plain, "arrays": make_arrays, "tensors": make_tensors}
+        return {name: timed(make) for name, make in ways.items()}
+
+    # The ways take turns, so that all are measured under the same load.
+    rounds = [measure_round() for _ in range(ROUNDS)]
+    speeds = {name: [BATCH / seconds[name] for seconds in rounds] for name in rounds[0]}
+    for name, values in speeds.items():
         print(
-            f"{name:8} {statistics.median(values):9,.0f} four-word examples a second (median of {ROUNDS}, "
-            f"{min(values):,.0f} to {max(values):,.0f})"
+            f"{name:8} {statistics.median(values):9,.0f} four-word examples a second "
+            f"(median of {ROUNDS}, {min(values):,.0f} to {max(values):,.0f})"
         )
     for name in ("arrays", "tensors"):
-        ratio = statistics.median(
-            b / a for a, b in zip(rates_a_second["plain"], rates_a_second[name])
-        )
+        ratio = statistics.median(b / a for a, b in zip(speeds["plain"], speeds[name]))
         print(f"ratio    {ratio:9.1f} of {name} to plain")
 
 

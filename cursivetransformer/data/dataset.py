@@ -1,210 +1,193 @@
-"""From words to batches, on arrays: split, combine, augment, tokenize, shift, mask. Knows no model and no torch.
-
-`make_batch` is the reference: `packing.pack` makes the same tokens where the model is, and is tested against it.
-"""
+"""The words of a bank: which of them a run uses, and their ink as flat tensors."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from cursivetransformer.bank.word import UNKNOWN_AUTHOR
-from cursivetransformer.data.tokenizer import TEXT_PAD
-from cursivetransformer.ink.strokes import (
-    kept_counts,
-    kept_indices,
-    ragged_arange,
-    resize,
-)
+from cursivetransformer.bank.word import UNKNOWN_AUTHOR, Word
+from cursivetransformer.config.train import Config
+from cursivetransformer.data.tokenizer import Tokenizer
+from cursivetransformer.ink.strokes import resize
 from cursivetransformer.utils.errors import UserError
 
-IGNORE = -100  # target of a padded position, never scored (the default of torch's cross_entropy)
-ME = "me"  # an author who gave no name
-NO_WORD = -1  # fills the word ids of an example with fewer words than its neighbours
+IGNORE = -100  # target that is never scored; the default of torch's cross_entropy
+ME = "me"  # author of words without a name when a model is fine-tuned
+NO_WORD = -1  # word id that fills up an example with fewer words than others
 
 
 @dataclass
-class Batch:
-    """B examples, padded on the right to the longest, T tokens and S characters.
+class InkStore:
+    """Ink and texts of W words as flat tensors on one device, so that words can be gathered by id.
 
-    tokens: (B, T) token ids, WORD first; targets: (B, T), the token after each, IGNORE in the padding;
-    text: (B, S) character ids, TEXT_PAD in the padding; lengths: (B,) real tokens; offsets: (B,) offsets;
-    cut: examples that lost words because they did not fit; clamped: radii past the last bin.
+    Attributes:
+        xy: (N, 2) float32, all points.
+        stroke_starts: (S,) index of each stroke's first point in `xy`.
+        stroke_lengths: (S,) number of points of each stroke.
+        word_starts: (W,) index of each word's first stroke.
+        word_strokes: (W,) number of strokes of each word.
+        chars: (M,) character ids of all texts, a space after each text.
+        text_starts: (W,) index of each text's first character in `chars`.
+        text_lengths: (W,) number of characters of each text, including the space.
+        max_strokes: most strokes of a word.
+        max_text_length: most characters of a text, including the space.
+        radius_edges: (R + 1,) the tokenizer's radius bins.
+        word_group: (slots,) tokens of the position that starts a word: WORD, then PAD.
+        end_group: (slots,) tokens of the target that ends an example: END, then PAD.
     """
 
-    tokens: np.ndarray
-    targets: np.ndarray
-    text: np.ndarray
-    lengths: np.ndarray
-    offsets: np.ndarray
-    cut: int = 0
-    clamped: int = 0
+    xy: torch.Tensor
+    stroke_starts: torch.Tensor
+    stroke_lengths: torch.Tensor
+    word_starts: torch.Tensor
+    word_strokes: torch.Tensor
+    chars: torch.Tensor
+    text_starts: torch.Tensor
+    text_lengths: torch.Tensor
+    max_strokes: int
+    max_text_length: int
+    radius_edges: torch.Tensor
+    word_group: torch.Tensor
+    end_group: torch.Tensor
 
-
-class Ink:
-    """The words of a bank as flat arrays, so that any of them can be gathered at once.
-
-    xy: (N, 2) all points; stroke_starts, stroke_lengths: (S,) into xy; word_starts, word_strokes: (W,) into the strokes;
-    chars: all texts as character ids, a space after each; text_starts, text_lengths: (W,) into chars, that space counted in.
-    """
-
-    def __init__(self, words, tokenizer):
+    @classmethod
+    def from_words(
+        cls, words: Sequence[Word], tokenizer: Tokenizer, device: str | torch.device = "cpu"
+    ) -> "InkStore":
+        """Concatenate the ink and the texts of `words`; word id i is `words[i]`."""
         points = np.concatenate([word.points for word in words])
-        ends = np.flatnonzero(points[:, 2] == 0) + 1
-        self.xy = np.ascontiguousarray(points[:, :2])
-        self.stroke_lengths = np.diff(ends, prepend=0)
-        self.stroke_starts = ends - self.stroke_lengths
-        self.word_strokes = np.array([np.count_nonzero(word.points[:, 2] == 0) for word in words])
-        self.word_starts = np.cumsum(self.word_strokes) - self.word_strokes
+        stroke_ends = np.flatnonzero(points[:, 2] == 0) + 1
+        stroke_lengths = np.diff(stroke_ends, prepend=0)
+        word_strokes = np.array([np.count_nonzero(word.points[:, 2] == 0) for word in words])
         texts = [tokenizer.encode_text(word.text + " ") for word in words]
-        self.chars = np.concatenate(texts)
-        self.text_lengths = np.array([len(text) for text in texts])
-        self.text_starts = np.cumsum(self.text_lengths) - self.text_lengths
+        text_lengths = np.array([len(text) for text in texts])
+        padding = [tokenizer.pad_id] * (tokenizer.n_slots - 1)
 
-    def token_counts(self, tokenizer, rate):
-        """(W,) tokens that each word takes, its WORD counted in, when the share `rate` of its points is dropped."""
-        points = np.add.reduceat(kept_counts(self.stroke_lengths, rate), self.word_starts)
-        return 1 + tokenizer.n_slots * points
+        def tensor(array: np.ndarray) -> torch.Tensor:
+            return torch.as_tensor(array, device=device)
 
-
-def make_batch(ink, tokenizer, word_ids, rates, matrices, max_length):
-    """Combine words into examples.
-
-    word_ids: (B, W) words of each example, NO_WORD in unused places at the end of a row; rates: (B,) shares of points
-    to drop; matrices: (B, 2, 2) from `augment.sample_transforms`, or None; max_length: tokens that an example may have. An
-    example that is longer loses its last words, with their text. Every first word must fit.
-    """
-    n_examples = len(word_ids)
-    row, column = np.nonzero(word_ids != NO_WORD)
-    word = word_ids[row, column]
-
-    # How long each word will be, and which words fit.
-    strokes, stroke_lengths, kept = _strokes_of(ink, word, rates[row])
-    points = np.add.reduceat(kept, np.cumsum(strokes) - strokes)
-    tokens = 1 + tokenizer.n_slots * points
-    before = np.cumsum(tokens) - tokens
-    before -= before[np.searchsorted(row, row)]  # tokens of the example before this word
-    fits = before + tokens <= max_length
-    cut = len(np.unique(row[~fits]))
-    if cut:
-        stroke_fits = np.repeat(fits, strokes)
-        stroke_lengths, kept = stroke_lengths[stroke_fits], kept[stroke_fits]
-        row, word, strokes, points, tokens, before = (
-            a[fits] for a in (row, word, strokes, points, tokens, before)
+        return cls(
+            xy=tensor(np.ascontiguousarray(points[:, :2])),
+            stroke_starts=tensor(stroke_ends - stroke_lengths),
+            stroke_lengths=tensor(stroke_lengths),
+            word_starts=tensor(np.cumsum(word_strokes) - word_strokes),
+            word_strokes=tensor(word_strokes),
+            chars=tensor(np.concatenate(texts)),
+            text_starts=tensor(np.cumsum(text_lengths) - text_lengths),
+            text_lengths=tensor(text_lengths),
+            max_strokes=int(word_strokes.max()),
+            max_text_length=int(text_lengths.max()),
+            radius_edges=tensor(tokenizer.radius_edges),
+            word_group=torch.tensor([tokenizer.word_id, *padding], device=device),
+            end_group=torch.tensor([tokenizer.end_id, *padding], device=device),
         )
 
-    ids, clamped = tokenizer.encode_offsets(
-        _offsets(ink, word, row, strokes, stroke_lengths, kept, points, matrices)
-    )
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.xy.device
 
-    lengths = np.bincount(row, tokens, n_examples).astype(np.int64)
-    width = int(lengths.max())
-    x = np.full((n_examples, width), tokenizer.pad_id, np.int64)
-    flat = x.reshape(-1)
-    start = row * width + before
-    flat[start] = tokenizer.word_id
-    place = np.repeat(start + 1, points) + tokenizer.n_slots * ragged_arange(points)
-    for slot in range(tokenizer.n_slots):
-        flat[place + slot] = ids[:, slot]
-    y = np.full_like(x, IGNORE)
-    y[:, :-1] = x[:, 1:]
-    y[x == tokenizer.pad_id] = IGNORE
-    y[np.arange(n_examples), lengths - 1] = tokenizer.end_id
-    offsets = np.bincount(row, points, n_examples).astype(np.int64)
-    return Batch(x, y, _texts(ink, word, row, n_examples), lengths, offsets, cut, clamped)
+    @property
+    def n_slots(self) -> int:
+        """Tokens of one offset."""
+        return len(self.word_group)
 
+    def token_counts(self, rate: float) -> torch.Tensor:
+        """Return the tokens of each word, (W,), WORD included.
 
-def _strokes_of(ink, word, rate):
-    """Strokes per word (w,), and for every stroke of every word its length and how many points it keeps (s,)."""
-    strokes = ink.word_strokes[word]
-    stroke_lengths = ink.stroke_lengths[_stroke_ids(ink, word, strokes)]
-    return strokes, stroke_lengths, kept_counts(stroke_lengths, np.repeat(rate, strokes))
+        Args:
+            rate: fraction of the points to drop.
+        """
+        # float64, like the rates of a batch: in float32 some products would round differently.
+        rates = torch.tensor([rate], dtype=torch.float64, device=self.device)
+        kept = kept_point_counts(self.stroke_lengths, rates)
+        n_words = len(self.word_strokes)
+        word = torch.arange(n_words, device=self.device).repeat_interleave(self.word_strokes)
+        points = kept.new_zeros(n_words).index_add(0, word, kept)
+        return 1 + self.n_slots * points
 
 
-def _stroke_ids(ink, word, strokes):
-    return np.repeat(ink.word_starts[word], strokes) + ragged_arange(strokes)
+def kept_point_counts(stroke_lengths: torch.Tensor, rates: torch.Tensor) -> torch.Tensor:
+    """Count the points that each stroke keeps; like `ink.strokes.kept_counts`, on tensors.
+
+    A stroke never loses its first and last point.
+
+    Args:
+        stroke_lengths: integers of any shape.
+        rates: fractions of the points to drop, broadcast to `stroke_lengths`.
+    """
+    kept = ((stroke_lengths - 1) * (1 - rates)).round().long() + 1
+    return torch.maximum(kept, stroke_lengths.clamp(max=2))
 
 
-def _offsets(ink, word, row, strokes, stroke_lengths, kept, points, matrices):
-    """(n, 3) offsets of all words: downsampled, transformed, each word from its left edge on the baseline."""
-    stroke_starts = ink.stroke_starts[_stroke_ids(ink, word, strokes)]
-    index = np.repeat(stroke_starts, kept) + kept_indices(stroke_lengths, kept)
-    x, y = ink.xy[index].T
-    if matrices is not None:
-        m = np.repeat(matrices.reshape(-1, 4)[row], points, axis=0).T
-        x, y = x * m[0] + y * m[2], x * m[1] + y * m[3]
-    starts = np.cumsum(points) - points
-    offsets = np.ones((3, len(x)), np.float32)
-    offsets[0, 1:], offsets[1, 1:] = np.diff(x), np.diff(y)
-    offsets[0, starts] = x[starts] - np.minimum.reduceat(x, starts)
-    offsets[1, starts] = y[starts]
-    offsets[2, np.cumsum(kept) - 1] = 0
-    return offsets.T
+def split_words(
+    words: Sequence[Word], test_fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split words into training and test words; words of the same text stay together.
 
+    Returns:
+        Word ids of the training words and of the test words.
 
-def _texts(ink, word, row, n_examples):
-    """(B, S) character ids: the words of each example with a space after each, the last one too, which tells where it ends."""
-    counts = ink.text_lengths[word]
-    chars = ink.chars[np.repeat(ink.text_starts[word], counts) + ragged_arange(counts)]
-    lengths = np.bincount(row, counts, n_examples).astype(np.int64)
-    text = np.full((n_examples, lengths.max()), TEXT_PAD, np.int64)
-    text[np.arange(lengths.max()) < lengths[:, None]] = chars
-    return text
-
-
-def draw_word_ids(rng, pool, n, least, most):
-    """(n, most) word ids drawn from `pool` with replacement, `least` to `most` of them in a row, then NO_WORD."""
-    ids = rng.choice(pool, (n, most))
-    ids[np.arange(most) >= rng.integers(least, most + 1, (n, 1))] = NO_WORD
-    return ids
-
-
-def split_words(words, share, seed):
-    """Ids of training words and of test words. Words of the same text stay together, so that no test text is trained on."""
+    Raises:
+        UserError: fewer than two different texts.
+    """
     texts = sorted({word.text for word in words})
     if len(texts) < 2:
         raise UserError(
-            f"the bank holds {len(texts)} different word; at least 2 are needed, one of them to test on"
+            f"the bank holds {len(texts)} different word; "
+            "at least 2 are needed, one of them to test on"
         )
-    n_test = min(max(1, round(share * len(texts))), len(texts) - 1)
-    test = {texts[i] for i in np.random.default_rng([seed, 0]).permutation(len(texts))[:n_test]}
-    held_out = np.array([word.text in test for word in words])
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    n_test = min(max(1, round(test_fraction * len(texts))), len(texts) - 1)
+    order = np.random.default_rng([seed, 0]).permutation(len(texts))
+    test_texts = {texts[i] for i in order[:n_test]}
+    is_test = np.array([word.text in test_texts for word in words])
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)
 
 
-def own_words(words, config):
-    """The bank's words in the model's size; with --finetune a name for who gave none."""
+def own_words(words: Sequence[Word], config: Config) -> list[Word]:
+    """Scale a bank's words by `ink_scale`; with `finetune`, name their unknown author `ME`."""
+
+    def author(word: Word) -> str:
+        return ME if config.finetune and word.author == UNKNOWN_AUTHOR else word.author
+
     return [
-        dataclasses.replace(
-            word,
-            points=resize(word.points, config.ink_scale),
-            author=ME if config.finetune and word.author == UNKNOWN_AUTHOR else word.author,
-        )
+        dataclasses.replace(word, points=resize(word.points, config.ink_scale), author=author(word))
         for word in words
     ]
 
 
-def usable_words(words, tokenizer, config, warn):
-    """The words that the alphabet spells and that fit the context even when fewest of their points are dropped."""
-    spelt = [word for word in words if not tokenizer.unknown_characters(word.text)]
-    if len(spelt) < len(words):
+def usable_words(
+    words: Sequence[Word], tokenizer: Tokenizer, config: Config, warn: Callable[[str], None]
+) -> list[Word]:
+    """Leave out words that no example may hold, and report their number to `warn`.
+
+    A word is usable if the alphabet has all its characters, and if it fits into the context at
+    the lowest downsampling rate.
+
+    Raises:
+        UserError: no word is left.
+    """
+    spelled = [word for word in words if not tokenizer.unknown_characters(word.text)]
+    if len(spelled) < len(words):
         warn(
-            f"left out {len(words) - len(spelt)} of {len(words)} words with characters outside --alphabet"
+            f"left out {len(words) - len(spelled)} of {len(words)} words with characters "
+            "outside --alphabet"
         )
-    if not spelt:
+    if not spelled:
         raise UserError("no word of the bank is written with the characters of --alphabet alone")
-    tokens = Ink(spelt, tokenizer).token_counts(
-        tokenizer, config.downsample_mean - config.downsample_width / 2
-    )
-    fitting = [word for word, n in zip(spelt, tokens) if n <= config.max_seq_length]
+    lowest_rate = config.downsample_mean - config.downsample_width / 2
+    n_tokens = InkStore.from_words(spelled, tokenizer).token_counts(lowest_rate).tolist()
+    fitting = [word for word, n in zip(spelled, n_tokens) if n <= config.max_seq_length]
     if not fitting:
         raise UserError(
-            f"--max_seq_length {config.max_seq_length} is too short for any word of the bank: the shortest takes "
-            f"{tokens.min()} tokens"
+            f"--max_seq_length {config.max_seq_length} is too short for any word of the bank: "
+            f"the shortest takes {min(n_tokens)} tokens"
         )
-    if len(fitting) < len(spelt):
+    if len(fitting) < len(spelled):
         warn(
-            f"left out {len(spelt) - len(fitting)} of {len(spelt)} words that take more than --max_seq_length "
-            f"{config.max_seq_length} tokens; the longest takes {tokens.max()}"
+            f"left out {len(spelled) - len(fitting)} of {len(spelled)} words that take more than "
+            f"--max_seq_length {config.max_seq_length} tokens; the longest takes {max(n_tokens)}"
         )
     return fitting

@@ -11,11 +11,6 @@ import numpy as np
 from cursivetransformer.ink.strokes import kept_counts, kept_indices
 
 
-def sample_rates(rng: np.random.Generator, n: int, mean: float, width: float) -> np.ndarray:
-    """Sample fractions of points to drop, (n,), uniform in mean +- width / 2."""
-    return rng.uniform(mean - width / 2, mean + width / 2, n)
-
-
 def sample_transforms(
     rng: np.random.Generator,
     n: int,

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from cursivetransformer.ink.augment import (
     downsample,
-    sample_rates,
     sample_transforms,
     transform,
 )
@@ -30,11 +29,6 @@ def test_the_share_that_is_dropped_is_the_rate(real_words):
 def test_a_dot_survives():
     dot = join_strokes([np.array([[0.3, -0.4]])])
     np.testing.assert_array_equal(downsample(dot, 0.9), dot)
-
-
-def test_rates_stay_in_their_range():
-    rates = sample_rates(np.random.default_rng(0), 10_000, 0.65, 0.1)
-    assert 0.6 <= rates.min() < 0.605 and 0.695 < rates.max() <= 0.7
 
 
 @given(st.integers(0, 2**32), st.floats(0, 1), st.floats(0, 0.8), st.floats(0, 0.5))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer.data.dataset import Ink
-from cursivetransformer.data.packing import InkTensors, PackedBatch, SampleBatch, pack
+from cursivetransformer.data.dataset import InkStore
+from cursivetransformer.data.packing import PackedBatch, SampleBatch, pack
 from cursivetransformer.data.tokenizer import TOKENIZERS, Tokenizer, make_tokenizer
 from cursivetransformer.ink.strokes import offsets_to_points
 from cursivetransformer.models.factory import make_model
@@ -48,7 +48,7 @@ def model_for(tokenizer, seed=0, perturbed=True) -> OffsetGPT:
 def packed_examples(words, tokenizer, word_ids=WORD_IDS, capacity=None) -> PackedBatch:
     ids = torch.tensor(word_ids)
     return pack(
-        InkTensors(Ink(words, tokenizer), tokenizer),
+        InkStore.from_words(words, tokenizer),
         tokenizer,
         SampleBatch(ids, torch.full((len(ids),), 0.65)),
         10**6,

@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from cursivetransformer.data.dataset import Ink
-from cursivetransformer.data.packing import InkTensors, SampleBatch, pack
+from cursivetransformer.data.dataset import InkStore
+from cursivetransformer.data.packing import SampleBatch, pack
 from cursivetransformer.data.tokenizer import make_tokenizer
 from cursivetransformer.models.attention import KVCache
 from cursivetransformer.models.factory import make_model
@@ -120,7 +120,7 @@ def test_padding_is_never_scored():
 
 def test_the_loss_is_the_same_in_rows_of_any_width_and_traced_as_one_graph(made_up_words):
     tokenizer = make_tokenizer("polar", "".join(word.text for word in made_up_words))
-    ink = InkTensors(Ink(made_up_words, tokenizer), tokenizer)
+    ink = InkStore.from_words(made_up_words, tokenizer)
     torch.manual_seed(0)
     config = model_config(
         tokenizer.slot_sizes.tolist(),
