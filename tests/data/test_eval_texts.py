@@ -1,4 +1,4 @@
-"""Texts to judge by: python -m pytest tests/test_texts.py"""
+"""Texts to evaluate on: which words they hold, and how random strings resemble a bank's."""
 
 import string
 
@@ -15,7 +15,7 @@ ALPHABET = string.printable
 TEXTS = ["Shtz", "61582.", "pusqs", "UNGO", '"itp', "3.9"] * 5
 
 
-def test_no_word_was_trained_on_and_all_can_be_spelt():
+def test_no_word_was_trained_on_and_all_can_be_spelt() -> None:
     plain, none = text_sets(ALPHABET, TEXTS)
     assert none == 0 and list(plain) == ["English", "random", "digits and punctuation"]
     assert (
@@ -32,11 +32,11 @@ def test_no_word_was_trained_on_and_all_can_be_spelt():
     assert "digits and punctuation" in fewer and "soon" not in fewer["digits and punctuation"]
 
 
-def test_the_english_has_every_small_letter():
+def test_the_english_has_every_small_letter() -> None:
     assert set(string.ascii_lowercase) <= set(ENGLISH)
 
 
-def test_random_strings_are_like_a_banks_and_none_of_them():
+def test_random_strings_are_like_a_banks_and_none_of_them() -> None:
     made = random_strings(TEXTS, 100, np.random.default_rng(0))
     assert (
         made
@@ -45,7 +45,7 @@ def test_random_strings_are_like_a_banks_and_none_of_them():
     )
     assert len(set(made)) == 100 and not set(made) & set(TEXTS)
 
-    def pattern(text):
+    def pattern(text: str) -> str:
         return "".join(
             "9" if char.isdigit() else "A" if char.isupper() else "a" if char.isalpha() else "."
             for char in text

@@ -1,10 +1,13 @@
-"""Tokens: python -m pytest tests/test_tokenizer.py"""
+"""Tokenizers: offsets and texts survive encoding and decoding, within the stated error."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cursivetransformer.bank.word import Word
 from cursivetransformer.data.tokenizer import (
     MAX_RADIUS,
     TOKENIZERS,
@@ -24,14 +27,17 @@ offset_lists = st.lists(
 )
 
 
-def as_offsets(drawn):
-    r, theta, pen = np.array(drawn, np.float64).T
+def as_offsets(polar: Sequence[tuple[float, float, float]] | np.ndarray) -> np.ndarray:
+    """Return (r, theta, pen) as (n, 3) offsets."""
+    r, theta, pen = np.array(polar, np.float64).T
     return np.column_stack([r * np.cos(theta), r * np.sin(theta), pen]).astype(np.float32)
 
 
 @every_tokenizer
 @given(offset_lists)
-def test_round_trip_stays_within_the_stated_error(name, drawn):
+def test_round_trip_stays_within_the_stated_error(
+    name: str, drawn: list[tuple[float, float, int]]
+) -> None:
     tokenizer, offsets = make_tokenizer(name, "ab"), as_offsets(drawn)
     tokens, clamped = tokenizer.encode_offsets(offsets)
     decoded = tokenizer.decode_offsets(tokens)
@@ -45,17 +51,17 @@ def test_round_trip_stays_within_the_stated_error(name, drawn):
 
 @pytest.mark.parametrize("name", ["polar", "shoot_then_point"])
 @given(offset_lists)
-def test_decoded_offsets_are_fixed_points(name, drawn):
-    """A bin's centre falls into its own bin, so ink that was decoded once never changes again."""
+def test_decoded_offsets_are_fixed_points(name: str, drawn: list[tuple[float, float, int]]) -> None:
+    """A bin's center falls into its own bin, so ink that was decoded once never changes again."""
     tokenizer = make_tokenizer(name, "ab")
     once = tokenizer.decode_offsets(tokenizer.encode_offsets(as_offsets(drawn))[0])
     twice = tokenizer.decode_offsets(tokenizer.encode_offsets(once)[0])
-    moved = once[:, :2].any(axis=1)  # of no length, an offset has no direction to keep
+    moved = once[:, :2].any(axis=1)  # an offset of length 0 has no direction to keep
     np.testing.assert_allclose(twice[moved], once[moved], atol=1e-4)
 
 
 @every_tokenizer
-def test_words_come_back_within_the_sum_of_the_errors(name, words):
+def test_words_come_back_within_the_sum_of_the_errors(name: str, words: list[Word]) -> None:
     tokenizer = make_tokenizer(name, "".join(word.text for word in words))
     sample = [points_to_offsets(downsample(word.points, 0.65)) for word in words[:150]]
     tokens = tokenizer.encode_words(sample)
@@ -67,7 +73,7 @@ def test_words_come_back_within_the_sum_of_the_errors(name, words):
 
 
 @every_tokenizer
-def test_there_is_no_seam_at_pi(name):
+def test_there_is_no_seam_at_pi(name: str) -> None:
     tokenizer = make_tokenizer(name, "a")
     just_below, just_above, at = np.pi - 1e-4, -np.pi + 1e-4, -np.pi
     tokens, _ = tokenizer.encode_offsets(
@@ -76,7 +82,7 @@ def test_there_is_no_seam_at_pi(name):
     assert (tokens == tokens[0]).all()
 
 
-def test_theta_uses_every_bin_evenly():
+def test_theta_uses_every_bin_evenly() -> None:
     tokenizer = make_tokenizer("polar", "a")
     theta = np.linspace(-np.pi, np.pi, 220_000, endpoint=False)
     tokens, _ = tokenizer.encode_offsets(
@@ -86,7 +92,7 @@ def test_theta_uses_every_bin_evenly():
     assert len(counts) == 220 and counts.min() >= 998 and counts.max() <= 1002
 
 
-def test_decoding_has_no_bias():
+def test_decoding_has_no_bias() -> None:
     tokenizer = make_tokenizer("polar", "a")
     r = np.random.default_rng(0).uniform(0.0005, 0.05, 200_000)
     offsets = np.column_stack([r, np.zeros_like(r), np.ones_like(r)]).astype(np.float32)
@@ -95,7 +101,7 @@ def test_decoding_has_no_bias():
 
 
 @every_tokenizer
-def test_large_radii_are_clamped_and_counted(name):
+def test_large_radii_are_clamped_and_counted(name: str) -> None:
     tokenizer = make_tokenizer(name, "a")
     tokens, clamped = tokenizer.encode_offsets(
         as_offsets([(MAX_RADIUS * 1.01, 0.5, 1), (70.0, 0.5, 0), (1.0, 0.5, 1)])
@@ -109,7 +115,7 @@ def test_large_radii_are_clamped_and_counted(name):
 
 
 @every_tokenizer
-def test_repeated_points_stay_where_they_were(name):
+def test_repeated_points_stay_where_they_were(name: str) -> None:
     tokenizer = make_tokenizer(name, "a")
     tokens, _ = tokenizer.encode_offsets(np.array([[0, 0, 1], [0, 0, 0]], np.float32))
     np.testing.assert_array_equal(tokenizer.decode_offsets(tokens), [[0, 0, 1], [0, 0, 0]])
@@ -118,7 +124,7 @@ def test_repeated_points_stay_where_they_were(name):
 @every_tokenizer
 @given(st.data())
 @settings(max_examples=30)
-def test_slots_say_which_ids_may_stand_where(name, data):
+def test_slots_say_which_ids_may_stand_where(name: str, data: st.DataObject) -> None:
     tokenizer = make_tokenizer(name, "a")
     tokens, _ = tokenizer.encode_offsets(as_offsets(data.draw(offset_lists)))
     mask = tokenizer.slot_mask()
@@ -133,21 +139,21 @@ def test_slots_say_which_ids_may_stand_where(name, data):
         tokenizer.decode_offsets(np.roll(tokens.reshape(-1), 1))
 
 
-def test_radius_edges_ascend_without_gaps():
+def test_radius_edges_ascend_without_gaps() -> None:
     edges = default_radius_edges()
     steps = np.diff(edges)
     assert edges[0] == 0 and edges[-1] == MAX_RADIUS and (steps > 0).all()
     assert (steps[52:] > steps[51:-1]).all(), "beyond the linear part bins must grow"
 
 
-def test_a_word_cut_short_keeps_its_whole_offsets():
+def test_a_word_cut_short_keeps_its_whole_offsets() -> None:
     tokenizer = make_tokenizer("polar", "a")
     tokens = tokenizer.encode_words([as_offsets([(0.1, 0, 1), (0.1, 1, 0)])])
     assert len(tokenizer.decode_words(tokens[:-2])[0]) == 1
 
 
 @every_tokenizer
-def test_a_tokenizer_comes_back_from_its_state(name):
+def test_a_tokenizer_comes_back_from_its_state(name: str) -> None:
     tokenizer = make_tokenizer(name, "héllo")
     again = tokenizer_from_state(tokenizer.state())
     offsets = as_offsets([(0.02, 1.1, 1), (0.7, -2, 0)])
@@ -159,7 +165,7 @@ def test_a_tokenizer_comes_back_from_its_state(name):
         tokenizer_from_state({**tokenizer.state(), "slot_sizes": [1, 2, 3]})
 
 
-def test_text_and_its_ids():
+def test_text_and_its_ids() -> None:
     tokenizer = make_tokenizer("polar", "cab")
     assert tokenizer.alphabet == " abc" and tokenizer.n_chars == 5
     assert tokenizer.encode_text("a b").tolist() == [2, 1, 3]
@@ -168,7 +174,7 @@ def test_text_and_its_ids():
         tokenizer.encode_text("x")
 
 
-def test_typographic_characters_are_folded_unless_they_were_learnt():
+def test_typographic_characters_are_folded_unless_they_were_learnt() -> None:
     assert fold_text("“It’s” – so…", "Itso") == '"It\'s" - so...'
     assert fold_text("“It’s”", "“”’") == "“It’s”"
     assert fold_text("e\u0301", "é") == "é"
