@@ -183,6 +183,7 @@ class _Positions:
         in_word: (N,) position in the word: 0 is WORD, 1 the first point.
         is_word: (N,) whether WORD stands here.
         used: (N,) whether an example stands here that fits into N positions.
+        is_point: (N,) whether a point stands here: used, and not WORD.
         starts: (B,) first position of each example.
         ends: (B,) position behind the last of each example.
     """
@@ -193,6 +194,7 @@ class _Positions:
     in_word: torch.Tensor
     is_word: torch.Tensor
     used: torch.Tensor
+    is_point: torch.Tensor
     starts: torch.Tensor
     ends: torch.Tensor
 
@@ -269,7 +271,6 @@ def pack(
     authors = examples.authors
     if authors is None:
         authors = torch.zeros(n_examples, dtype=torch.long, device=ink.device)
-    is_offset = positions.used & ~positions.is_word
     return PackedBatch(
         tokens=tokens,
         targets=targets,
@@ -280,9 +281,9 @@ def pack(
         authors=authors,
         lengths=torch.where(positions.ends <= len(positions.index), lengths, 0),
         n_tokens=(targets != IGNORE).sum(),
-        n_offsets=is_offset.sum(),
+        n_offsets=positions.is_point.sum(),
         cut=words.cut.sum(),
-        clamped=(clamped & is_offset).sum(),
+        clamped=(clamped & positions.is_point).sum(),
     )
 
 
@@ -332,13 +333,16 @@ def _locate_positions(words: _FittedWords, capacity: int | None) -> _Positions:
     word = torch.searchsorted(word_ends, index, right=True).clamp(max=len(lengths) - 1)
     example = word // max_words
     in_word = index - (word_ends - lengths)[word]
+    is_word = in_word == 0
+    used = (index < word_ends[-1]) & (ends[example] <= n_positions)
     return _Positions(
         index=index,
         word=word,
         example=example,
         in_word=in_word,
-        is_word=in_word == 0,
-        used=(index < word_ends[-1]) & (ends[example] <= n_positions),
+        is_word=is_word,
+        used=used,
+        is_point=used & ~is_word,
         starts=ends - words.positions.sum(1),
         ends=ends,
     )
@@ -379,9 +383,8 @@ def _offsets(
 
     A word's first offset starts at the word's left edge, on the baseline.
     """
-    is_point = positions.used & ~positions.is_word
     left_edges = torch.full((n_words,), torch.inf, device=x.device).scatter_reduce(
-        0, positions.word, x.masked_fill(~is_point, torch.inf), "amin"
+        0, positions.word, x.masked_fill(~positions.is_point, torch.inf), "amin"
     )
     is_first = positions.in_word == 1
     dx = x - torch.where(is_first, left_edges[positions.word], x.roll(1))
