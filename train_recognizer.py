@@ -1,4 +1,4 @@
-"""Train the two recognizers of a handwriting: `python train_recognizer.py --dataset_name my_bank.json`."""
+"""Train the recognizers of a bank: `python train_recognizer.py --dataset_name my_bank.json`."""
 
 from cursivetransformer.cli import train_recognizer
 from cursivetransformer.utils.errors import run_script

@@ -55,7 +55,7 @@ class DataLoader:
         words: Sequence[Word],
         tokenizer: Tokenizer,
         config: Config,
-        warn: Callable[[str], None] = print,
+        warn: Callable[[str], object] = print,
         rank: int = 0,
         size: int = 1,
         fixed: bool = False,

@@ -159,7 +159,7 @@ def own_words(words: Sequence[Word], config: Config) -> list[Word]:
 
 
 def usable_words(
-    words: Sequence[Word], tokenizer: Tokenizer, config: Config, warn: Callable[[str], None]
+    words: Sequence[Word], tokenizer: Tokenizer, config: Config, warn: Callable[[str], object]
 ) -> list[Word]:
     """Leave out words that no example may hold, and report their number to `warn`.
 
