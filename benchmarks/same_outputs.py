@@ -2,9 +2,9 @@
 
     python -m benchmarks.same_outputs make DIR                 run the calls here, files into DIR
     python -m benchmarks.same_outputs make DIR --tree OTHER    the same in another checkout
-    python -m benchmarks.same_outputs compare DIR OTHER_DIR    tell of each file whether it is equal
+    python -m benchmarks.same_outputs compare DIR OTHER_DIR    print whether each file is equal
 
-Every call has a seed and runs on the CPU with two threads, so on one machine the same program writes
+Every call has a seed and runs on the CPU with two threads, so on one machine one program writes
 the same bytes. Of a checkpoint the weights are compared, of a report all but the seconds, of texts
 all but the words of RENAMED. The calls use the flags of the first versions, which still work.
 """
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 TEXT = "Dear Ada, the quick brown fox jumps over 13 lazy dogs. (Isn't it late?)"
 LETTER = "docs/letter.txt"
 SMALL = "--wandb off --test_size 16 --print_every 5 --log_every 10"
-# Name: the commands of a call. {out} is its folder, {bank} and {check} are commands of either version.
+# Name: the commands of a call. {out} is its folder; {check} and the like are commands of a version.
 CALLS = {
     "line": ["sample.py '{text}' --seed 3 --out {out}/a.svg,{out}/a.animated.svg"],
     "picture": ["sample.py '{text}' --author Edith --strokes outline --out {out}/a.png"],
@@ -33,11 +33,13 @@ CALLS = {
         "sample.py --file {letter} --page A5 --align justified --out {out}/a.gcode,{out}/a.hpgl"
     ],
     "ink": [
-        "sample.py '{text}' --respell 1 --out {out}/a.json,{out}/a.json.zip,{out}/a.inkml,{out}/a.xopp"
+        "sample.py '{text}' --respell 1 "
+        "--out {out}/a.json,{out}/a.json.zip,{out}/a.inkml,{out}/a.xopp"
     ],
     "hands": ["sample.py --list-authors --respell 1 --out {out}/a.png"],
     "attention": [
-        "sample.py 'hello trust' --seed 5 --even_slant 0.8 --out {out}/a.svg --attention {out}/b.png"
+        "sample.py 'hello trust' --seed 5 --even_slant 0.8 "
+        "--out {out}/a.svg --attention {out}/b.png"
     ],
     "rewrite": ["sample.py '{text}' --rewrite 2,4:2 --temperature 0.9 --out {out}/a.svg"],
     "training": [
@@ -55,7 +57,8 @@ CALLS = {
     ],
     "recognizers": ["{recognizers} --max_steps 10 --out {out}"],
     "evaluation": [
-        "evaluate.py --most_words 4 --best_of 1,2 --checkpoint {out}/../training/a/best.pt --out {out}/a"
+        "evaluate.py --most_words 4 --best_of 1,2 "
+        "--checkpoint {out}/../training/a/best.pt --out {out}/a"
     ],
     "synth": [
         "{synth} --words 40 --writers 1 --first_writer 40 --faces own --out {out}/b.json",

@@ -112,7 +112,7 @@ def start_endless(made_up_bank, run_dir):
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux, to name the threads")
 def test_no_thread_of_the_group_outlives_it(tmp_path):
-    """One that does may let go of a tensor while Python ends, which ends the process with SIGABRT, though rarely."""
+    """A thread that frees a tensor while Python exits may, rarely, abort the process."""
     script = tmp_path / "a.py"
     script.write_text("""
 from pathlib import Path

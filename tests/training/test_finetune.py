@@ -40,7 +40,8 @@ from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
 TEXTS = (
-    "reaction installed performing fortunately quick brown jumps over lazy dog five boxing wizards Maybe Never 305 (see) it's ready. Zoo, "
+    "reaction installed performing fortunately quick brown jumps over lazy dog five boxing "
+    "wizards Maybe Never 305 (see) it's ready. Zoo, "
     "kept vex glib jocks What next hymn quilt fjord wax"
 ).split()
 
@@ -221,7 +222,7 @@ def test_one_small_file_arrives_that_writes_in_the_new_hand_and_in_the_old_ones(
         and loaded.bank_digest == load_banks(loaded.config.dataset_name)[1]
     )
     assert set(loaded.origin["recorded"]["Zoe"]) == set("".join(word.text for word in words))
-    # Its recognizer comes along, so spelling is checked, and letters that were never recorded are told.
+    # It holds its recognizer, so spelling is checked, and unrecorded letters are named.
     monk = get_sample_args(
         use_argparse=False,
         text="déjà &",

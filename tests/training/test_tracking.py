@@ -128,7 +128,8 @@ def test_a_run_is_resumed_from_its_id_alone_here_or_from_its_artifact(
     train(get_all_args(use_argparse=False, run_dir=config.run_dir, max_steps=8, **common))
     assert load_checkpoint(tmp_path / "runs" / "a" / "last.pt").training["step"] == 8
 
-    # Nothing here: the artifact is fetched. The service itself is stood in for; what is asked of it is what was logged above.
+    # There is no local run, so the artifact is fetched: a stand-in for the service returns what was
+    # logged above.
     class Api:
         def artifact(self, name, type):
             assert (name, type) == (

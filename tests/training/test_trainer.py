@@ -45,7 +45,7 @@ COMPARED = (
 
 @pytest.fixture
 def small(made_up_bank, tmp_path, monkeypatch):
-    """Settings of a tiny run; drawing samples is left out, for speed, unless a test puts it back."""
+    """Settings of a tiny run; for speed no samples are drawn unless a test restores that."""
     monkeypatch.setattr(runs, "draw_samples", lambda model, loader, path: path.write_bytes(b""))
 
     def settings(**changes):
