@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.sampling import TEXT
 from cursivetransformer import Writer
-from cursivetransformer.ink import measures as style
+from cursivetransformer.ink import measures
 from cursivetransformer.ink.curves import smooth
 from cursivetransformer.layout.normalize import HandStatistics
 from cursivetransformer.recognition.error_rate import ErrorRate
@@ -39,7 +39,7 @@ def grading_recognizer() -> Recognizer:
 
 def spreads(inks: Sequence[np.ndarray]) -> np.ndarray:
     """Return the spreads of slant and of log height between copies of one word, (2,)."""
-    values = np.array([np.tan(style.slants(inks)), np.log(style.heights(inks))])
+    values = np.array([np.tan(measures.slants(inks)), np.log(measures.heights(inks))])
     values = values.reshape(2, COPIES, -1)
     return np.sqrt(np.nanmean(np.nanvar(values, axis=1, ddof=1), axis=1))
 
@@ -78,13 +78,15 @@ def compare_slants(writer: Writer, style_from: str) -> None:
     """Print the slant of a recorded word, and of a text with and without it as primer."""
     print(f"like {style_from}: slant of all words, mean and standard deviation")
     primer = find_primer(style_from, writer.tokenizer, writer.dropped, MAX_PRIMER_CHARACTERS)
-    print(f"  the word itself, {primer.text!r:17} {np.tan(style.slants([primer.points]))[0]:.2f}")
+    print(
+        f"  the word itself, {primer.text!r:17} {np.tan(measures.slants([primer.points]))[0]:.2f}"
+    )
     for name, settings in (
         ("nobody's hand", dict(author="unknown")),
         ("nobody's hand, like it", dict(author="unknown", style_from=style_from)),
     ):
         words = writer.write(TEXT, **AS_DRAWN, **settings).words
-        slants = np.tan(style.slants([word.points for word in words]))
+        slants = np.tan(measures.slants([word.points for word in words]))
         print(f"  {name:32} {np.nanmean(slants):.2f}, {np.nanstd(slants):.2f}")
 
 

@@ -22,7 +22,7 @@ from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.measures import wasserstein
 from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.render.raster import draw_strokes
-from cursivetransformer.render.specimen import side_by_side
+from cursivetransformer.render.specimen import strokes_in_line
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.synthesizer import make_hands, write_word
 
@@ -132,7 +132,7 @@ def draw_words(real: Sequence[Word], synthetic: Sequence[Word], path: str) -> No
         strokes = []
         for row in range(SHEET_ROWS):
             first = WORDS_PER_ROW * row
-            line = side_by_side([word.points for word in words[first : first + WORDS_PER_ROW]])
+            line = strokes_in_line([word.points for word in words[first : first + WORDS_PER_ROW]])
             strokes += [stroke + (0, row * ROW_HEIGHT) for stroke in line]
         draw_strokes(axes, strokes, 0.9)
         axes.set_aspect("equal")

@@ -41,7 +41,7 @@ from cursivetransformer.data.dataset import split_words
 from cursivetransformer.data.eval_texts import ENGLISH
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.evaluation.evaluator import as_written
-from cursivetransformer.ink import measures as style
+from cursivetransformer.ink import measures
 from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
@@ -140,7 +140,7 @@ class Judge:
         texts = self.english + [word.text for word in self.held_out]
         # The model leaves out characters that it never saw. Each counts as an error.
         writable = ["".join(char for char in text if char in known) for text in texts]
-        real = style.measure(
+        real = measures.measure(
             [
                 resize(as_written(resize(word.points, scale), tokenizer, dropped), 1 / scale)
                 for word in self.held_out
@@ -167,8 +167,8 @@ class Judge:
             readings = self.evaluation_recognizer.read(inks)
             english = ErrorRate.from_readings(texts[:n_english], readings[:n_english])
             held_out = ErrorRate.from_readings(texts[n_english:], readings[n_english:])
-            written_style = style.measure(inks[n_english:], writable[n_english:])
-            distances = style.distance(written_style, real)
+            written_style = measures.measure(inks[n_english:], writable[n_english:])
+            distances = measures.distance(written_style, real)
             measured[str(versions)] = {
                 "english": english.cer,
                 "held_out": held_out.cer,

@@ -13,7 +13,7 @@ from cursivetransformer.bank.prompts import make_prompts
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.config.train import Config
-from cursivetransformer.ink import measures as style
+from cursivetransformer.ink import measures
 from cursivetransformer.models.factory import Model
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
@@ -76,15 +76,15 @@ def fit_hands(words: Sequence[Word]) -> list[Hand]:
     found by trying.
     """
     inks, texts = [word.points for word in words], [word.text for word in words]
-    target = style.measure(inks, texts)
-    slant, x_height = style.hand_slant(inks), style.estimate_x_height(inks, texts)
+    target = measures.measure(inks, texts)
+    slant, x_height = measures.hand_slant(inks), measures.estimate_x_height(inks, texts)
     candidates = []
     for seed in range(N_CANDIDATES):
         hand, rng = Hand(words[0].author, seed, load_fonts("own")), np.random.default_rng(seed)
         hand.parameters.slant, hand.parameters.x_height = slant, x_height
         writable = [text for text in texts[:N_JUDGED_WORDS] if all(map(hand.glyph, text))]
         written = [write_word(hand, text, rng).points for text in writable]
-        distances = style.distance(style.measure(written, writable), target)
+        distances = measures.distance(measures.measure(written, writable), target)
         candidates.append((np.mean(list(distances.values())), seed, hand))
     candidates.sort(key=lambda candidate: candidate[:2])
     return [hand for _, _, hand in candidates[:N_FITTED]]

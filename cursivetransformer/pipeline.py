@@ -37,8 +37,7 @@ from cursivetransformer.layout.text import (
 )
 from cursivetransformer.layout.typesetter import fit_sheet, lay_out
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.models.offset_gpt import OffsetGPT
-from cursivetransformer.models.token_gpt import TokenGPT
+from cursivetransformer.models.factory import Model
 from cursivetransformer.recognition.recognizer import Recognizer, find_selection_recognizer
 from cursivetransformer.render.attention_plot import check_picture, draw_attention
 from cursivetransformer.render.ink_files import InkMetadata
@@ -138,7 +137,7 @@ class Writer:
 
     def __init__(
         self,
-        model: OffsetGPT | TokenGPT,
+        model: Model,
         tokenizer: Tokenizer,
         recognizer: Recognizer | None = None,
         group: int = 1,

@@ -93,9 +93,11 @@ def explain(word: str, writer: Writer, author: str) -> Steps:
     attention = find_word_attention(writer.model, tokenizer, [written], number)[0]
     print_attention(word, attention)
     if written.versions > 1:
-        print(f"   The reader reads {written.reading!r}; it was drawn {written.versions} times.")
+        print(
+            f"   The recognizer reads {written.reading!r}; it was drawn {written.versions} times."
+        )
     else:
-        print(f"   The reader reads {written.reading!r}, so it was drawn once.")
+        print(f"   The recognizer reads {written.reading!r}, so it was drawn once.")
 
     print("\n4. Offsets add up to points; x, y in canvas heights, y downward from the baseline:")
     print("   " + "  ".join(f"({x:.3f}, {y:.3f})" for x, y in points[:N_PRINTED, :2]) + " ...")
@@ -150,7 +152,7 @@ def draw(path: str, word: str, steps: Steps) -> None:
         (tokens, "1  tokens: a direction and a length with the pen"),
         (attention, "2  which letter each offset looked at"),
         (curve, "3  a smooth curve through the points, wider where the pen was slow"),
-        (page, "4  on the page, in millimetres"),
+        (page, "4  on the page, in millimeters"),
     ):
         axes.set_title(title, loc="left", fontsize=10)
     draw_offsets(tokens, steps)

@@ -14,8 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cursivetransformer import Writer
-from cursivetransformer import pipeline as write
+from cursivetransformer import Writer, pipeline
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.sampling.rerank import generate_best_of_n
 from cursivetransformer.training.run import train
@@ -272,10 +271,10 @@ def test_the_library_writes_as_the_command_does(run_dir, writer, tmp_path):
 def test_a_text_of_several_batches_is_the_same_ink_and_memory_holds_one(writer, monkeypatch):
     text = "hello bad stone " * 5
     whole = writer.write(text, rewrite="7,8:2", page="A6", x_height=4.0)
-    monkeypatch.setattr(write, "WORDS_AT_ONCE", 4)
+    monkeypatch.setattr(pipeline, "WORDS_AT_ONCE", 4)
     asked = []
     monkeypatch.setattr(
-        write,
+        pipeline,
         "generate_best_of_n",
         lambda model, tokenizer, texts, *rest, **options: (
             asked.append(len(texts))

@@ -22,7 +22,7 @@ from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.dataset import own_words
 from cursivetransformer.data.eval_texts import text_sets
 from cursivetransformer.data.tokenizer import Tokenizer
-from cursivetransformer.ink import measures as style
+from cursivetransformer.ink import measures
 from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.models.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
@@ -380,17 +380,17 @@ def _measure_style(
     others = [training[i] for i in np.linspace(0, len(training) - 1, n_others).astype(int)]
     tokenizer, rate = subject.checkpoint.tokenizer, subject.settings.downsample_mean
 
-    held_out_style = style.measure(subject.requantized, subject.texts)
-    generated_style = style.measure(
+    held_out_style = measures.measure(subject.requantized, subject.texts)
+    generated_style = measures.measure(
         [word.first.points for word in generated], [word.text for word in generated]
     )
-    other_style = style.measure(
+    other_style = measures.measure(
         [as_written(word.points, tokenizer, rate) for word in others],
         [word.text for word in others],
     )
     return {
-        "generated": style.distance(generated_style, held_out_style),
-        "other real words": style.distance(other_style, held_out_style),
+        "generated": measures.distance(generated_style, held_out_style),
+        "other real words": measures.distance(other_style, held_out_style),
     }
 
 
@@ -405,9 +405,9 @@ def _measure_evenness(subject: Subject, written: Sequence[WrittenWord]) -> dict[
     held_out.sort(key=lambda word: word.index)
     generated = [word.first.points for word in held_out]
     real = subject.requantized
-    height_ratios = style.heights(generated) / style.heights(real)
+    height_ratios = measures.heights(generated) / measures.heights(real)
     return {
-        "slant, generated": style.pooled_std(style.slants(generated), subject.authors),
-        "slant, real": style.pooled_std(style.slants(real), subject.authors),
-        "height against the real word": style.pooled_std(height_ratios, subject.authors),
+        "slant, generated": measures.pooled_std(measures.slants(generated), subject.authors),
+        "slant, real": measures.pooled_std(measures.slants(real), subject.authors),
+        "height against the real word": measures.pooled_std(height_ratios, subject.authors),
     }

@@ -34,7 +34,7 @@ def save_sheet(path: str | Path, rows: Sequence[tuple[str, Sequence[np.ndarray]]
     ending = Path(path).suffix.lower()
     if ending not in (".png", ".svg"):
         raise UserError(f"{path}: the ending must be .png or .svg")
-    lines = [side_by_side(inks) for _, inks in rows]
+    lines = [strokes_in_line(inks) for _, inks in rows]
     tops = [max(ABOVE, 0.05 - min((s[:, 1].min() for s in line), default=0)) for line in lines]
     bottoms = [max(BELOW, 0.05 + max((s[:, 1].max() for s in line), default=0)) for line in lines]
     width = max((s[:, 0].max() for line in lines for s in line), default=1.0) + 0.1
@@ -56,7 +56,7 @@ def save_sheet(path: str | Path, rows: Sequence[tuple[str, Sequence[np.ndarray]]
     save_figure(figure, path)
 
 
-def side_by_side(inks: Sequence[np.ndarray]) -> list[np.ndarray]:
+def strokes_in_line(inks: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the strokes (m, 2) of inks (n, 3), set in one line with spaces between them."""
     x = 0.0
     strokes: list[np.ndarray] = []

@@ -267,8 +267,7 @@ def _make_callbacks(
 ) -> Callbacks:
     callbacks = Callbacks(draw_samples=lambda path: draw_samples(model, loader, path))
     if recognizer is not None:
-        reader = recognizer
-        callbacks.reading_error = lambda: reading_error(model, loader, reader)
+        callbacks.reading_error = lambda: reading_error(model, loader, recognizer)
     if config.finetune:
         # One small file that holds all that writing needs.
         callbacks.draws_at_start = True

@@ -6,7 +6,7 @@ import pytest
 from cursivetransformer.ink import curves
 from cursivetransformer.ink.strokes import join_strokes
 from cursivetransformer.layout.page import PlacedWord
-from cursivetransformer.render import brush as pen
+from cursivetransformer.render import brush
 
 CIRCLE = 10 * np.stack([np.cos(np.linspace(0, 5, 14)), np.sin(np.linspace(0, 5, 14))], 1)
 
@@ -14,20 +14,20 @@ CIRCLE = 10 * np.stack([np.cos(np.linspace(0, 5, 14)), np.sin(np.linspace(0, 5, 
 def test_slow_ink_is_wide_and_fast_ink_thin():
     x = np.cumsum(np.concatenate([np.full(20, 0.2), np.full(20, 1.0)]))
     stroke = np.stack([x, 0 * x], 1)
-    path, usual = curves.flatten(stroke), pen.usual_step([stroke])
-    width = pen.widths(stroke, path, 0.5, 0.6, usual)
+    path, usual = curves.flatten(stroke), brush.usual_step([stroke])
+    width = brush.widths(stroke, path, 0.5, 0.6, usual)
     slow, fast = (np.interp(where, path.xy[:, 0], width) for where in (2, 15))
     assert (
         slow > 1.3 * fast
-        and width.max() <= 0.5 * pen.MAX_WIDTH
-        and width.min() > 0.5 * pen.MIN_WIDTH * pen.TAPER
+        and width.max() <= 0.5 * brush.MAX_WIDTH
+        and width.min() > 0.5 * brush.MIN_WIDTH * brush.TAPER
     )
     assert width[0] < slow and width[-1] < fast, "the ends taper"
-    assert set(pen.widths(stroke, path, 0.5, 0.0, usual)) == {0.5}
-    assert pen.widths(stroke[:1], curves.flatten(stroke[:1]), 0.5, 0.5, usual).tolist() == [
-        0.5 * pen.DOT
+    assert set(brush.widths(stroke, path, 0.5, 0.0, usual)) == {0.5}
+    assert brush.widths(stroke[:1], curves.flatten(stroke[:1]), 0.5, 0.5, usual).tolist() == [
+        0.5 * brush.DOT
     ]
-    assert pen.usual_step([stroke[:1]]) is None
+    assert brush.usual_step([stroke[:1]]) is None
 
 
 def winding(corners, points):
@@ -51,7 +51,7 @@ def winding(corners, points):
 )
 def test_an_outline_covers_what_the_pen_does_and_nothing_else(stroke):
     path = curves.flatten(stroke, 0.005)
-    corners = pen.outline(path, np.full(len(path.xy), 0.8))
+    corners = brush.outline(path, np.full(len(path.xy), 0.8))
     grid = np.stack(
         np.meshgrid(
             np.linspace(
@@ -81,7 +81,7 @@ def word(text, *strokes, x=0.0):
 
 def test_time_passes_as_a_hand_takes_it():
     first, second = word("ab", CIRCLE, CIRCLE[:3]), word("cdef", CIRCLE * 1.01, x=30.0)
-    times = pen.timing([first, second], pace=3.0)
+    times = brush.timing([first, second], pace=3.0)
     assert times.end == pytest.approx(6 / 3)
     assert [len(when) for when in times.strokes] == [14, 3, 14]
     flat = np.concatenate(times.strokes)
@@ -91,4 +91,4 @@ def test_time_passes_as_a_hand_takes_it():
     assert times.strokes[2][0] - times.strokes[1][-1] > steps[0][0], (
         "a lifted pen takes its time too"
     )
-    assert pen.timing([word(".", np.array([[1.0, 1.0]]))], 4.0).end == 0
+    assert brush.timing([word(".", np.array([[1.0, 1.0]]))], 4.0).end == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cursivetransformer.render import outputs as render
+from cursivetransformer.render import outputs
 from cursivetransformer.render.outputs import (
     BOUND,
     ENDINGS,
@@ -102,7 +102,7 @@ def test_a_renderer_that_fails_leaves_nothing(pages, tmp_path, monkeypatch):
         path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setitem(render.SINGLE, ".svg", full)
+    monkeypatch.setitem(outputs.SINGLE, ".svg", full)
     with pytest.raises(UserError, match="a.svg cannot be written: No space left"):
         save_page(pages[0], tmp_path / "a.svg", settings())
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from cursivetransformer.bank.prompts import WORDS, read_lines
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.eval_texts import evaluation_words
-from cursivetransformer.ink import measures as style
+from cursivetransformer.ink import measures
 from cursivetransformer.ink.augment import transform
 from cursivetransformer.recognition.recognizer import SHIPPED, load_recognizer
 from cursivetransformer.synthesis.concatenative import make_spliced_words
@@ -19,7 +19,7 @@ N = 60
 
 
 def hand_slant(words):
-    return style.hand_slant([word.points for word in words])
+    return measures.hand_slant([word.points for word in words])
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cursivetransformer.bank.file import load_bank
-from cursivetransformer.ink import measures as style
+from cursivetransformer.ink import measures
 from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
@@ -101,7 +101,7 @@ def test_writers_differ_more_than_a_writer_from_day_to_day():
     for seed in range(10):
         hand = make_hand(seed)
         inks = [ink(hand, text, seed) for text in texts]
-        of_hand.append((style.slants(inks), style.heights(inks)))
+        of_hand.append((measures.slants(inks), measures.heights(inks)))
     for measure in zip(*of_hand):
         values = np.array(measure)  # (hands, texts)
         values = values - values.mean(0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer import pipeline as write
+from cursivetransformer import pipeline
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.bank.word import word_to_entry
@@ -18,7 +18,7 @@ from cursivetransformer.config.sample import get_sample_args
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.dataloader import DataLoader, mix
 from cursivetransformer.data.dataset import ME, own_words
-from cursivetransformer.ink import measures as style
+from cursivetransformer.ink import measures
 from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
 from cursivetransformer.pipeline import Writer, write_page
@@ -26,7 +26,7 @@ from cursivetransformer.sampling.rerank import generate_best_of_n
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word
-from cursivetransformer.training import finetune as adapt
+from cursivetransformer.training import finetune
 from cursivetransformer.training import run as runs
 from cursivetransformer.training.finetune import (
     base_name,
@@ -68,11 +68,11 @@ def bank(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Next to no training, and a small replay."""
-    monkeypatch.setattr(adapt, "RECOGNIZER_STEPS", 1)
-    monkeypatch.setattr(adapt, "SPLICE_WORDS", 60)
+    monkeypatch.setattr(finetune, "RECOGNIZER_STEPS", 1)
+    monkeypatch.setattr(finetune, "SPLICE_WORDS", 60)
     starter = load_banks("starter")[0][:40]
     monkeypatch.setattr(
-        adapt,
+        finetune,
         "load_banks",
         lambda name, *rest: (starter, "") if name == "starter" else load_banks(name, *rest),
     )
@@ -115,13 +115,13 @@ def test_settings_follow_from_the_bank_and_what_is_given_wins(bank, tmp_path):
     few, many = (choose_settings(settings("x", tmp_path), words * n) for n in (1, 50))
     assert (
         few.own_fraction < many.own_fraction
-        and adapt.recipe(30)["max_steps"] < adapt.recipe(3000)["max_steps"]
+        and finetune.recipe(30)["max_steps"] < finetune.recipe(3000)["max_steps"]
     )
 
 
 def test_the_more_words_the_less_is_spliced_until_nothing_is(bank, tmp_path, monkeypatch, quick):
     shares = [
-        (adapt.recipe(n)["own_fraction"], adapt.recipe(n)["splice_fraction"])
+        (finetune.recipe(n)["own_fraction"], finetune.recipe(n)["splice_fraction"])
         for n in (20, 25, 60, 100, 300, 800, 1500, 2700, 9000)
     ]
     assert all(0 < own and own + spliced < 1 for own, spliced in shares)
@@ -146,9 +146,9 @@ def test_ink_of_any_size_and_rate_is_brought_to_what_the_base_knows(bank, tmp_pa
     words = [replace(word, points=resize(word.points, factor)) for word in new_hand()]
     config = choose_settings(settings("x", tmp_path), words)
     prepared = own_words(words, config)
-    assert style.estimate_x_height(
+    assert measures.estimate_x_height(
         [word.points for word in prepared], [word.text for word in prepared]
-    ) == pytest.approx(adapt.X_HEIGHT, rel=0.01)
+    ) == pytest.approx(finetune.X_HEIGHT, rel=0.01)
     assert config.ink_scale == pytest.approx(choose_scale(new_hand()) / factor, rel=0.02)
     # However large the ink and however dense its points are, as many are kept.
     denser = [replace(word, points=np.repeat(word.points, 2, axis=0)) for word in words]
@@ -262,7 +262,7 @@ def test_what_was_never_recorded_is_written_in_the_hand_of_the_base_that_is_near
         asked.extend(zip(texts, np.broadcast_to(options["authors"], len(texts))))
         return generate_best_of_n(model, tokenizer, texts, *rest, **options)
 
-    monkeypatch.setattr(write, "generate_best_of_n", written)
+    monkeypatch.setattr(pipeline, "generate_best_of_n", written)
     hands.write("cab #7 face", author="Ada")
     assert asked == [("cab", numbers["Ada"]), ("#7", numbers["Dov"]), ("face", numbers["Ada"])]
     asked.clear()
