@@ -7,6 +7,7 @@ Both have the methods
     decode_one_token(state, token)                the logits of the token after `token`
     cross_attention_weights(prompt, text, author) how much each group of known ink attends to each
                                                   character of its text
+    hidden_matrices()                             matrices between hidden layers, which Muon trains
 """
 
 from typing import TypeAlias

@@ -43,15 +43,14 @@ def find_primer(
 
 def _find_entry(path: Path, number: int, style_from: str) -> Word:
     """Return the entry of this number. Raises `UserError`."""
-    for index, entry in enumerate(read_entries(path)):
-        if index == number:
-            try:
-                return parse_entry(entry)
-            except InvalidEntry as fault:
-                raise UserError(
-                    f"--style_from {style_from}: entry {number} is faulty: {fault}"
-                ) from fault
-    raise UserError(f"--style_from {style_from}: {path} has entries 0 to {index}")
+    entries = read_entries(path)
+    if number >= len(entries):
+        there = f"entries 0 to {len(entries) - 1}" if entries else "no entries"
+        raise UserError(f"--style_from {style_from}: {path} has {there}")
+    try:
+        return parse_entry(entries[number])
+    except InvalidEntry as fault:
+        raise UserError(f"--style_from {style_from}: entry {number} is faulty: {fault}") from fault
 
 
 def _check_word(word: Word, tokenizer: Tokenizer, max_text: int, style_from: str) -> None:

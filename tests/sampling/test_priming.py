@@ -63,3 +63,10 @@ def test_what_cannot_be_followed_is_told(bank):
         find_primer(f"{bank}#7", TOKENIZER, 0.0, 1)
     with pytest.raises(UserError, match="no word there is short enough"):
         find_primer(str(bank), make_tokenizer("polar", "z"), 0.0, 30)
+
+
+def test_an_entry_of_an_empty_bank_is_refused_in_one_sentence(tmp_path):
+    path = tmp_path / "empty.json"
+    path.write_text("[]")
+    with pytest.raises(UserError, match="empty.json has no entries"):
+        find_primer(f"{path}#0", make_tokenizer("polar", "abc"), 0.0, 10)
