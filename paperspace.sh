@@ -3,9 +3,9 @@
 #
 #   bash paperspace.sh [settings of train.py ...]      e.g.  bash paperspace.sh --dataset_name my_bank.json
 #
-# Run it again whenever you like: what is installed stays, and a training that runs is left alone. Without settings
-# it continues a training that was stopped; with settings it starts a new one. Put your W&B key into WANDB_API_KEY to follow
-# the run in a browser.
+# Run it again whenever you like: what is installed stays, and a training that runs is left alone.
+# Without settings it continues a training that was stopped; with settings it starts a new one.
+# Put your W&B key into WANDB_API_KEY to follow the run in a browser.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
