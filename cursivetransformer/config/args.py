@@ -152,7 +152,8 @@ def _to_number(kind: type[int] | type[float], value: Any) -> int | float | None:
 
 def _check_counts(name: str, value: Any) -> tuple[int, ...]:
     """Return numbers that are joined by commas in ascending order, each once."""
-    numbers = [number.strip() for number in str(value).split(",")]
+    parts = value if isinstance(value, (tuple, list)) else str(value).split(",")
+    numbers = [str(part).strip() for part in parts]
     if not all(number.isdecimal() and int(number) for number in numbers):
         raise UserError(
             f"--{name} must be whole numbers of 1 or more, joined by commas, not {value}"
@@ -167,6 +168,10 @@ def check_values(cls: type[Settings], values: Mapping[str, Any]) -> dict[str, An
         UserError: A value does not fit, or a name is unknown; the message suggests the nearest one.
     """
     fields = {field.name: field for field in setting_fields(cls)}
+    for name, field in fields.items():
+        earlier = field.metadata["was"]
+        if earlier and {name, earlier} <= values.keys():
+            raise UserError(f"--{earlier} is an earlier name of --{name}; give one of them")
     values = present_names(cls, values)
     for name in values:
         if name not in fields:

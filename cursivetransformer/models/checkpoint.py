@@ -67,7 +67,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False
         {
             "kind": KIND,
             "format": FORMAT,
-            "version": checkpoint.version,
+            "version": __version__,
             "model_config": checkpoint.model.config.as_dict(),
             "weights": _stored_weights(checkpoint.model, half),
             "tokenizer": checkpoint.tokenizer.state(),

@@ -378,8 +378,8 @@ def _matching_recognizers(
 def _candidate_folders(recognizer_dir: str | Path) -> list[Path]:
     """List the folders that hold a selection recognizer, newest first, then the shipped ones."""
     parents = [Path(recognizer_dir)]
-    if recognizer_dir == FOLDER:
-        parents.append(Path(EARLIER_FOLDER))
+    if str(recognizer_dir) in (FOLDER, EARLIER_FOLDER):  # stored runs name the earlier default
+        parents = [Path(FOLDER), Path(EARLIER_FOLDER)]
     folders = {
         path.parent
         for parent in parents

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import pickle
 import signal
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -181,4 +182,8 @@ def _make_reply(words: Sequence[Word], config: OnlineSettings, number: int) -> _
     try:
         return _Reply(number, synthesize_batch(words, config, number))
     except Exception as error:
+        try:
+            pickle.dumps(error)
+        except Exception:  # it could not be sent
+            error = RuntimeError(repr(error))
         return _Reply(number, [], error, traceback.format_exc())

@@ -106,8 +106,9 @@ def train_recognizers(
             [words[i] for i in ids], alphabet, digest, config, half, initial, say
         )
         path = folder / f"{half}.pt"
-        if _is_trained(path, wanted):
-            say(f"{half} recognizer: trained already with these settings, {path} stays")
+        present = recognizer_path(folder, half)
+        if _is_trained(present, wanted):
+            say(f"{half} recognizer: trained already with these settings, {present} stays")
             continue
         start = time.monotonic()
         recognizer = train_recognizer(wanted, chosen, replay, config, index, initial, show_progress)
@@ -261,7 +262,8 @@ def ctc_loss(
 def _is_trained(path: Path, planned: RecognizerConfig) -> bool:
     """Return whether the file holds this recognizer, finished before an interruption."""
     try:
-        return dataclasses.replace(load_recognizer(path).config, error=None) == planned
+        found = load_recognizer(path).config
+        return dataclasses.replace(found, error=None, version=planned.version) == planned
     except UserError:
         return False
 

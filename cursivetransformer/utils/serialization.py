@@ -52,12 +52,12 @@ def read_content(
     """
     path = Path(path)
     content = _load_dictionary(path, kind, device, cure)
-    if upgrade:
-        content = upgrade(content)
-    _check_kind_and_format(path, content, kind, format, cure)
     try:
+        if upgrade:
+            content = upgrade(content)
+        _check_kind_and_format(path, content, kind, format, cure)
         return build(content)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{path} does not fit this version ({__version__}; "

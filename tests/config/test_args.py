@@ -143,6 +143,7 @@ def test_an_alias_becomes_the_choice_and_is_not_listed(capsys):
         ({"color": ["red"]}, "--color takes one of gray, red"),
         ({"counts": "0"}, "--counts must be whole numbers of 1 or more, joined by commas, not 0"),
         ({"counts": ""}, "--counts must be whole numbers"),
+        ({"size": 4, "bigness": 5}, "--bigness is an earlier name of --size; give one of them"),
     ],
 )
 def test_a_wrong_value_is_refused(values, sentence):

@@ -80,6 +80,7 @@ def test_numbers_of_versions_are_sorted():
     assert get_evaluation_args(argv=[]).best_of == (1, 4, 8, 16)
     assert get_evaluation_args(argv=["--best_of", "8, 1,8"]).best_of == (1, 8)
     assert get_evaluation_args(use_argparse=False, best_of="3").best_of == (3,)
+    assert get_evaluation_args(use_argparse=False, best_of=(4, 1)).best_of == (1, 4)
     for best_of in ("0", "1,x", "", "2,"):
         with pytest.raises(UserError, match="--best_of must be whole numbers of 1 or more"):
             get_evaluation_args(use_argparse=False, best_of=best_of)

@@ -27,6 +27,7 @@ from cursivetransformer.recognition.recognizer import (
     recognizer_from_state,
     recognizer_state,
 )
+from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import shipped
 
 FORMAT_4 = Path(__file__).with_name("format-4.pt")
@@ -112,6 +113,14 @@ def test_it_is_written_in_the_present_format(checkpoint, tmp_path):
     before, after = checkpoint.model.state_dict(), again.model.state_dict()
     assert list(before) == list(after)
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_file_of_that_format_without_its_parts_is_refused_in_one_sentence(content, tmp_path):
+    for damaged in ({"format": 4}, {**content, "model_config": 1}, {**content, "weights": []}):
+        torch.save(damaged, tmp_path / "a.pt")
+        with pytest.raises(UserError) as caught:
+            load_checkpoint(tmp_path / "a.pt")
+        assert "a.pt" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_run_of_that_format_is_found(tmp_path):

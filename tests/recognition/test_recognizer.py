@@ -242,12 +242,16 @@ def test_recognizers_of_earlier_versions_are_found_by_their_earlier_names(
         torch.save({**content, "kind": "reader"}, folder / f"{earlier}.pt")
         assert recognizer_path(folder, name) == folder / f"{earlier}.pt"
     assert find_recognizers("recognizers", digest) == Path("readers/shapes")
+    assert find_recognizers("readers", digest) == Path("readers/shapes")
     assert find_recognizers("others", digest) is None
     found = find_selection_recognizer("recognizers", digest, say=print)
     assert found.config == recognizer.config
     # Beside a file with the present name the earlier one does not count.
     save_recognizer(folder / "selection.pt", recognizer)
     assert recognizer_path(folder, SELECTION) == folder / "selection.pt"
+    # A run of that time names the earlier folder, where new recognizers are not.
+    (tmp_path / "readers").rename(tmp_path / "recognizers")
+    assert find_recognizers("readers", digest) == Path("recognizers/shapes")
 
 
 def test_recognizers_may_begin_with_the_weights_of_others(trained, tmp_path):
