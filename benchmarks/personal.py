@@ -44,8 +44,8 @@ from cursivetransformer.evaluation.evaluator import as_written
 from cursivetransformer.ink import measures
 from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import resize
+from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
-from cursivetransformer.models.factory import Model
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,

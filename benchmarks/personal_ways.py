@@ -14,7 +14,7 @@ from cursivetransformer.bank.word import Word
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.config.train import Config
 from cursivetransformer.ink import measures
-from cursivetransformer.models.factory import Model
+from cursivetransformer.models.base import Model
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
 from cursivetransformer.synthesis.synthesizer import write_word

@@ -24,8 +24,9 @@ from cursivetransformer.config.sample import get_sample_args
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.tokenizer import Tokenizer, make_tokenizer
 from cursivetransformer.layout.text import TextNormalizer
+from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.models.factory import Model, ModelConfig, make_model
+from cursivetransformer.models.factory import ModelConfig, make_model
 from cursivetransformer.models.token_gpt import TokenGPT
 from cursivetransformer.pipeline import DEFAULT_VERSIONS
 from cursivetransformer.recognition.recognizer import find_recognizers

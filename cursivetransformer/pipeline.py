@@ -36,8 +36,8 @@ from cursivetransformer.layout.text import (
     TextWord,
 )
 from cursivetransformer.layout.typesetter import fit_sheet, lay_out
+from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import find_checkpoint, load_checkpoint
-from cursivetransformer.models.factory import Model
 from cursivetransformer.recognition.recognizer import Recognizer, find_selection_recognizer
 from cursivetransformer.render.attention_plot import check_picture, draw_attention
 from cursivetransformer.render.ink_files import InkMetadata

@@ -6,6 +6,7 @@ import numpy as np
 
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.word import Word, word_to_entry
+from cursivetransformer.data.tokenizer import Tokenizer, make_tokenizer
 from cursivetransformer.ink.strokes import join_strokes
 
 LETTERS = "abcdehilnorstu"
@@ -39,3 +40,8 @@ def made_up_words(n: int = 60, seed: int = 5) -> list[Word]:
 
 if __name__ == "__main__":
     write_entries(sys.argv[1], [word_to_entry(word) for word in made_up_words()])
+
+
+def tokenizer_for(words: list[Word], name: str = "polar") -> Tokenizer:
+    """Make a tokenizer that knows the characters of `words`."""
+    return make_tokenizer(name, "".join(word.text for word in words))

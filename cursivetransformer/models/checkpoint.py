@@ -14,7 +14,8 @@ from cursivetransformer import __version__
 from cursivetransformer.config.args import present_names, public_values, setting_fields
 from cursivetransformer.config.train import Config
 from cursivetransformer.data.tokenizer import Tokenizer, tokenizer_from_state
-from cursivetransformer.models.factory import Model, make_model
+from cursivetransformer.models.base import Model
+from cursivetransformer.models.factory import make_model
 from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.io import shipped

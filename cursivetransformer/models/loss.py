@@ -10,7 +10,7 @@ import torch
 
 from cursivetransformer.config.train import Config
 from cursivetransformer.data.packing import PackedBatch
-from cursivetransformer.models.factory import Model
+from cursivetransformer.models.base import Model
 
 MAX_ERROR_LENGTH = 150  # characters of a compiler's message that a warning quotes
 

@@ -47,6 +47,7 @@ from cursivetransformer.models.attention import (
     norm,
     rope_cos_sin,
 )
+from cursivetransformer.models.base import Model
 from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.models.text_encoder import ConvolvedTextEncoder
 from cursivetransformer.models.trajectory_encoder import PenState, TrajectoryEncoder
@@ -213,7 +214,7 @@ class OffsetState:
         self.group = [token[rows] for token in self.group]
 
 
-class OffsetGPT(nn.Module):
+class OffsetGPT(Model):
     """Predict the next group of tokens from those before it and from the text.
 
     Args:
@@ -259,12 +260,6 @@ class OffsetGPT(nn.Module):
         self.register_buffer("text_rope_frequencies", text_frequencies, persistent=False)
 
     def nll(self, packed: PackedBatch, width: int | None = None) -> torch.Tensor:
-        """Sum the cross-entropies of all scored tokens, in nats.
-
-        Args:
-            packed: the batch.
-            width: positions of a row, see `PackedAttention`.
-        """
         attention = PackedAttention(packed, *self._encode_text(packed.text), width)
         pen_state = self.trajectory_encoder.compute_pen_states(
             packed.tokens, packed.position, packed.word_start
@@ -283,28 +278,12 @@ class OffsetGPT(nn.Module):
         authors: torch.Tensor | None = None,
         capacity: int = 0,
     ) -> tuple[OffsetState, torch.Tensor]:
-        """Start to write.
-
-        Args:
-            prompt: (P, G) groups of tokens that every row starts with, WORD first.
-            text: (B, S) character ids.
-            authors: (B,) writers, or None for no known one.
-            capacity: positions to make room for, beside the prompt's.
-
-        Returns:
-            The state of the rows, and the logits (B, V) of the first token.
-        """
         cache = self._new_cache(text, len(prompt) + capacity)
         state = self._read_prompt(prompt, authors, CachedAttention(cache, len(prompt)))
         return state, self._token_logits(state)
 
     @torch.no_grad()
     def decode_one_token(self, state: OffsetState, token: torch.Tensor) -> torch.Tensor:
-        """Append the token (B,) that was sampled for each row.
-
-        Returns:
-            The logits (B, V) of the token after it.
-        """
         state.group.append(token)
         if len(state.group) == self.n_slots:
             self._append_group(state, torch.stack(state.group, 1))
@@ -315,29 +294,11 @@ class OffsetGPT(nn.Module):
     def cross_attention_weights(
         self, prompt: torch.Tensor, text: torch.Tensor, authors: torch.Tensor
     ) -> torch.Tensor:
-        """Measure how much each group of `prompt` attends to each character of the text.
-
-        A position's weights tell where the model looks to predict the next group.
-
-        Args:
-            prompt: (P, G) groups of tokens, WORD first.
-            text: (1, S) character ids.
-            authors: (1,) the writer.
-
-        Returns:
-            (heads, P, S), with all heads of every block that reads the text.
-        """
         attention = RecordingAttention(self._new_cache(text, len(prompt)), len(prompt))
         self._read_prompt(prompt, authors, attention)
         return torch.cat(attention.cross_attention_weights, 1)[0]
 
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights."""
-        return sum(p.numel() for p in self.parameters())
-
     def hidden_matrices(self) -> list[nn.Parameter]:
-        """Return the matrices between two hidden layers, which Muon optimizes."""
         hidden = (self.blocks, *(slot_head.mlp for slot_head in self._slot_heads()))
         return [p for module in hidden for p in module.parameters() if p.ndim == 2]
 

@@ -30,6 +30,7 @@ from cursivetransformer.models.attention import (
     attention_weights,
     split_heads,
 )
+from cursivetransformer.models.base import Model
 from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.models.text_encoder import TextEncoder
 
@@ -87,7 +88,7 @@ class TokenState:
         self.cache.select_rows(rows)
 
 
-class TokenGPT(nn.Module):
+class TokenGPT(Model):
     """Predict the next token from those before it and from the text."""
 
     fills_words = False  # a WORD is one position, like any token
@@ -151,13 +152,7 @@ class TokenGPT(nn.Module):
         return self.head(self.norm(x))
 
     def nll(self, packed: PackedBatch, width: int | None = None) -> torch.Tensor:
-        """Sum the cross-entropies of all scored tokens, in nats.
-
-        Args:
-            packed: the batch; each example becomes a padded row.
-            width: positions of `packed` that a row has room for, or None for as many as the batch
-                needs.
-        """
+        """See `Model.nll`; each example becomes a padded row."""
         if width is None:
             n_tokens = int(row_lengths(packed).max())
         else:
@@ -173,17 +168,6 @@ class TokenGPT(nn.Module):
         authors: torch.Tensor | None = None,
         capacity: int = 0,
     ) -> tuple[TokenState, torch.Tensor]:
-        """Start to write.
-
-        Args:
-            prompt: (P, G) groups of tokens that every row starts with, WORD first.
-            text: (B, S) character ids.
-            authors: (B,) writers, or None for no known one.
-            capacity: groups to make room for, beside the prompt's.
-
-        Returns:
-            The state of the rows, and the logits (B, V) of the first token.
-        """
         B, G = len(text), prompt.shape[1]
         tokens = prompt[prompt <= self.config.word_id]  # without the filling
         cache = KVCache(self.config, B, len(tokens) + capacity * G, text.device)
@@ -194,30 +178,13 @@ class TokenGPT(nn.Module):
 
     @torch.no_grad()
     def decode_one_token(self, state: TokenState, token: torch.Tensor) -> torch.Tensor:
-        """Append the token (B,) that was sampled for each row.
-
-        Returns:
-            The logits (B, V) of the token after it.
-        """
         return self(token[:, None], cache=state.cache, authors=state.authors)[:, -1]
 
     @torch.no_grad()
     def cross_attention_weights(
         self, prompt: torch.Tensor, text: torch.Tensor, authors: torch.Tensor
     ) -> torch.Tensor:
-        """Measure how much each group of `prompt` attends to each character of the text.
-
-        A group's weights are the mean over its tokens. They tell where the model looks to predict
-        the next group.
-
-        Args:
-            prompt: (P, G) groups of tokens, WORD first.
-            text: (1, S) character ids.
-            authors: (1,) the writer.
-
-        Returns:
-            (heads, P, S), with all heads of every block.
-        """
+        """See `Model.cross_attention_weights`; a group's weights are the mean over its tokens."""
         recorded = []
 
         def record(cross: CrossAttention, arguments: tuple[Any, ...], _: torch.Tensor) -> None:
@@ -238,13 +205,7 @@ class TokenGPT(nn.Module):
         sums.index_add_(1, group, weights)
         return sums / group.bincount(minlength=len(prompt))[:, None]
 
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights."""
-        return sum(p.numel() for p in self.parameters())
-
     def hidden_matrices(self) -> list[nn.Parameter]:
-        """Return the matrices between two hidden layers, which Muon optimizes."""
         return [p for p in self.blocks.parameters() if p.ndim == 2]
 
     def _text_or_cached(

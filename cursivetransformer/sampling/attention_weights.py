@@ -15,9 +15,9 @@ import torch
 from cursivetransformer.bank.word import Word
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.strokes import points_to_offsets
+from cursivetransformer.models.base import Model
 from cursivetransformer.sampling.generate import (
     GeneratedWord,
-    HandwritingModel,
     Primer,
     encode_texts,
     prompt_groups,
@@ -46,7 +46,7 @@ class WordAttention:
 
 
 def find_word_attention(
-    model: HandwritingModel,
+    model: Model,
     tokenizer: Tokenizer,
     words: Iterable[GeneratedWord | Word],
     author: int = 0,
@@ -63,7 +63,7 @@ def find_word_attention(
 
 
 def _head_weights(
-    model: HandwritingModel,
+    model: Model,
     tokenizer: Tokenizer,
     word: GeneratedWord | Word,
     author: int,

@@ -4,9 +4,9 @@ Every row holds one word or a few, so a page takes the time of its longest word.
 lines or images.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from cursivetransformer.bank.word import Word
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.preview import ink_svg
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
-from cursivetransformer.models.factory import ModelConfig
+from cursivetransformer.models.base import Model
 from cursivetransformer.utils.errors import UserError
 
 ROWS_AT_ONCE = 128  # bounds the memory for a text of any length
@@ -23,32 +23,6 @@ ROWS_AT_ONCE = 128  # bounds the memory for a text of any length
 MAX_OFFSETS_PER_CHAR = 60
 MIN_OFFSETS = 90  # allowed for any word
 MAX_ENDED_FRACTION = 0.25  # of the rows in the cache; above it, the ended ones are dropped
-
-
-class HandwritingModel(Protocol):
-    """What sampling needs of a model; see `models.factory`."""
-
-    fills_words: bool
-    bounded: bool
-
-    @property
-    def config(self) -> ModelConfig: ...
-
-    def parameters(self) -> Iterator[torch.nn.Parameter]: ...
-
-    def prefill(
-        self,
-        prompt: torch.Tensor,
-        text: torch.Tensor,
-        authors: torch.Tensor | None = None,
-        capacity: int = 0,
-    ) -> tuple[Any, torch.Tensor]: ...
-
-    def decode_one_token(self, state: Any, token: torch.Tensor) -> torch.Tensor: ...
-
-    def cross_attention_weights(
-        self, prompt: torch.Tensor, text: torch.Tensor, authors: torch.Tensor
-    ) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -153,7 +127,7 @@ def group_texts(texts: list[str], group: int) -> list[list[str]]:
 
 
 def generate_words(
-    model: HandwritingModel,
+    model: Model,
     tokenizer: Tokenizer,
     texts: list[str],
     group: int = 1,
@@ -174,7 +148,7 @@ def generate_words(
 
 @torch.inference_mode()
 def generate_rows(
-    model: HandwritingModel,
+    model: Model,
     tokenizer: Tokenizer,
     rows: list[list[str]],
     streams: Sequence[tuple[int, ...]] | None = None,
@@ -244,7 +218,7 @@ def _align_left(points: np.ndarray) -> np.ndarray:
 
 
 def token_limits(
-    model: HandwritingModel, tokenizer: Tokenizer, rows: list[list[str]], primer: Primer | None
+    model: Model, tokenizer: Tokenizer, rows: list[list[str]], primer: Primer | None
 ) -> np.ndarray:
     """Return how many tokens each row may take before it counts as astray, (B,)."""
     offsets = [
@@ -268,7 +242,7 @@ def prompt_groups(tokenizer: Tokenizer, primer: Primer | None) -> np.ndarray:
 
 
 def encode_texts(
-    model: HandwritingModel, tokenizer: Tokenizer, rows: list[list[str]], primer: Primer | None
+    model: Model, tokenizer: Tokenizer, rows: list[list[str]], primer: Primer | None
 ) -> np.ndarray:
     """Return character ids of each row, (B, S): the primer's text first, a space after each word.
 
@@ -352,7 +326,7 @@ def _constraint_masks(tokenizer: Tokenizer) -> np.ndarray:
 
 
 def decode(
-    model: HandwritingModel,
+    model: Model,
     tokenizer: Tokenizer,
     batch: RowBatch,
     sampler: Sampler,

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from cursivetransformer.data.tokenizer import Tokenizer
+from cursivetransformer.models.base import Model
 from cursivetransformer.recognition.error_rate import edit_distance
 from cursivetransformer.recognition.recognizer import Recognizer
 from cursivetransformer.sampling.generate import (
     GeneratedWord,
-    HandwritingModel,
     generate_rows,
     group_texts,
 )
@@ -61,7 +61,7 @@ class _Candidate:
 class _Reranker:
     """Writes rows of words, each word in the best of several versions."""
 
-    model: HandwritingModel
+    model: Model
     tokenizer: Tokenizer
     recognizer: Recognizer | None
     max_versions: int
@@ -122,7 +122,7 @@ class _Reranker:
 
 
 def generate_best_of_n(
-    model: HandwritingModel,
+    model: Model,
     tokenizer: Tokenizer,
     texts: list[str],
     recognizer: Recognizer | None = None,

@@ -33,8 +33,8 @@ from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.packing import PackedBatch
 from cursivetransformer.ink import measures
 from cursivetransformer.ink.strokes import kept_counts, split_strokes
+from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
-from cursivetransformer.models.factory import Model
 from cursivetransformer.models.loss import estimate_loss
 from cursivetransformer.recognition.recognizer import (
     SELECTION,

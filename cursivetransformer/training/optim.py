@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from cursivetransformer.config.train import Config
-from cursivetransformer.models.factory import Model
+from cursivetransformer.models.base import Model
 
 MUON_MOMENTUM = 0.95
 ADAM_BETAS = {"adamw": (0.9, 0.99), "muon": (0.9, 0.95)}

@@ -22,6 +22,7 @@ from cursivetransformer.config.train import Config
 from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.dataset import own_words
 from cursivetransformer.data.tokenizer import Tokenizer, fold_text, make_tokenizer
+from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import (
     Checkpoint,
     export,
@@ -29,7 +30,7 @@ from cursivetransformer.models.checkpoint import (
     find_run_by_id,
     load_checkpoint,
 )
-from cursivetransformer.models.factory import Model, make_model
+from cursivetransformer.models.factory import make_model
 from cursivetransformer.models.loss import BatchLoss, should_compile
 from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.models.text_encoder import remap_character_rows

@@ -10,7 +10,7 @@ import numpy as np
 from cursivetransformer.bank.prompts import WORDS, read_lines
 from cursivetransformer.config.sample import SampleConfig, sampling_options
 from cursivetransformer.data.dataloader import DataLoader
-from cursivetransformer.models.factory import Model
+from cursivetransformer.models.base import Model
 from cursivetransformer.pipeline import Writer
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import Recognizer

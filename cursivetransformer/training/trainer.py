@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 from cursivetransformer.config.train import Config
 from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.packing import PackedBatch
+from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import Checkpoint, save_checkpoint
-from cursivetransformer.models.factory import Model
 from cursivetransformer.models.loss import BatchLoss, estimate_loss
 from cursivetransformer.training.distributed import ProcessGroup
 from cursivetransformer.training.optim import learning_rate_factor, set_learning_rates

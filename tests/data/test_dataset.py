@@ -24,15 +24,12 @@ from tests.data.reference import (
     sample_rates,
     sample_word_ids,
 )
+from tests.made_up import tokenizer_for
 
 
 def settings(**changes: Any) -> Config:
     changes = {"device": "cpu", "test_size": 20, "batch_size": 8, **changes}
     return get_all_args(use_argparse=False, **changes)
-
-
-def tokenizer_for(words: list[Word], name: str = "polar") -> Tokenizer:
-    return make_tokenizer(name, "".join(word.text for word in words))
 
 
 def arrays_of(words: list[Word], tokenizer: Tokenizer) -> InkArrays:

@@ -18,15 +18,12 @@ from cursivetransformer.data.packing import (
     pack,
     sample_examples,
 )
-from cursivetransformer.data.tokenizer import TEXT_PAD, TOKENIZERS, Tokenizer, make_tokenizer
+from cursivetransformer.data.tokenizer import TEXT_PAD, TOKENIZERS, Tokenizer
 from cursivetransformer.ink.augment import sample_transforms
 from tests.data.reference import Batch, InkArrays, make_batch, sample_rates, sample_word_ids
+from tests.made_up import tokenizer_for
 
 N = 60
-
-
-def tokenizer_for(words: list[Word], name: str = "polar") -> Tokenizer:
-    return make_tokenizer(name, "".join(word.text for word in words))
 
 
 def both_ways(

@@ -8,11 +8,12 @@ import torch
 
 from cursivetransformer.data.dataset import InkStore
 from cursivetransformer.data.packing import PackedBatch, SampleBatch, pack
-from cursivetransformer.data.tokenizer import TOKENIZERS, Tokenizer, make_tokenizer
+from cursivetransformer.data.tokenizer import TOKENIZERS
 from cursivetransformer.ink.strokes import offsets_to_points
 from cursivetransformer.models.factory import make_model
 from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.models.offset_gpt import OffsetGPT, SquaredReLU
+from tests.made_up import tokenizer_for
 
 WORD_IDS = ((0, 1), (2, -1), (3, 4), (5, 6))  # of the examples, in rows; -1 is no word
 
@@ -54,10 +55,6 @@ def packed_examples(words, tokenizer, word_ids=WORD_IDS, capacity=None) -> Packe
         10**6,
         capacity,
     )
-
-
-def tokenizer_for(words, name="polar") -> Tokenizer:
-    return make_tokenizer(name, "".join(word.text for word in words))
 
 
 @every_tokenizer
