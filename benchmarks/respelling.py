@@ -134,7 +134,8 @@ def write_versions(config: EvaluationSettings, n: int) -> tuple[dict[str, list[s
     )
     generated = [row[0] for row in rows]
     inks, wanted = [word.points for word in generated], [word.text for word in generated]
-    readings, reading_nll = selection.read_and_score(inks, wanted)
+    examined = selection.examine(inks, wanted)
+    readings, reading_nll = [r.text for r in examined], [r.nll for r in examined]
 
     def table(values: Sequence[float] | np.ndarray) -> np.ndarray:
         return np.array(values, float).reshape(-1, n)

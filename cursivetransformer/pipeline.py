@@ -26,6 +26,7 @@ from cursivetransformer.config.sample import (
 )
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.curves import smooth
+from cursivetransformer.ink.stance import Stance
 from cursivetransformer.layout.normalize import HandStatistics
 from cursivetransformer.layout.page import Page, PlacedWord, Sheet
 from cursivetransformer.layout.text import (
@@ -45,9 +46,10 @@ from cursivetransformer.render.outputs import open_outputs, parse_out
 from cursivetransformer.render.specimen import save_sheet
 from cursivetransformer.render.svg import svg_text
 from cursivetransformer.sampling.attention_weights import describe_slips, find_word_attention
+from cursivetransformer.sampling.compose import Composer
 from cursivetransformer.sampling.generate import GeneratedWord
 from cursivetransformer.sampling.priming import find_primer
-from cursivetransformer.sampling.rerank import generate_best_of_n, parse_rewrite
+from cursivetransformer.sampling.rerank import Reranker, parse_rewrite
 
 DEFAULT_VERSIONS = 8  # of a misread word where --respell is not given
 WORDS_AT_ONCE = 512  # bounds the memory for a text of any length
@@ -105,8 +107,7 @@ class Document:
 class Plan:
     """A checked text that is ready to be written.
 
-    author: index of the author; substitute_author: who writes the characters that the author never
-    recorded; rewrite: {index of a word: version}.
+    author: index of the author; composer: writes the words; rewrite: {index of a word: version}.
     """
 
     manuscript: Manuscript
@@ -114,7 +115,7 @@ class Plan:
     sheet: Sheet
     primer: Word | None
     author: int
-    substitute_author: int
+    composer: Composer
     normalizer: TextNormalizer
     n_words: int
     rewrite: dict[int, int]
@@ -132,7 +133,8 @@ class Writer:
         dropped: Fraction of the recorded points left out in training.
         ink_scale: Factor of the ink's size in training.
         recorded: {author: characters in that author's bank} of an adapted model.
-        instead: {author: who writes the other characters}.
+        instead: {author: who lends the other characters}.
+        stances: {author: how the hand stands and joins}, as far as it was measured.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class Writer:
         ink_scale: float = 1.0,
         recorded: dict[str, str] | None = None,
         instead: dict[str, str] | None = None,
+        stances: dict[str, Stance] | None = None,
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -154,6 +157,7 @@ class Writer:
         self.ink_scale = ink_scale
         self.recorded = recorded or {}
         self.instead = instead or {}
+        self.stances = stances or {}
 
     @classmethod
     def load(
@@ -195,6 +199,10 @@ class Writer:
             ink_scale=training.ink_scale,
             recorded=loaded.origin.get("recorded"),
             instead=loaded.origin.get("instead"),
+            stances={
+                name: Stance.from_dict(values)
+                for name, values in loaded.origin.get("stances", {}).items()
+            },
         )
 
     @property
@@ -215,7 +223,7 @@ class Writer:
         sheet = Sheet.from_settings(config)
         primer, author = self._find_style(config)
         name = self.authors[author - 1] if author else UNKNOWN_AUTHOR
-        normalizer = self.normalizer(config, sheet, primer, name)
+        normalizer = self.normalizer(config, sheet)
         n_words = manuscript.count_words(normalizer)
         return Plan(
             manuscript,
@@ -223,7 +231,7 @@ class Writer:
             sheet,
             primer,
             author,
-            indices_by_name(self.authors).get(self.instead.get(name, ""), author),
+            self.composer(config, primer, author, name),
             normalizer,
             n_words,
             parse_rewrite(config.rewrite, n_words),
@@ -248,28 +256,48 @@ class Writer:
             return primer, find_author(config.author, self.authors)
         return primer, indices_by_name(self.authors).get(primer.author, 0)
 
-    def normalizer(
-        self,
-        config: SampleConfig,
-        sheet: Sheet | None = None,
-        primer: Word | None = None,
-        author: str = "",
-    ) -> TextNormalizer:
-        """Return the normalizer for what an author can write and how long a word may be."""
+    def composer(
+        self, config: SampleConfig, primer: Word | None = None, author: int = 0, name: str = ""
+    ) -> Composer:
+        """Return what writes words by the settings.
+
+        Args:
+            config: The settings.
+            primer: The word whose style to follow.
+            author: Index of the author.
+            name: Of the author.
+        """
+        by_name = indices_by_name(self.authors)
+        stances = {by_name[known]: stance for known, stance in self.stances.items()}
+        reranker = Reranker(
+            self.model,
+            self.tokenizer,
+            self.recognizer,
+            config.respell or DEFAULT_VERSIONS,
+            {"primer": primer, **sampling_options(config)},
+            stances,
+        )
         max_text = self.model.config.max_text - (len(primer.text) + 1 if primer else 0)
-        max_length = max_text // self.group - 1
+        recorded = self.recorded.get(name) if name in self.instead else None
+        return Composer(
+            reranker,
+            self.group,
+            max(1, min(max_text // self.group - 1, MAX_LETTERS_AT_ONCE)),
+            frozenset(recorded) if recorded else None,
+            by_name.get(self.instead.get(name, ""), author),
+        )
+
+    def normalizer(self, config: SampleConfig, sheet: Sheet | None = None) -> TextNormalizer:
+        """Return the normalizer for what can be written and how long a word may be."""
+        max_length = MAX_WORD_LENGTH
         if sheet and config.long_words == "break" and not config.fit:
             letters_on_line = int(sheet.text_width / (LETTER_WIDTH * sheet.x_height))
-            max_length = min(max_length, letters_on_line)
-        max_length = int(np.clip(max_length, 2, MAX_WORD_LENGTH))
-        recorded = self.recorded.get(author) if author in self.instead else None
+            max_length = int(np.clip(letters_on_line, 2, MAX_WORD_LENGTH))
         return TextNormalizer(
             self.tokenizer.alphabet,
             config.missing,
             max_length,
-            min(max_length, MAX_LETTERS_AT_ONCE),
-            config.reflow,
-            frozenset(recorded) if recorded else None,
+            reflow=config.reflow,
         )
 
     def pages(
@@ -321,27 +349,7 @@ class Writer:
             for index, version in plan.rewrite.items()
             if start <= index < start + len(texts)
         }
-        authors: int | list[int] = plan.author
-        recorded = plan.normalizer.recorded
-        if recorded is not None:
-            authors = [
-                plan.author if recorded.issuperset(text) else plan.substitute_author
-                for text in texts
-            ]
-        return generate_best_of_n(
-            self.model,
-            self.tokenizer,
-            texts,
-            self.recognizer,
-            plan.config.respell or DEFAULT_VERSIONS,
-            rewrite=rewrite,
-            group=self.group,
-            progress=progress,
-            authors=authors,
-            first_row=start // self.group,
-            primer=plan.primer,
-            **sampling_options(plan.config),
-        )
+        return plan.composer.write(texts, plan.author, start, rewrite, progress)
 
 
 def _take(parts: Iterator[TextWord | Break], max_words: int) -> list[TextWord | Break]:
@@ -424,7 +432,7 @@ def write_page(
     explained: dict[int, GeneratedWord] = {}
 
     def on_word(word: GeneratedWord) -> None:
-        summary.add(word, plan.normalizer.recorded)
+        summary.add(word, plan.composer.recorded)
         if config.attention and len(explained) < MAX_EXPLAINED and len(word.points):
             explained[summary.n_words] = word
 
@@ -483,16 +491,8 @@ def draw_authors(config: SampleConfig, say: Callable[[str], object] = print) -> 
     texts += texts[: -len(texts) % writer.group]  # so that no row has two authors
     names = [*writer.authors, UNKNOWN_AUTHOR]
     authors = [find_author(name, writer.authors) for name in names]
-    words = generate_best_of_n(
-        writer.model,
-        writer.tokenizer,
-        texts * len(names),
-        writer.recognizer,
-        config.respell or DEFAULT_VERSIONS,
-        group=writer.group,
-        authors=np.repeat(authors, len(texts)),
-        **sampling_options(config),
-    )
+    composer = writer.composer(config)
+    words = composer.write(texts * len(names), np.repeat(authors, len(texts)))
     inks = [word.points for word in words]
     rows = [(name, inks[i * len(texts) : (i + 1) * len(texts)]) for i, name in enumerate(names)]
     save_sheet(config.out, rows)

@@ -1,10 +1,10 @@
 """What a small bank lacks, and what to record next.
 
-Prompts are chosen by the rule of the recording page: next comes the prompt that adds most to rare
-characters and pairs of letters, for its length. Does not depend on a model.
+Prompts are chosen by the rule of the recording page: next comes the prompt that adds most to the
+characters and pairs of letters that English has and the bank lacks, for its length. Does not depend
+on a model.
 """
 
-import heapq
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines, write_list
+from cursivetransformer.bank.prompts import (
+    PROMPTS,
+    Coverage,
+    choose_prompts,
+    coverage,
+    read_lines,
+    write_list,
+)
 from cursivetransformer.bank.word import Word
 from cursivetransformer.ink import measures
 
@@ -24,10 +31,6 @@ ENOUGH_WORDS = 100
 MIN_NEXT_WORDS = 30
 # Times that a character should come.
 MIN_COUNT = 3
-# As in the recording page: the effort of a prompt beside its letters, in letters.
-PROMPT_EFFORT = 3
-# As in the recording page: the worth of a pair of letters, relative to a character.
-PAIR_WEIGHT = 0.5
 # How far a word may be from the median of the others: in the logarithm of its x-height and of its
 # width per letter, and in radians of slant. One word in a hundred of a real bank is farther, of an
 # even hand none.
@@ -71,7 +74,7 @@ def next_prompts(
     words: Sequence[Word],
     n: int,
     prompts: Sequence[str] | None = None,
-    wanted: Sequence[str] | None = None,
+    wanted: Coverage | None = None,
 ) -> list[str]:
     """Choose up to `n` prompts to record next, the best first.
 
@@ -79,49 +82,12 @@ def next_prompts(
         words: the words recorded so far.
         n: how many prompts to choose.
         prompts: prompts to choose from; by default, those that come with the program.
-        wanted: texts whose characters and pairs of letters are wanted; by default, the prompts.
+        wanted: how often characters and pairs are wanted; by default, as in English.
     """
     prompts = read_lines(PROMPTS) if prompts is None else prompts
-    wanted_chars, wanted_pairs = coverage(prompts if wanted is None else wanted)
-    chars, pairs = coverage(word.text for word in words)
-    recorded = {word.text for word in words}
-    parts = {prompt: coverage([prompt]) for prompt in prompts}
-
-    def gain(prompt: str) -> float:
-        prompt_chars, prompt_pairs = parts[prompt]
-        of_chars = _gain(prompt_chars, wanted_chars, chars)
-        of_pairs = _gain(prompt_pairs, wanted_pairs, pairs)
-        return (of_chars + PAIR_WEIGHT * of_pairs) / (len(prompt) + PROMPT_EFFORT)
-
-    # The gain of a prompt only falls as others are chosen. So a prompt whose present gain is
-    # still ahead of the others' former gains is the best (M. Minoux, "Accelerated greedy
-    # algorithms for maximizing submodular set functions", 1978).
-    heap = [(-gain(prompt), i, prompt) for i, prompt in enumerate(parts) if prompt not in recorded]
-    heapq.heapify(heap)
-    chosen: list[str] = []
-    while heap and len(chosen) < n:
-        _, i, prompt = heapq.heappop(heap)
-        updated = (-gain(prompt), i, prompt)
-        if heap and updated > heap[0]:
-            heapq.heappush(heap, updated)
-            continue
-        chosen.append(prompt)
-        prompt_chars, prompt_pairs = parts[prompt]
-        chars.update(prompt_chars)
-        pairs.update(prompt_pairs)
-    return chosen
-
-
-def _gain(added: Counter[str], wanted: Counter[str], recorded: Counter[str]) -> float:
-    """Return what adding items gains.
-
-    Each gains the root of how often it is wanted, divided by 1 plus how often it has come before.
-    """
-    return sum(
-        wanted[item] ** 0.5 / (1 + recorded[item] + repeat)
-        for item, count in added.items()
-        for repeat in range(count)
-    )
+    wanted = Coverage.of_english() if wanted is None else wanted
+    texts = [word.text for word in words]
+    return choose_prompts(prompts, n, wanted, Coverage.of(texts), set(texts))
 
 
 def odd_words(words: Sequence[Word]) -> tuple[dict[int, str], list[str]]:

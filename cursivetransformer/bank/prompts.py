@@ -1,13 +1,18 @@
-"""Prompts to record, which hold every character and every common pair of letters.
+"""Prompts to record: what people write, or every character about equally often.
 
-The lists are for the synthetic pen and the recording page. Does not depend on ink.
+The everyday prompts are words, phrases and beginnings of sentences, each chosen because it adds
+most to what a letter needs. The flattened ones hold random strings too. Both lists are for the
+recording page, the second one also for the synthetic pen. Does not depend on ink.
 """
 
+import dataclasses
+import heapq
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +23,24 @@ from cursivetransformer.utils.io import atomic_path, shipped
 
 # Common English words.
 WORDS = shipped("words.txt")
-# The prompts that come with the program.
-PROMPTS = shipped("wordbank.txt")
+# What people write, the commonest first: words, phrases, beginnings of sentences, dates, marks.
+EVERYDAY = shipped("everyday.txt")
+# The prompts that come with the program: everyday ones, and those that flatten the distribution.
+PROMPTS = shipped("prompts.txt")
+FLAT_PROMPTS = shipped("wordbank.txt")
+
+# The fraction of a text that the everyday list stands for, by Zipf's law: the word of rank r comes
+# 1 / (r + ZIPF_OFFSET) as often (B. Mandelbrot, 1953). The other words are equally frequent.
+EVERYDAY_FRACTION, ZIPF_OFFSET = 0.6, 2.7
+# Every letter, digit and usual mark counts as at least so many in a million characters.
+MIN_FREQUENCY = 3000
+# The worth of a pair of letters and of a whole word, relative to a character, and the effort of a
+# prompt beside its letters, in letters. The recording page has the same.
+PAIR_WEIGHT, WORD_WEIGHT, PROMPT_EFFORT = 0.5, 1.0, 6
+# The first prompts are all from the everyday list.
+N_EVERYDAY = 300
+# Candidates for each further prompt that is wanted.
+CANDIDATES = 2
 
 # Marks that end a word in a sentence, with their weights. The rare ones come more often than in
 # books, for practice.
@@ -103,14 +124,126 @@ def _pairs(text: str) -> list[str]:
     return [text[i : i + 2] for i in range(len(text) - 1)]
 
 
+@dataclass
+class Coverage:
+    """How often characters, pairs of letters and whole words come.
+
+    The beginning and the end of a word are pairs with a space.
+    """
+
+    chars: Counter[str]
+    pairs: Counter[str]
+    words: Counter[str]
+
+    @classmethod
+    def of(cls, texts: Iterable[str], weights: Iterable[int] | None = None) -> "Coverage":
+        """Count the characters and pairs of texts, each text with its weight or once."""
+        counts = cls(Counter(), Counter(), Counter())
+        for text, weight in zip(texts, weights or repeat(1)):
+            counts.add(text, weight)
+        return counts
+
+    @classmethod
+    def of_english(cls) -> "Coverage":
+        """Return how often each item comes in a million characters of English.
+
+        Letters, digits and usual marks that hardly come in words count as `MIN_FREQUENCY`.
+        """
+        everyday, words = read_lines(EVERYDAY), read_lines(WORDS)
+        zipf = 1 / (np.arange(len(everyday)) + 1 + ZIPF_OFFSET)
+        parts = (
+            EVERYDAY_FRACTION * zipf / zipf.sum(),
+            np.full(len(words), (1 - EVERYDAY_FRACTION) / len(words)),
+        )
+        weights = np.rint(1e9 * np.concatenate(parts)).astype(int).tolist()
+        counts = cls.of(everyday + words, weights)
+        total = counts.chars.total()
+        for items in (counts.chars, counts.pairs, counts.words):
+            for item in items:
+                items[item] = round(1e6 * items[item] / total)
+        for char in string.ascii_letters + string.digits + MARKS:
+            counts.chars[char] = max(counts.chars[char], MIN_FREQUENCY)
+        return counts
+
+    def add(self, text: str, weight: int = 1) -> None:
+        """Count a text."""
+        for counts, items in zip((self.chars, self.pairs, self.words), items_of(text)):
+            for item in items:
+                counts[item] += weight
+
+    def gain(self, text: str, wanted: "Coverage") -> float:
+        """Return what writing a text adds, for its effort.
+
+        Each item adds the root of how often it is wanted, divided by 1 plus how often it has come
+        before.
+        """
+        chars, pairs, words = items_of(text)
+        gain = (
+            _gain(chars, wanted.chars, self.chars)
+            + PAIR_WEIGHT * _gain(pairs, wanted.pairs, self.pairs)
+            + WORD_WEIGHT * _gain(words, wanted.words, self.words)
+        )
+        return gain / (len(text) + PROMPT_EFFORT)
+
+
+def items_of(text: str) -> tuple[list[str], list[str], list[str]]:
+    """Return the characters of a text but spaces, its pairs whose join a hand writes, its words.
+
+    >>> items_of("At 9,")
+    (['A', 't', '9', ','], [' A', 'At', 't '], ['At', '9,'])
+    """
+    pairs = [pair for pair in _pairs(f" {text} ") if pair.strip().isalpha()]
+    return list(text.replace(" ", "")), pairs, text.split()
+
+
+def _gain(items: Iterable[str], wanted: Counter[str], recorded: Counter[str]) -> float:
+    seen: Counter[str] = Counter()
+    gain = 0.0
+    for item in items:
+        gain += wanted[item] ** 0.5 / (1 + recorded[item] + seen[item])
+        seen[item] += 1
+    return gain
+
+
+def choose_prompts(
+    candidates: Iterable[str],
+    n: int,
+    wanted: Coverage,
+    recorded: Coverage | None = None,
+    done: Container[str] = (),
+) -> list[str]:
+    """Choose up to `n` prompts, each time the one that gains most, and count them.
+
+    Args:
+        candidates: the prompts to choose from.
+        n: how many to choose.
+        wanted: how often characters and pairs are wanted.
+        recorded: what has been recorded so far; the chosen prompts are added.
+        done: prompts that are not chosen again.
+    """
+    recorded = recorded or Coverage.of([])
+    # The gain of a prompt only falls as others are chosen. So a prompt whose present gain is
+    # still ahead of the others' former gains is the best (M. Minoux, "Accelerated greedy
+    # algorithms for maximizing submodular set functions", 1978).
+    different = [text for text in dict.fromkeys(candidates) if text not in done]
+    heap = [(-recorded.gain(text, wanted), i, text) for i, text in enumerate(different)]
+    heapq.heapify(heap)
+    chosen: list[str] = []
+    while heap and len(chosen) < n:
+        _, i, text = heapq.heappop(heap)
+        updated = (-recorded.gain(text, wanted), i, text)
+        if heap and updated > heap[0]:
+            heapq.heappush(heap, updated)
+            continue
+        chosen.append(text)
+        recorded.add(text)
+    return chosen
+
+
 def make_prompts(
     config: WordbankSettings, rng: np.random.Generator, words: Sequence[str] | None = None
 ) -> list[str]:
-    """Make `config.size` prompts, all different if that is possible, in random order.
-
-    Prompts are first sampled in the proportions of the settings. Then some of them give way to
-    prompts with characters that come less than `config.least` times, or with common pairs that do
-    not come.
+    """Make `config.size` prompts of the kind of the settings, all different if that is possible.
 
     Args:
         config: the settings.
@@ -118,6 +251,36 @@ def make_prompts(
         words: English words; by default, those that come with the program.
     """
     lexicon = Lexicon.from_words(read_lines(WORDS) if words is None else words)
+    if config.kind == "flat":
+        return _make_flat_prompts(config, rng, lexicon)
+    return _make_everyday_prompts(config, rng, lexicon)
+
+
+def _make_everyday_prompts(
+    config: WordbankSettings, rng: np.random.Generator, lexicon: Lexicon
+) -> list[str]:
+    """Make prompts that people write, in the order in which they serve a letter best.
+
+    The first `N_EVERYDAY` are from the everyday list. Later ones are also English words, numbers
+    and marks as `_sample_prompt` makes them.
+    """
+    wanted, recorded, everyday = Coverage.of_english(), Coverage.of([]), read_lines(EVERYDAY)
+    first = choose_prompts(everyday, min(config.size, N_EVERYDAY), wanted, recorded)
+    n_left = config.size - len(first)
+    english = dataclasses.replace(config, random=0.0, size=CANDIDATES * n_left)
+    candidates = everyday + _sample_different_prompts(english, rng, lexicon)
+    return first + choose_prompts(candidates, n_left, wanted, recorded, set(first))
+
+
+def _make_flat_prompts(
+    config: WordbankSettings, rng: np.random.Generator, lexicon: Lexicon
+) -> list[str]:
+    """Make prompts with a flattened distribution of characters, in random order.
+
+    Prompts are first sampled in the proportions of the settings. Then some of them give way to
+    prompts with characters that come less than `config.least` times, or with common pairs that do
+    not come.
+    """
     prompts = _sample_different_prompts(config, rng, lexicon)
     required: list[str] = []
     while len(required) < config.size:

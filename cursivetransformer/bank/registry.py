@@ -17,7 +17,7 @@ import platformdirs
 from tqdm import tqdm
 
 from cursivetransformer.bank.file import load_bank
-from cursivetransformer.bank.word import Word
+from cursivetransformer.bank.word import Word, split_phrases
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, shipped
 
@@ -36,7 +36,7 @@ TIMEOUT_SECONDS = 30
 def load_banks(
     names: str, strict: bool = False, warn: Callable[[str], object] = print
 ) -> tuple[list[Word], str]:
-    """Load one bank, or several joined by commas.
+    """Load one bank, or several joined by commas; phrases are split into their words.
 
     Returns:
         The words, and the sha256 of the files' digests.
@@ -49,7 +49,7 @@ def load_banks(
         path = find_bank(name, warn)
         words += load_bank(path, strict, warn)
         digest.update(file_digest(path).encode())
-    return words, digest.hexdigest()
+    return split_phrases(words), digest.hexdigest()
 
 
 def bank_name(names: str) -> str:

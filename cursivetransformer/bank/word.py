@@ -2,10 +2,12 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from cursivetransformer.ink.strokes import split_at_gaps
 
 # Fraction of the canvas's height: the lower guide line.
 BASELINE = 2 / 3
@@ -39,6 +41,24 @@ class Word:
 def mean_character_width(words: Sequence[Word]) -> float:
     """Return the mean width of a character of the words' ink, in canvas heights."""
     return sum(np.ptp(word.points[:, 0]) for word in words) / sum(len(word.text) for word in words)
+
+
+def split_phrases(words: Sequence[Word]) -> list[Word]:
+    """Return words of which each phrase, like "I am", is split at the gaps between its words.
+
+    The left edge of each word is x = 0. A phrase whose gaps do not stand out stays whole.
+    """
+    return [part for word in words for part in _split_phrase(word)]
+
+
+def _split_phrase(word: Word) -> list[Word]:
+    texts = word.text.split()
+    parts = split_at_gaps(word.points, len(texts) - 1) if len(texts) > 1 else []
+    if len(parts) < 2:
+        return [word]
+    for points in parts:
+        points[:, 0] -= points[:, 0].min()
+    return [replace(word, text=text, points=points) for text, points in zip(texts, parts)]
 
 
 class InvalidEntry(Exception):

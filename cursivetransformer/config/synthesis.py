@@ -23,11 +23,16 @@ FEATURE_FRACTIONS = ("capitals", "all_capitals", "punctuation", "quotes", "paren
 class WordbankSettings(Settings):
     """The settings of making prompts."""
 
+    kind: str = setting(
+        "everyday",
+        "'everyday' makes words and phrases that people write, in the order in which they serve a "
+        "letter best; 'flat' makes all characters about equally frequent, with random strings",
+        "prompts",
+        choices=("everyday", "flat"),
+    )
     size: int = setting(2500, "number of prompts to make", "prompts")
     short: float = setting(0.12, "fraction of English words of one to three letters", "prompts")
-    random: float = setting(
-        0.3, "fraction of random strings, with all characters about equally frequent", "prompts"
-    )
+    random: float = setting(0.3, "fraction of random strings among flat prompts", "prompts")
     numbers: float = setting(
         0.1,
         "fraction of numbers: integers, decimals, thousands, years, times, dates",

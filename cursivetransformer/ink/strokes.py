@@ -68,6 +68,39 @@ def join_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     return points
 
 
+def split_at_gaps(points: np.ndarray, n_gaps: int, min_ratio: float = 1.5) -> list[np.ndarray]:
+    """Split the points (n, 3) of a line at its widest gaps, from left to right.
+
+    A gap is room without ink from the top to the bottom. A stroke belongs to the side that its
+    middle is on, so that a dot that was written late goes to its letter.
+
+    Args:
+        points: the ink, several words of it.
+        n_gaps: how many gaps to split at.
+        min_ratio: how much wider each of these gaps is at least than any other.
+
+    Returns:
+        `n_gaps + 1` arrays (m, 3), or `points` alone where so many gaps do not stand out.
+    """
+    strokes = split_strokes(points)
+    order = sorted(strokes, key=lambda stroke: stroke[:, 0].min())
+    ends = np.maximum.accumulate([stroke[:, 0].max() for stroke in order])
+    starts = np.array([stroke[:, 0].min() for stroke in order])
+    gaps = np.maximum(starts[1:] - ends[:-1], 0)
+    widest = np.sort(gaps)[::-1]
+    rest = widest[n_gaps] if len(gaps) > n_gaps else 0.0
+    if len(gaps) < n_gaps or widest[n_gaps - 1] <= max(min_ratio * rest, 0):
+        return [points]
+    at = np.sort(np.argsort(gaps)[-n_gaps:])
+    cuts = (starts[at + 1] + ends[at]) / 2
+    middles = np.array([(stroke[:, 0].min() + stroke[:, 0].max()) / 2 for stroke in strokes])
+    sides = np.searchsorted(cuts, middles)
+    return [
+        join_strokes([stroke for stroke, side in zip(strokes, sides) if side == part])
+        for part in range(n_gaps + 1)
+    ]
+
+
 def ragged_arange(counts: np.ndarray) -> np.ndarray:
     """Return 0, ..., counts[0] - 1, 0, ..., counts[1] - 1, ... as one array (sum(counts),)."""
     ends = np.cumsum(counts)

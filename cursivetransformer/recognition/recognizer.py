@@ -74,6 +74,22 @@ class RecognizerConfig:
     ink_scale: float = 1.0
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a recognizer makes of an ink that should be a text.
+
+    Attributes:
+        text: what it reads.
+        nll: minus the log-probability of the text that it should be, in nats; inf if impossible.
+        centers: x of the characters' centers, (characters,), in canvas heights from the left edge
+            of the ink; None where the ink does not read as the text.
+    """
+
+    text: str = ""
+    nll: float = np.inf
+    centers: np.ndarray | None = None
+
+
 class Recognizer:
     """Reads ink.
 
@@ -113,35 +129,26 @@ class Recognizer:
 
         The result is (B,) float64, and inf where the ink cannot read as the text.
         """
-        return self.read_and_score(inks, texts)[1]
+        return np.array([reading.nll for reading in self.examine(inks, texts)])
 
-    def read_and_score(
-        self, inks: Sequence[np.ndarray], texts: Sequence[str]
-    ) -> tuple[list[str], np.ndarray]:
-        """Return what `read` and `nll` return, with one pass through the network."""
-        readings = [""] * len(inks)
-        nll = np.full(len(inks), np.inf)
+    def examine(self, inks: Sequence[np.ndarray], texts: Sequence[str]) -> list[Reading]:
+        """Read each ink, and compare it with the text that it should be."""
+        readings = [Reading()] * len(inks)
         for i, log_probs in self._log_probs(inks):
-            readings[i] = self._decode(ctc.greedy_decode(log_probs))
+            text, nll, centers = self._decode(ctc.greedy_decode(log_probs)), np.inf, None
             if self._class_ids.keys() >= set(texts[i]):
-                nll[i] = _ctc_nll(log_probs, self.encode(texts[i]))
-        return readings, nll
-
-    def align(self, inks: Sequence[np.ndarray], texts: Sequence[str]) -> list[np.ndarray | None]:
-        """Locate the characters of each text in its ink.
-
-        Returns:
-            For each ink the x of its characters' centers, (characters,), in canvas heights from the
-            left edge of the ink; None where the ink does not read as the text.
-        """
-        centers: list[np.ndarray | None] = [None] * len(inks)
-        for i, log_probs in self._log_probs(inks):
-            if self._decode(ctc.greedy_decode(log_probs)) == texts[i]:
-                frames = ctc.align(log_probs, self.encode(texts[i]))
+                nll = _ctc_nll(log_probs, self.encode(texts[i]))
+            if text == texts[i]:
+                frames = ctc.align(log_probs, self.encode(text))
                 assert frames is not None  # The greedy path spells the text, so it fits.
                 columns = (frames + 0.5) * COLUMNS_PER_FRAME - MARGIN
-                centers[i] = columns * self.grid.column
-        return centers
+                centers = columns * self.grid.column
+            readings[i] = Reading(text, nll, centers)
+        return readings
+
+    def align(self, inks: Sequence[np.ndarray], texts: Sequence[str]) -> list[np.ndarray | None]:
+        """Return the `centers` of each ink's `Reading`."""
+        return [reading.centers for reading in self.examine(inks, texts)]
 
     def encode(self, text: str) -> list[int]:
         """Return the class ids of a text. Raises `UserError` for an unknown character."""

@@ -77,7 +77,8 @@ class GeneratedWord:
 
     points: (n, 3), the left edge at x = 0, the baseline at y = 0; finished: the model sampled the
     word's end; nll: negative log-likelihood of its tokens at temperature 1, in nats; reading: of a
-    recognizer, or None; versions: how many were sampled; replaces: the word that `--rewrite`
+    recognizer, or None; faults: letters off the line and pairs that fall apart; borrowed:
+    characters by another hand; versions: how many were sampled; replaces: the word that `--rewrite`
     replaced by this one, or None.
     """
 
@@ -86,6 +87,8 @@ class GeneratedWord:
     finished: bool
     nll: float = 0.0
     reading: str | None = None
+    faults: tuple[str, ...] = ()
+    borrowed: str = ""
     versions: int = 1
     replaces: "GeneratedWord | None" = None
 

@@ -1,21 +1,23 @@
 """Write words several times and keep the version that reads best. Does not depend on a page.
 
-A word is written once. If the recognizer misreads it or is unsure, the other versions are sampled,
-in one batch with those of other words, and the one that reads closest to the text is kept: with the
-fewest characters wrong, then the most surely read. Among versions that are surely read, the model's
+A word is written once. If the recognizer misreads it or is unsure, or if its letters stand off the
+line or fall apart for its hand, the other versions are sampled, in one batch with those of other
+words, and the one that reads closest to the text is kept: with the fewest characters wrong, then
+the best standing, then the most surely read. Among versions that are surely read, the model's
 likeliest is kept.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from cursivetransformer.data.tokenizer import Tokenizer
+from cursivetransformer.ink.stance import Stance
 from cursivetransformer.models.base import Model
 from cursivetransformer.recognition.error_rate import edit_distance
-from cursivetransformer.recognition.recognizer import Recognizer
+from cursivetransformer.recognition.recognizer import Reading, Recognizer
 from cursivetransformer.sampling.generate import (
     GeneratedWord,
     generate_rows,
@@ -29,7 +31,7 @@ SURE_NLL = 0.05
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """A row of words to write. stream: (row, version of the rewriting), for its random numbers."""
 
     texts: list[str]
@@ -38,48 +40,98 @@ class _Row:
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """A version of a word with its reading and the nll of its text, both by the recognizer."""
+class Candidate:
+    """A version of a word, how it reads, and its faults, as `Stance.faults` names them."""
 
     word: GeneratedWord
-    reading: str
-    nll: float
+    reading: Reading
+    faults: tuple[str, ...] = ()
 
     @property
-    def badness(self) -> tuple[int, bool, float]:
-        """Distance of the reading from the text: edits, an end that is missing, doubt."""
-        edits = edit_distance(self.word.text, self.reading)
-        return edits, not self.word.finished, max(float(self.nll), SURE_NLL)
+    def badness(self) -> tuple[int, int, bool, int, float]:
+        """Distance of the reading from the text: length, edits, a missing end, faults, doubt.
+
+        A number with a digit too many is another number, so the length of what holds digits comes
+        first.
+        """
+        text, reading = self.word.text, self.reading.text
+        length_error = abs(len(text) - len(reading)) if any(map(str.isdigit, text)) else 0
+        doubt = max(self.reading.nll, SURE_NLL)
+        unfinished = not self.word.finished
+        return length_error, edit_distance(text, reading), unfinished, len(self.faults), doubt
 
     @property
     def sure(self) -> bool:
-        """Whether the recognizer reads the text, and surely."""
-        return not self.badness > (0, False, SURE_NLL)
+        """Whether the recognizer reads the text, and surely, and nothing is at fault."""
+        return not self.badness > (0, 0, False, 0, SURE_NLL)
+
+    def judged(self, stance: Stance | None) -> "Candidate":
+        """Return the candidate with the faults that it has in a hand."""
+        centers = self.reading.centers
+        if stance is None or centers is None:
+            return self
+        faults = stance.faults(self.word.points, self.word.text, centers)
+        return replace(self, faults=tuple(faults))
 
 
-@dataclass(frozen=True)
-class _Reranker:
-    """Writes rows of words, each word in the best of several versions."""
+@dataclass
+class Reranker:
+    """Writes rows of words, each word in the best of several versions.
+
+    stances: how the hand of an author stands and joins, by the author's index; one that is missing
+    is measured by the author's first words.
+    """
 
     model: Model
     tokenizer: Tokenizer
     recognizer: Recognizer | None
     max_versions: int
     options: dict[str, Any]
+    stances: dict[int, Stance] = field(default_factory=dict)
+
+    def write_texts(
+        self,
+        texts: list[str],
+        authors: int | Sequence[int] | np.ndarray = 0,
+        group: int = 1,
+        first_row: int = 0,
+        rewrite: dict[int, int] | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[GeneratedWord]:
+        """Write texts, `group` of them in a row; the arguments are as in `generate_best_of_n`."""
+        if not texts:
+            return []
+        row_authors = np.broadcast_to(authors, len(texts))[::group]
+        rows = [
+            Row(row, int(author), (first_row + i, 0))
+            for i, (row, author) in enumerate(zip(group_texts(texts, group), row_authors))
+        ]
+        words = self.write(rows, progress)
+        if rewrite:
+            _rewrite_words(self, rows, words, rewrite)
+        return words[: len(texts)]
 
     def write(
-        self, rows: list[_Row], progress: Callable[[int], object] | None = None
+        self, rows: list[Row], progress: Callable[[int], object] | None = None
     ) -> list[GeneratedWord]:
         """Return the best version of every word of the rows."""
         words = self._generate(rows, [0] * len(rows), progress)
         if self.recognizer is None:
             return words
-        candidates = [[candidate] for candidate in self._judge(self.recognizer, words)]
+        authors = [row.author for row in rows for _ in row.texts]
+        firsts = read_candidates(self.recognizer, words)
+        for author in set(authors) - self.stances.keys():
+            own = [first for first, by in zip(firsts, authors) if by == author]
+            if stance := _measure_stance(own):
+                self.stances[author] = stance
+        candidates = [
+            [first.judged(self.stances.get(author))] for first, author in zip(firsts, authors)
+        ]
         self._add_versions(self.recognizer, rows, candidates)
-        return [_best(versions) for versions in candidates]
+        return [best_word(versions) for versions in candidates]
 
     def _add_versions(
-        self, recognizer: Recognizer, rows: list[_Row], candidates: list[list[_Candidate]]
+        self, recognizer: Recognizer, rows: list[Row], candidates: list[list[Candidate]]
     ) -> None:
         """Append the other versions of the words whose first one is not surely read."""
         unsure = {i for i, (first,) in enumerate(candidates) if not first.sure}
@@ -90,13 +142,14 @@ class _Reranker:
         again = [(row, version) for row in unsure_rows for version in range(1, self.max_versions)]
         words = self._generate([rows[row] for row, _ in again], [version for _, version in again])
         indices = [row * group + column for row, _ in again for column in range(group)]
-        for i, candidate in zip(indices, self._judge(recognizer, words)):
+        for i, candidate in zip(indices, read_candidates(recognizer, words)):
             if i in unsure:
-                candidates[i].append(candidate)
+                stance = self.stances.get(rows[i // group].author)
+                candidates[i].append(candidate.judged(stance))
 
     def _generate(
         self,
-        rows: list[_Row],
+        rows: list[Row],
         versions: list[int],
         progress: Callable[[int], object] | None = None,
     ) -> list[GeneratedWord]:
@@ -112,13 +165,24 @@ class _Reranker:
         )
         return [word for row in written for word in row]
 
-    @staticmethod
-    def _judge(recognizer: Recognizer, words: list[GeneratedWord]) -> list[_Candidate]:
-        """Read each word."""
-        inks, texts = [word.points for word in words], [word.text for word in words]
-        return [
-            _Candidate(*judged) for judged in zip(words, *recognizer.read_and_score(inks, texts))
-        ]
+
+def _measure_stance(candidates: Sequence[Candidate]) -> Stance | None:
+    words = [candidate.word for candidate in candidates]
+    centers = [candidate.reading.centers for candidate in candidates]
+    return Stance.from_words([w.points for w in words], [w.text for w in words], centers)
+
+
+def read_candidates(recognizer: Recognizer, words: Sequence[GeneratedWord]) -> list[Candidate]:
+    """Read each word."""
+    inks, texts = [word.points for word in words], [word.text for word in words]
+    return [Candidate(*examined) for examined in zip(words, recognizer.examine(inks, texts))]
+
+
+def best_word(candidates: Sequence[Candidate]) -> GeneratedWord:
+    """Return the word of the best candidate with its reading and the number of versions."""
+    best = min(candidates, key=lambda candidate: (*candidate.badness, candidate.word.nll))
+    versions = sum(candidate.word.versions for candidate in candidates)
+    return replace(best.word, reading=best.reading.text, faults=best.faults, versions=versions)
 
 
 def generate_best_of_n(
@@ -132,6 +196,7 @@ def generate_best_of_n(
     progress: Callable[[int], object] | None = None,
     authors: int | Sequence[int] | np.ndarray = 0,
     first_row: int = 0,
+    stances: Mapping[int, Stance] | None = None,
     **options: Any,
 ) -> list[GeneratedWord]:
     """Write each of `texts`, and keep the best of several versions of a word not surely read.
@@ -147,24 +212,16 @@ def generate_best_of_n(
         progress: Called with the number of words finished since its last call.
         authors: Author index of all texts or of each; the first text of a row decides for it.
         first_row: Rows of the same text written before, so that these have other random numbers.
+        stances: How the hands of authors stand and join, by author index; by default, and for other
+            authors, this is measured by the first version of the words.
         options: `primer`, `seed` and the sampling options of `generate.generate_rows`.
     """
-    if not texts:
-        return []
-    row_authors = np.broadcast_to(authors, len(texts))[::group]
-    rows = [
-        _Row(row, int(author), (first_row + i, 0))
-        for i, (row, author) in enumerate(zip(group_texts(texts, group), row_authors))
-    ]
-    reranker = _Reranker(model, tokenizer, recognizer, max_versions, options)
-    words = reranker.write(rows, progress)
-    if rewrite:
-        _rewrite_words(reranker, rows, words, rewrite)
-    return words[: len(texts)]
+    reranker = Reranker(model, tokenizer, recognizer, max_versions, options, dict(stances or {}))
+    return reranker.write_texts(texts, authors, group, first_row, rewrite, progress)
 
 
 def _rewrite_words(
-    reranker: _Reranker, rows: list[_Row], words: list[GeneratedWord], rewrite: dict[int, int]
+    reranker: Reranker, rows: list[Row], words: list[GeneratedWord], rewrite: dict[int, int]
 ) -> None:
     """Replace in `words` the words of {index: version} by those of rewritten rows."""
     group = len(rows[0].texts)
@@ -175,12 +232,6 @@ def _rewrite_words(
     for index, version in rewrite.items():
         place = again.index((index // group, version)) * group + index % group
         words[index] = replace(rewritten[place], replaces=words[index])
-
-
-def _best(candidates: list[_Candidate]) -> GeneratedWord:
-    """Return the word of the best candidate with its reading and the number of versions."""
-    best = min(candidates, key=lambda candidate: (*candidate.badness, candidate.word.nll))
-    return replace(best.word, reading=best.reading, versions=len(candidates))
 
 
 def parse_rewrite(text: str, n_words: int) -> dict[int, int]:

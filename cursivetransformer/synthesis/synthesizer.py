@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.prompts import PROMPTS, read_lines
+from cursivetransformer.bank.prompts import FLAT_PROMPTS, read_lines
 from cursivetransformer.bank.word import Word, word_to_entry
 from cursivetransformer.config.synthesis import SynthSettings
 from cursivetransformer.render.specimen import save_sheet
@@ -247,7 +247,7 @@ def save_bank(config: SynthSettings, say: Callable[[str], object] = print) -> No
         raise UserError("nothing to write: give --out BANK.json.zip, or --sheet IMAGE.png, or both")
     fonts = load_fonts(config.fonts)
     hands = make_hands(fonts, config.writers, config.first_writer, config.marks)
-    prompts = read_lines(config.prompts or PROMPTS)
+    prompts = read_lines(config.prompts or FLAT_PROMPTS)
     if config.words:
         prompts = [prompts[i % len(prompts)] for i in range(config.words)]
     _check_characters("".join([*prompts, config.text]), hands[0], config.fonts)

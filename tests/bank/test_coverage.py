@@ -14,7 +14,7 @@ from cursivetransformer.bank.coverage import (
     odd_words,
 )
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines
+from cursivetransformer.bank.prompts import PROMPTS, Coverage, coverage, read_lines
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.bank.word import Word, word_to_entry
 from cursivetransformer.cli import bank_advise
@@ -45,7 +45,8 @@ def test_the_next_prompts_bring_what_lacks():
     assert counts["k"] >= 3 and counts["x"] >= 3
     assert coverage(next_prompts([], 60))[0].keys() >= set(string.ascii_lowercase)
     assert next_prompts(words_of("ab", "ba"), 5, ["ab", "ba"]) == []
-    assert next_prompts([], 1, ["xyz", "the"], ["then", "other"]) == ["the"]
+    wanted = Coverage.of(["then", "other"])
+    assert next_prompts([], 1, ["xyz", "the"], wanted) == ["the"]
 
 
 def test_words_unlike_the_others_are_named_and_an_uneven_hand_is_told():

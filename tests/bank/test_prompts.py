@@ -1,22 +1,26 @@
 """Prompts and their coverage of characters and pairs."""
 
 import string
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cursivetransformer.bank.prompts import (
+    EVERYDAY,
+    FLAT_PROMPTS,
     MARKS,
     PROMPTS,
     WORDS,
+    Coverage,
+    choose_prompts,
     coverage,
     coverage_table,
+    items_of,
     make_prompts,
     put_into_page,
     read_lines,
+    save_prompts,
 )
 from cursivetransformer.config.synthesis import get_wordbank_args
 from cursivetransformer.utils.errors import UserError
@@ -25,7 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def prompts_of(**settings):
-    config = get_wordbank_args(use_argparse=False, **settings)
+    config = get_wordbank_args(use_argparse=False, **{"kind": "flat", **settings})
     return make_prompts(config, np.random.default_rng(config.seed))
 
 
@@ -83,17 +87,49 @@ def test_random_strings_are_flatter_than_english():
     assert rare(strings) > 2 * rare(words)
 
 
-def test_what_ships_covers_what_it_should_and_is_what_the_command_makes(tmp_path):
+@pytest.mark.parametrize("kind, shipped", [("everyday", PROMPTS), ("flat", FLAT_PROMPTS)])
+def test_what_ships_is_what_the_command_makes(tmp_path, kind, shipped):
     out = tmp_path / "again.txt"
-    result = subprocess.run(
-        [sys.executable, "-m", "cursivetransformer", "bank", "prompts", "--out", str(out)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0 and "0 missing" in result.stdout
-    assert out.read_text() == PROMPTS.read_text()
-    assert min(coverage(read_lines(PROMPTS))[0].values()) >= 20
+    config = get_wordbank_args(use_argparse=False, kind=kind, out=str(out))
+    save_prompts(config, lambda sentence: None)
+    assert out.read_text() == shipped.read_text()
+    assert len(set(read_lines(shipped))) == 2500
+
+
+def test_the_flat_prompts_cover_every_character_and_pair():
+    assert min(coverage(read_lines(FLAT_PROMPTS))[0].values()) >= 20
+    assert "0 missing" in coverage_table(read_lines(FLAT_PROMPTS))
+
+
+def test_the_first_hundred_everyday_prompts_serve_a_letter():
+    prompts = read_lines(PROMPTS)
+    first = prompts[:100]
+    assert set(first) <= set(read_lines(EVERYDAY)), "no random strings"
+    chars = coverage(first)[0]
+    usual = string.ascii_letters + string.digits + ".,!?'\"-"
+    assert all(chars[char] for char in usual), "every letter and digit comes"
+    # Four in five pairs of a letter's text have been written after 50 prompts, nine in ten after
+    # 100, beginnings and ends of words among them.
+    text = (ROOT / "docs" / "letter.txt").read_text()
+    pairs = [pair for word in text.split() for pair in items_of(word)[1]]
+    for n, share in ((50, 0.8), (100, 0.9)):
+        written = Coverage.of(first[:n]).pairs
+        assert np.mean([pair in written for pair in pairs]) > share
+    said = {word for prompt in prompts[:250] for word in prompt.split()}
+    assert {"I", "It", "the", "and", "you", "Dear"} <= said
+    assert {"It is", "I have"} <= set(prompts[:100]) and "I am" in prompts[:300]
+
+
+def test_a_prompt_gains_less_the_more_of_it_was_written():
+    wanted = Coverage.of(["the cat"] * 10)
+    written = Coverage.of([])
+    first = written.gain("the", wanted)
+    written.add("the")
+    assert 0 < written.gain("the", wanted) < first
+    assert written.gain("cat", wanted) > written.gain("the", wanted)
+    assert written.gain("xyz", wanted) == 0
+    assert choose_prompts(["xyz", "the", "cat", "cat"], 9, wanted) == ["the", "cat", "xyz"]
+    assert choose_prompts(["the", "cat"], 1, wanted, done={"the"}) == ["cat"]
 
 
 def test_the_recording_page_carries_the_prompts_that_ship_and_takes_others(tmp_path):

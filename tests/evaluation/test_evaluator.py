@@ -16,6 +16,7 @@ from cursivetransformer.config.train import get_all_args, get_recognizer_args
 from cursivetransformer.evaluation import evaluator
 from cursivetransformer.evaluation.evaluator import HELD_OUT, evaluate
 from cursivetransformer.evaluation.report import markdown, save_report
+from cursivetransformer.recognition.recognizer import Reading
 from cursivetransformer.training.run import train
 from cursivetransformer.training.train_recognizer import train_recognizers
 from cursivetransformer.utils.errors import UserError
@@ -121,12 +122,12 @@ def test_only_the_recognizer_that_did_not_select_evaluates(home, monkeypatch):
     def watched(path, device):
         recognizer = load(path, device)
 
-        def read_and_score(inks, texts):
+        def examine(inks, texts):
             calls.append((path.stem, len(inks)))
-            return [""] * len(inks), np.full(len(inks), 9.0)
+            return [Reading()] * len(inks)
 
-        recognizer.read_and_score = read_and_score
-        recognizer.read = lambda inks: read_and_score(inks, [])[0]
+        recognizer.examine = examine
+        recognizer.read = lambda inks: [reading.text for reading in examine(inks, [])]
         return recognizer
 
     monkeypatch.setattr(evaluator, "load_recognizer", watched)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from cursivetransformer.recognition.recognizer import Reading
 from cursivetransformer.sampling import generate
 from cursivetransformer.sampling.rerank import generate_best_of_n, parse_rewrite
 from cursivetransformer.utils.errors import UserError
@@ -30,9 +31,8 @@ class ShapeRecognizer:
     def __init__(self, text, max_points):
         self.text, self.max_points = text, max_points
 
-    def read_and_score(self, inks, texts):
-        readings = [self.text if len(ink) < self.max_points else "?" for ink in inks]
-        return readings, np.zeros(len(inks))
+    def examine(self, inks, texts):
+        return [Reading(self.text if len(ink) < self.max_points else "?", 0.0) for ink in inks]
 
 
 def points(words):
@@ -73,8 +73,8 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(scribble):
     """The recognizer is sure of long versions only; of these the likelier one is kept."""
 
     class UnsureRecognizer:
-        def read_and_score(self, inks, texts):
-            return list(texts), np.where(np.array([len(ink) for ink in inks]) > 8, 0.01, 0.7)
+        def examine(self, inks, texts):
+            return [Reading(text, 0.01 if len(ink) > 8 else 0.7) for ink, text in zip(inks, texts)]
 
     kept = generate_best_of_n(*scribble, ["abc"] * 6, UnsureRecognizer(), 12, **FREE)
     assert any(word.versions == 12 for word in kept) and not any(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.prompts import PROMPTS, read_lines
+from cursivetransformer.bank.prompts import FLAT_PROMPTS, read_lines
 from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.synthesis import online
@@ -45,7 +45,7 @@ OWN = load_fonts("own")
 @pytest.fixture(scope="module")
 def bank():
     """Words of two synthetic hands."""
-    return list(write_bank(read_lines(PROMPTS)[:60], make_hands(OWN, 2), 0))
+    return list(write_bank(read_lines(FLAT_PROMPTS)[:60], make_hands(OWN, 2), 0))
 
 
 @pytest.fixture
