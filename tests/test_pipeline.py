@@ -16,7 +16,7 @@ import pytest
 
 from cursivetransformer import Writer, pipeline
 from cursivetransformer.config.train import get_all_args
-from cursivetransformer.sampling.rerank import generate_best_of_n
+from cursivetransformer.sampling.compose import Composer
 from cursivetransformer.training.run import train
 from cursivetransformer.utils.errors import UserError
 from tests.made_up import made_up_words
@@ -273,13 +273,11 @@ def test_a_text_of_several_batches_is_the_same_ink_and_memory_holds_one(writer, 
     whole = writer.write(text, rewrite="7,8:2", page="A6", x_height=4.0)
     monkeypatch.setattr(pipeline, "WORDS_AT_ONCE", 4)
     asked = []
+    write = Composer.write
     monkeypatch.setattr(
-        pipeline,
-        "generate_best_of_n",
-        lambda model, tokenizer, texts, *rest, **options: (
-            asked.append(len(texts))
-            or generate_best_of_n(model, tokenizer, texts, *rest, **options)
-        ),
+        Composer,
+        "write",
+        lambda self, texts, *rest: asked.append(len(texts)) or write(self, texts, *rest),
     )
     parted = writer.write(text, rewrite="7,8:2", page="A6", x_height=4.0)
     assert asked == [4, 4, 4, 3]

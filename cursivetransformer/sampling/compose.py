@@ -131,12 +131,9 @@ class Composer:
             jobs.append(job)
         self._add_parts(jobs)
         self._borrow(jobs)
-        words = {
-            job.row: job.word for job in jobs if job.version == rewrite.get(job.row - first, 0)
-        }
-        for job in jobs:
-            if job.word is not words[job.row]:
-                words[job.row] = replace(words[job.row], replaces=job.word)
+        words: dict[int, GeneratedWord] = {}
+        for job in jobs:  # a word as first written comes right before its rewritten version
+            words[job.row] = replace(job.word, replaces=words.get(job.row))
         return list(words.values())
 
     def _add_parts(self, jobs: Sequence["_Job"]) -> None:
@@ -234,8 +231,10 @@ class Composer:
     def _size(self, author: int) -> HandSize:
         """Return the size and slant of an author, measured on probes that the author writes."""
         if author not in self._sizes:
+            known = set(self.reranker.tokenizer.alphabet)
+            texts = [text for text in PROBES if known.issuperset(text)]
             probes = self._write_pieces(
-                [(text, author, (PROBE_ROWS + k, 0)) for k, text in enumerate(PROBES)]
+                [(text, author, (PROBE_ROWS + k, 0)) for k, text in enumerate(texts)]
             )
             self._sizes[author] = HandSize.from_words(probes)
         return self._sizes[author]
