@@ -8,7 +8,7 @@
 
 Bigbank stands in for a new writer. The ninth part that `train.py` holds out gives the texts to
 write. Of the other words a random half is taken, another one for each seed, and of this half `n`
-words by the rule of the recording page, for the characters and pairs of letters of its prompts. The
+words by the rule of the recording page, for the characters and pairs of letters of English. The
 grading recognizer of the whole bank (`python train_recognizer.py --dataset_name bigbank`) reads
 what is written; the recognizer made of the n words chooses among versions. DIR keeps the banks, the
 runs, and a line of results.jsonl for each. What is there already is not done again.
@@ -33,7 +33,6 @@ from benchmarks.personal_ways import WAYS, Way
 from cursivetransformer.bank.authors import find_author
 from cursivetransformer.bank.coverage import next_prompts
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.prompts import PROMPTS, read_lines
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.bank.word import Word, word_to_entry
 from cursivetransformer.config.train import Config, get_all_args
@@ -102,15 +101,17 @@ class Judge:
             write_entries(path, [word_to_entry(word) for word in words])
         return path
 
-    def _choose_words(self, n: Size, seed: int) -> list[Word]:
+    def half(self, n: int, seed: int) -> list[Word]:
+        """Return a random half of the training words, or `n` if that is more."""
         rng = np.random.default_rng([seed, PERMUTATION_STREAM])
-        words = [self.training[i] for i in rng.permutation(len(self.training))]
+        order = rng.permutation(len(self.training))
+        return [self.training[i] for i in order[: max(n, len(order) // 2)]]
+
+    def _choose_words(self, n: Size, seed: int) -> list[Word]:
         if n == "all":
-            return words
-        half = words[: max(int(n), len(words) // 2)]
-        by_text = {word.text: word for word in half}
-        texts = next_prompts([], int(n), list(by_text), read_lines(PROMPTS))
-        return [by_text[text] for text in texts]
+            return self.half(len(self.training), seed)
+        by_text = {word.text: word for word in self.half(n, seed)}
+        return [by_text[text] for text in next_prompts([], n, list(by_text))]
 
     def measure(
         self,

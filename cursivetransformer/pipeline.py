@@ -26,7 +26,6 @@ from cursivetransformer.config.sample import (
 )
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.curves import smooth
-from cursivetransformer.ink.stance import Stance
 from cursivetransformer.layout.normalize import HandStatistics
 from cursivetransformer.layout.page import Page, PlacedWord, Sheet
 from cursivetransformer.layout.text import (
@@ -134,7 +133,6 @@ class Writer:
         ink_scale: Factor of the ink's size in training.
         recorded: {author: characters in that author's bank} of an adapted model.
         instead: {author: who lends the other characters}.
-        stances: {author: how the hand stands and joins}, as far as it was measured.
     """
 
     def __init__(
@@ -147,7 +145,6 @@ class Writer:
         ink_scale: float = 1.0,
         recorded: dict[str, str] | None = None,
         instead: dict[str, str] | None = None,
-        stances: dict[str, Stance] | None = None,
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -157,7 +154,6 @@ class Writer:
         self.ink_scale = ink_scale
         self.recorded = recorded or {}
         self.instead = instead or {}
-        self.stances = stances or {}
 
     @classmethod
     def load(
@@ -199,10 +195,6 @@ class Writer:
             ink_scale=training.ink_scale,
             recorded=loaded.origin.get("recorded"),
             instead=loaded.origin.get("instead"),
-            stances={
-                name: Stance.from_dict(values)
-                for name, values in loaded.origin.get("stances", {}).items()
-            },
         )
 
     @property
@@ -267,15 +259,12 @@ class Writer:
             author: Index of the author.
             name: Of the author.
         """
-        by_name = indices_by_name(self.authors)
-        stances = {by_name[known]: stance for known, stance in self.stances.items()}
         reranker = Reranker(
             self.model,
             self.tokenizer,
             self.recognizer,
             config.respell or DEFAULT_VERSIONS,
             {"primer": primer, **sampling_options(config)},
-            stances,
         )
         max_text = self.model.config.max_text - (len(primer.text) + 1 if primer else 0)
         recorded = self.recorded.get(name) if name in self.instead else None
@@ -284,7 +273,7 @@ class Writer:
             self.group,
             max(1, min(max_text // self.group - 1, MAX_LETTERS_AT_ONCE)),
             frozenset(recorded) if recorded else None,
-            by_name.get(self.instead.get(name, ""), author),
+            indices_by_name(self.authors).get(self.instead.get(name, ""), author),
         )
 
     def normalizer(self, config: SampleConfig, sheet: Sheet | None = None) -> TextNormalizer:

@@ -59,6 +59,8 @@ class RecognizerConfig:
         error: character error rate on the held-out words, or None before it is measured.
         version: version of the program that trained it.
         ink_scale: factor by which the bank's ink was enlarged.
+        stances: how the letters of each author of the bank stand and join, as `Stance.as_dict`
+            gives it, by the author's name.
     """
 
     alphabet: str
@@ -72,6 +74,7 @@ class RecognizerConfig:
     error: float | None = None
     version: str = field(default=__version__)
     ink_scale: float = 1.0
+    stances: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ the best standing, then the most surely read. Among versions that are surely rea
 likeliest is kept.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from cursivetransformer.bank.word import UNKNOWN_AUTHOR
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.stance import Stance
 from cursivetransformer.models.base import Model
@@ -78,8 +79,8 @@ class Candidate:
 class Reranker:
     """Writes rows of words, each word in the best of several versions.
 
-    stances: how the hand of an author stands and joins, by the author's index; one that is missing
-    is measured by the author's first words.
+    stances: how the hand of an author stands and joins, by the author's index, as far as it was
+    needed; the recognizer may know it, or it is measured by the author's first words.
     """
 
     model: Model
@@ -87,7 +88,7 @@ class Reranker:
     recognizer: Recognizer | None
     max_versions: int
     options: dict[str, Any]
-    stances: dict[int, Stance] = field(default_factory=dict)
+    stances: dict[int, Stance] = field(default_factory=dict, init=False)
 
     def write_texts(
         self,
@@ -121,8 +122,9 @@ class Reranker:
         authors = [row.author for row in rows for _ in row.texts]
         firsts = read_candidates(self.recognizer, words)
         for author in set(authors) - self.stances.keys():
-            own = [first for first, by in zip(firsts, authors) if by == author]
-            if stance := _measure_stance(own):
+            of_author = [first for first, by in zip(firsts, authors) if by == author]
+            stance = _known_stance(self.model, self.recognizer, author) or _measure(of_author)
+            if stance:
                 self.stances[author] = stance
         candidates = [
             [first.judged(self.stances.get(author))] for first, author in zip(firsts, authors)
@@ -166,7 +168,14 @@ class Reranker:
         return [word for row in written for word in row]
 
 
-def _measure_stance(candidates: Sequence[Candidate]) -> Stance | None:
+def _known_stance(model: Model, recognizer: Recognizer, author: int) -> Stance | None:
+    """Return how an author's hand stands and joins in what the recognizer learned from."""
+    name = model.config.authors[author - 1] if author else UNKNOWN_AUTHOR
+    values = recognizer.config.stances.get(name)
+    return Stance.from_dict(values) if values else None
+
+
+def _measure(candidates: Sequence[Candidate]) -> Stance | None:
     words = [candidate.word for candidate in candidates]
     centers = [candidate.reading.centers for candidate in candidates]
     return Stance.from_words([w.points for w in words], [w.text for w in words], centers)
@@ -196,7 +205,6 @@ def generate_best_of_n(
     progress: Callable[[int], object] | None = None,
     authors: int | Sequence[int] | np.ndarray = 0,
     first_row: int = 0,
-    stances: Mapping[int, Stance] | None = None,
     **options: Any,
 ) -> list[GeneratedWord]:
     """Write each of `texts`, and keep the best of several versions of a word not surely read.
@@ -212,11 +220,9 @@ def generate_best_of_n(
         progress: Called with the number of words finished since its last call.
         authors: Author index of all texts or of each; the first text of a row decides for it.
         first_row: Rows of the same text written before, so that these have other random numbers.
-        stances: How the hands of authors stand and join, by author index; by default, and for other
-            authors, this is measured by the first version of the words.
         options: `primer`, `seed` and the sampling options of `generate.generate_rows`.
     """
-    reranker = Reranker(model, tokenizer, recognizer, max_versions, options, dict(stances or {}))
+    reranker = Reranker(model, tokenizer, recognizer, max_versions, options)
     return reranker.write_texts(texts, authors, group, first_row, rewrite, progress)
 
 

@@ -32,7 +32,6 @@ from cursivetransformer.config.train import Config, RecognizerTrainingConfig
 from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.packing import PackedBatch
 from cursivetransformer.ink import measures
-from cursivetransformer.ink.stance import Stance
 from cursivetransformer.ink.strokes import kept_counts, split_strokes
 from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
@@ -278,29 +277,8 @@ def train_hand_recognizer(
         "bank": config.dataset_name,
         "words": len(loader.words),
         "recorded": {name: "".join(sorted(chars)) for name, chars in recorded.items()},
-        "stances": measure_stances(loader.words, recognizer),
     }
     return NewHand(recognizer_state(recognizer), origin)
-
-
-def measure_stances(words: Sequence[Word], recognizer: Recognizer) -> dict[str, dict[str, Any]]:
-    """Measure how the letters of each author stand and join: plain values by author.
-
-    An author is left out if no word tells the x-height.
-    """
-    inks, texts = [word.points for word in words], [word.text for word in words]
-    centers = recognizer.align(inks, texts)
-    stances = {}
-    for author in dict.fromkeys(word.author for word in words):
-        of_author = [i for i, word in enumerate(words) if word.author == author]
-        stance = Stance.from_words(
-            [inks[i] for i in of_author],
-            [texts[i] for i in of_author],
-            [centers[i] for i in of_author],
-        )
-        if stance:
-            stances[author] = stance.as_dict()
-    return stances
 
 
 def source_recognizer(config: Config) -> Recognizer | None:

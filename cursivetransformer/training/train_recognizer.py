@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from cursivetransformer.config.train import RecognizerTrainingConfig
 from cursivetransformer.data.dataloader import mix
 from cursivetransformer.data.dataset import split_words
 from cursivetransformer.ink.distort import PAIR_PROBABILITY, distort, side_by_side
+from cursivetransformer.ink.stance import Stance
 from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.text_encoder import remap_character_rows
 from cursivetransformer.recognition.error_rate import read_back
@@ -200,7 +202,28 @@ def train_recognizer(
     )
     rng = np.random.default_rng([config.seed, EXAMPLES, index])
     _fit(recognizer, [mixed[i] for i in ids], config, rng, show_progress)
+    recognizer.config.stances = measure_stances(words, recognizer)
     return recognizer
+
+
+def measure_stances(words: Sequence[Word], recognizer: Recognizer) -> dict[str, dict[str, Any]]:
+    """Measure how the letters of each author stand and join: plain values by author.
+
+    An author is left out if no word tells the x-height.
+    """
+    inks, texts = [word.points for word in words], [word.text for word in words]
+    centers = recognizer.align(inks, texts)
+    stances = {}
+    for author in dict.fromkeys(word.author for word in words):
+        of_author = [i for i, word in enumerate(words) if word.author == author]
+        stance = Stance.from_words(
+            [inks[i] for i in of_author],
+            [texts[i] for i in of_author],
+            [centers[i] for i in of_author],
+        )
+        if stance:
+            stances[author] = stance.as_dict()
+    return stances
 
 
 def measure_recognizer(recognizer: Recognizer, words: Sequence[Word]) -> str:
@@ -263,7 +286,9 @@ def _is_trained(path: Path, planned: RecognizerConfig) -> bool:
     """Return whether the file holds this recognizer, finished before an interruption."""
     try:
         found = load_recognizer(path).config
-        return dataclasses.replace(found, error=None, version=planned.version) == planned
+        return planned == dataclasses.replace(
+            found, error=None, stances={}, version=planned.version
+        )
     except UserError:
         return False
 

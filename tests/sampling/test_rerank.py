@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cursivetransformer.recognition.recognizer import Reading
+from cursivetransformer.recognition.recognizer import Reading, RecognizerConfig
 from cursivetransformer.sampling import generate
 from cursivetransformer.sampling.rerank import generate_best_of_n, parse_rewrite
 from cursivetransformer.utils.errors import UserError
@@ -25,7 +25,11 @@ def scribble():
     return scribbler()
 
 
-class ShapeRecognizer:
+class FakeRecognizer:
+    config = RecognizerConfig("abcde", {})
+
+
+class ShapeRecognizer(FakeRecognizer):
     """Reads every ink as one text if it has fewer than `max_points` points, else as another."""
 
     def __init__(self, text, max_points):
@@ -72,7 +76,7 @@ def test_ties_go_to_the_likelier_version(scribble):
 def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(scribble):
     """The recognizer is sure of long versions only; of these the likelier one is kept."""
 
-    class UnsureRecognizer:
+    class UnsureRecognizer(FakeRecognizer):
         def examine(self, inks, texts):
             return [Reading(text, 0.01 if len(ink) > 8 else 0.7) for ink, text in zip(inks, texts)]
 
