@@ -1,7 +1,7 @@
 """Measure what the first recorded words are worth: misread characters, and words off the line.
 
     python -m benchmarks.first_words DIR [--hands bigbank,4321,4322,4323] [--sizes 50,100]
-                                     [--lists flat,everyday] [--seeds 2] [--settings "--max_steps 400"]
+                                     [--lists flat,everyday] [--seeds 2]
 
 A hand is bigbank, of whose training words a random half is taken, another one for each seed, or the
 seed of a synthetic writer who is in no training data and writes what the page asks. From the
@@ -187,8 +187,11 @@ def show(results: Sequence[dict[str, Any]]) -> None:
     for result in results:
         groups[result["hand"], result["n"], result["list"]].append(result)
     for (hand, n, name), same in sorted(groups.items()):
-        mean = lambda versions, what: np.mean([one[str(versions)][what] for one in same])
-        cells = [f"{100 * mean(v, w):.1f}%" for w in ("english", "off") for v in (1, BEST_OF)]
+        cells = [
+            f"{100 * np.mean([one[versions][what] for one in same]):.1f}%"
+            for what in ("english", "off")
+            for versions in ("1", str(BEST_OF))
+        ]
         letters = np.mean([one["letters"] for one in same])
         print(f"| {hand} | {n} | {name} | {letters:.0f} | {' | '.join(cells)} |")
 
