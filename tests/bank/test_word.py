@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from cursivetransformer.bank.word import InvalidEntry, compact, parse_entry
+from cursivetransformer.bank.word import (
+    InvalidEntry,
+    Word,
+    compact,
+    parse_entry,
+    split_phrases,
+)
+from cursivetransformer.ink.strokes import join_strokes
 
 
 def entry(text="hi", points=None, **metadata):
@@ -86,3 +93,27 @@ def test_each_fault_is_named(sentence):
         parse_entry(FAULTS[sentence])
     if sentence != "huge integer":
         assert sentence.strip() in str(caught.value)
+
+
+def boxes(*lefts, width=0.3):
+    """Strokes of this width at these places, as points."""
+    strokes = [np.array([[x, 0.0], [x + width, -0.1]]) for x in lefts]
+    return join_strokes(strokes)
+
+
+def test_a_phrase_is_split_at_its_gaps_and_a_late_dot_goes_to_its_word():
+    points = np.concatenate([boxes(0, 0.35, 1.0, 1.35), join_strokes([np.array([[0.5, -0.2]])])])
+    word = Word("It is", "Ada", points, {"aspectRatio": 6})
+    first, second = split_phrases([word])
+    assert (first.text, second.text) == ("It", "is") and first.author == "Ada"
+    np.testing.assert_allclose(first.points[-1], [0.5, -0.2, 0], atol=1e-6)
+    np.testing.assert_allclose(second.points, boxes(0, 0.35), atol=1e-6)
+    assert len(split_phrases([Word("a b c", "Ada", boxes(0, 0.6, 1.2))])) == 3
+
+
+@pytest.mark.parametrize(
+    "text, lefts", [("I am", (0, 0.4, 0.8)), ("I am", (0, 0.1)), ("I", (0, 2))]
+)
+def test_a_phrase_without_a_clear_gap_and_a_word_stay_whole(text, lefts):
+    word = Word(text, "Ada", boxes(*lefts))
+    assert split_phrases([word]) == [word]
