@@ -33,9 +33,9 @@ SENTENCE_SPACE = 1.3  # factor of the space after the end of a sentence
 JOIN_SPACE = 0.1  # x-heights between the parts of one word
 MAX_STRETCH = 3.0  # a line whose spaces would grow by more than this factor is not justified
 MAX_SLOPE = 2.0  # standard deviations of a line's slope
-# Where lines begin drifts as a hand does: the correlation of one line's place with the next one's,
-# and the bounds in standard deviations, in margins, and in distances between lines.
-DRIFT, MAX_DRIFT, DRIFT_IN_MARGIN, DRIFT_IN_PITCH = 0.7, 2.0, 0.5, 0.12
+DRIFT = 0.7  # correlation of where a line begins with where the next one does
+MAX_DRIFT = 2.0  # standard deviations
+DRIFT_IN_MARGIN, DRIFT_IN_PITCH = 0.5, 0.125  # of a margin and of the distance between lines
 DRIFT_STREAM = 1  # tells these random numbers apart from others of the same seed
 GUIDED = 0.3  # of its slope and height is left to a line of writing on a line of the paper
 FIT_STEPS = 14  # bisections; they find the x-height to a hundredth of a millimeter
@@ -283,8 +283,8 @@ class Typesetter:
     def _next_drift(self) -> tuple[float, float]:
         """Return the millimeters by which the next line lies right of its place, and below it.
 
-        Both stay within the margins of the page. Both random numbers are drawn for every line, and
-        no other random number depends on them.
+        They follow an autoregressive process, line by line, and stay within the margins. No other
+        random number depends on them.
         """
         noise = self.drift_rng.standard_normal(2)
         self.drift = DRIFT * self.drift + np.sqrt(1 - DRIFT**2) * noise

@@ -47,8 +47,8 @@ def test_no_two_strokes_are_quite_alike_and_the_same_seed_draws_the_same():
     again, other = (inks_of(words, swell=0.0, ink_jitter=0.08, seed=seed) for seed in (0, 1))
     assert np.array_equal(again[1][1][1], width[2]) and not np.array_equal(other[1][1][1], width[2])
     # Another word's strokes change nothing, so a word written again leaves the others alone.
-    fewer = inks_of([word("a"), words[1]], swell=0.0, ink_jitter=0.08)
-    assert np.array_equal(fewer[1][1][1], width[2])
+    more = inks_of([word("a", line, line), words[1]], swell=0.0, ink_jitter=0.08)
+    assert np.array_equal(more[1][1][1], width[2])
 
 
 def test_a_machine_s_lines_and_ink_without_jitter_are_even():
