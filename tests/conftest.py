@@ -1,10 +1,11 @@
-"""Fixtures that tests share: synthetic ink, and real ink where it is at hand."""
+"""Fixtures that tests share: synthetic ink, and real ink and a browser where they are at hand."""
 
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from benchmarks.page import browser_type, find_chromium
 from cursivetransformer.bank.file import load_bank, write_entries
 from cursivetransformer.bank.registry import PUBLISHED, bank_folders, file_digest
 from cursivetransformer.bank.word import Word, word_to_entry
@@ -52,3 +53,20 @@ def made_up_bank(made_up_words: list[Word], tmp_path: Path) -> Path:
 def words(request: pytest.FixtureRequest) -> list[Word]:
     """Return words of made-up ink, then of real ink."""
     return request.getfixturevalue("made_up_words" if request.param == "made-up" else "real_words")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    pytest.importorskip("playwright", reason="needs `pip install playwright`")
+    if not find_chromium():
+        pytest.skip("needs Chromium: apt install chromium, or CHROMIUM=path")
+    with browser_type() as (kind, options):
+        yield kind, options
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    kind, options = chromium
+    browser = kind.launch(**options)
+    yield browser
+    browser.close()

@@ -64,9 +64,15 @@ class SampleConfig(Settings):
         "output",
         choices=("auto", "line", "outline"),
     )
-    pen_width: float = setting(0.45, "width of the ink in millimeters", "output")
+    pen_width: float = setting(0.3, "width of the ink in millimeters", "output")
     swell: float = setting(
         0.5, "how much outlines swell where the pen is slow: 0 not at all, 1 much", "output"
+    )
+    ink_jitter: float = setting(
+        0.08,
+        "standard deviation of the width of outlines, along and between strokes, "
+        "as a fraction of it; 0 for none",
+        "output",
     )
     ink_color: str = setting("#1a2a5e", "color of the ink, by its name or as #rrggbb", "output")
     dpi: int = setting(200, "dots per inch of .png", "output")
@@ -130,6 +136,18 @@ class SampleConfig(Settings):
     )
     slope_jitter: float = setting(
         0.2, "standard deviation of the slope of the lines in degrees; 0 for none", "layout"
+    )
+    margin_jitter: float = setting(
+        0.4,
+        "standard deviation of where lines begin, in x-heights; 0 for none; "
+        "justified lines always begin at the margin",
+        "layout",
+    )
+    line_jitter: float = setting(
+        0.12,
+        "standard deviation of a line's height on the page, in x-heights; 0 for none; "
+        "much less on ruled, squared and dotted paper",
+        "layout",
     )
     normalize_slant: float = setting(
         0.5,
@@ -387,11 +405,14 @@ def _page_rules(config: SampleConfig) -> dict[str, Rule]:
         "word_space": between(config.word_space, 0, 100, "x-heights"),
         "word_space_jitter": between(config.word_space_jitter, 0, 1),
         "slope_jitter": between(config.slope_jitter, 0, 10, "degrees"),
+        "margin_jitter": between(config.margin_jitter, 0, 10, "x-heights"),
+        "line_jitter": between(config.line_jitter, 0, 10, "x-heights"),
         "normalize_slant": between(config.normalize_slant, 0, 1),
         "smooth": between(config.smooth, 0, 1),
         "normalize_size": between(config.normalize_size, 0, 1),
         "pen_width": between(config.pen_width, 0.01, 20, "millimeters"),
         "swell": between(config.swell, 0, 1),
+        "ink_jitter": between(config.ink_jitter, 0, 1),
         "dpi": between(config.dpi, 20, 2400),
     }
 

@@ -33,6 +33,11 @@ SENTENCE_SPACE = 1.3  # factor of the space after the end of a sentence
 JOIN_SPACE = 0.1  # x-heights between the parts of one word
 MAX_STRETCH = 3.0  # a line whose spaces would grow by more than this factor is not justified
 MAX_SLOPE = 2.0  # standard deviations of a line's slope
+DRIFT = 0.7  # correlation of where a line begins with where the next one does
+MAX_DRIFT = 2.0  # standard deviations
+DRIFT_IN_MARGIN, DRIFT_IN_PITCH = 0.5, 0.125  # of a margin and of the distance between lines
+DRIFT_STREAM = 1  # tells these random numbers apart from others of the same seed
+GUIDED = 0.3  # of its slope and height is left to a line of writing on a line of the paper
 FIT_STEPS = 14  # bisections; they find the x-height to a hundredth of a millimeter
 MAX_FITTED = 20_000  # words and breaks; more are not legible on any page
 
@@ -141,6 +146,8 @@ class Typesetter:
         self.sheet = sheet
         self.unit = unit
         self.rng = np.random.default_rng(config.seed)
+        self.drift_rng = np.random.default_rng([config.seed, DRIFT_STREAM])
+        self.drift = self.drift_rng.standard_normal(2)
 
     def pages(self, parts: Iterable[PlacedWord | Break]) -> Iterator[Page]:
         """Yield pages of full size."""
@@ -252,13 +259,18 @@ class Typesetter:
         slope = np.radians(self.config.slope_jitter) * np.clip(
             self.rng.standard_normal(), -MAX_SLOPE, MAX_SLOPE
         )
-        y = self.sheet.baseline(position)
+        right, down = self._next_drift()
+        if self.sheet.ruling:
+            slope, down = GUIDED * slope, GUIDED * down
+        y = self.sheet.baseline(position) + down
         scale, gaps, free = self._fit_width(line)
         align = self.config.align
         if align == "justified" and not line.last and gaps.sum():
             if free < (MAX_STRETCH - 1) * gaps.sum():
                 gaps *= 1 + free / gaps.sum()
         shift = {"center": free / 2, "right": free}.get(align, 0.0)
+        if align != "justified":
+            shift += right
         start = x = self.sheet.margin[3] + line.gaps[0] + shift
         placed = []
         for word, gap in zip(line.words, gaps):
@@ -267,6 +279,21 @@ class Typesetter:
             placed.append(dataclasses.replace(word, x=x, y=word_y, scale=scale, slope=slope))
             x += word.width * scale
         return placed
+
+    def _next_drift(self) -> tuple[float, float]:
+        """Return the millimeters by which the next line lies right of its place, and below it.
+
+        They follow an autoregressive process, line by line, and stay within the margins. No other
+        random number depends on them.
+        """
+        noise = self.drift_rng.standard_normal(2)
+        self.drift = DRIFT * self.drift + np.sqrt(1 - DRIFT**2) * noise
+        config, (top, right, bottom, left) = self.config, self.sheet.margin
+        scale = self.sheet.x_height * np.array([config.margin_jitter, config.line_jitter])
+        room = DRIFT_IN_MARGIN * np.array([min(left, right), min(top, bottom)])
+        room[1] = min(room[1], DRIFT_IN_PITCH * self.sheet.pitch)
+        across, down = np.clip(np.clip(self.drift, -MAX_DRIFT, MAX_DRIFT) * scale, -room, room)
+        return float(across), float(down)
 
     def _fit_width(self, line: Line) -> tuple[float, np.ndarray, float]:
         """Scale a line down that is wider than the text: one word too wide for a line.

@@ -3,10 +3,11 @@
 Pure geometry on arrays in millimeters. Does not depend on pages or file formats.
 
 A hand's points are recorded at even times, so two points that lie far apart were written fast. Slow
-ink is wide and fast ink is thin; an animation follows the same times.
+ink is wide and fast ink is thin; an animation follows the same times. No two strokes of a pen are
+quite alike, so their widths vary a little at random.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,15 @@ MIN_WIDTH, MAX_WIDTH = 0.4, 1.7  # in pen widths, at any speed
 TAPER = 0.45  # in pen widths: how thin a stroke gets at its ends with full swell
 TAPER_LENGTH = 2.0  # in pen widths: how far from an end the taper reaches
 DOT = 1.25  # in pen widths: diameter of a dot
+INK_STREAM = 2  # tells these random numbers apart from others of the same seed
+# Wavelengths in pen widths by which a stroke is uneven: pressure, flow of the ink, grain of paper.
+WAVES = np.array([31.0, 13.0, 5.0])
+WAVING, WHOLE = 2.0, 0.6  # share of the waves, and of a stroke as a whole, in its unevenness
+END_LENGTH = 1.5  # in pen widths: how far the unevenness of an end reaches
 ROUND = np.radians(15)  # step of the arcs that round an outline's corners and ends
 TRAVEL = 4.0  # speed of the lifted pen, in that of the writing pen
+
+Ink = tuple[Path, np.ndarray]  # a flattened curve, and its (k,) widths in millimeters
 
 
 def usual_step(strokes: Sequence[np.ndarray]) -> float | None:
@@ -52,22 +60,57 @@ def widths(
     means = np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]])
     speed = np.maximum(means / usual, 1e-3)
     width = np.clip(_smooth(speed ** (-swell / 2)), MIN_WIDTH, MAX_WIDTH)
-    along = np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))
+    along = _along(path)
     to_end = np.minimum(along, along[-1] - along) / (TAPER_LENGTH * pen_width)
     taper = 1 - swell * (1 - TAPER) * np.maximum(0, 1 - to_end) ** 2
     return pen_width * np.interp(path.at, np.arange(len(stroke)), width) * taper
 
 
-def ink_path(
-    stroke: np.ndarray, style: SampleConfig, usual: float | None, tolerance: float = FINE
-) -> tuple[Path, np.ndarray]:
-    """Return the flattened curve of a stroke and its (k,) widths, in a style.
+def word_inks(
+    words: Sequence[PlacedWord], style: SampleConfig, tolerance: float = FINE
+) -> Iterator[list[Ink]]:
+    """Yield for each word of a page its strokes' flattened curves with their (k,) widths.
 
-    Of `style` the settings `pen_width`, `swell` and `strokes` count; "line" strokes are even.
+    Of `style` the settings `pen_width`, `swell`, `ink_jitter`, `seed` and `strokes` count; "line"
+    strokes are even. The widths of a word do not depend on how many strokes other words have.
     """
-    path = flatten(stroke, tolerance)
-    swell = 0.0 if style.strokes == "line" else style.swell
-    return path, widths(stroke, path, style.pen_width, swell, usual)
+    usual = usual_step([stroke for word in words for stroke in word.strokes])
+    even = style.strokes == "line"
+    swell, jitter = (0.0, 0.0) if even else (style.swell, style.ink_jitter)
+    for number, word in enumerate(words):
+        rng = np.random.default_rng([style.seed, INK_STREAM, number])
+        inks = []
+        for stroke in word.strokes:
+            path = flatten(stroke, tolerance)
+            width = widths(stroke, path, style.pen_width, swell, usual)
+            if jitter:
+                width = width * np.exp(jitter * unevenness(path, style.pen_width, rng))
+            inks.append((path, width))
+        yield inks
+
+
+def unevenness(path: Path, pen_width: float, rng: np.random.Generator) -> np.ndarray:
+    """Return random deviations of about 1 along a path, (k,).
+
+    A stroke has a deviation of its own; so have its start and its end; and slow and quick waves run
+    along it. The number of random numbers does not depend on the path.
+    """
+    whole, start, end = rng.standard_normal(3)
+    phases = rng.uniform(0, 2 * np.pi, len(WAVES))
+    along = _along(path) / pen_width
+    waves = np.sin(2 * np.pi * along[:, None] / WAVES + phases).mean(axis=1)
+    ends = start * np.exp(-along / END_LENGTH) + end * np.exp((along - along[-1]) / END_LENGTH)
+    return WHOLE * whole + WAVING * waves + ends
+
+
+def is_dot(stroke: np.ndarray) -> bool:
+    """Return whether a stroke (m, 2) has no length."""
+    return not np.ptp(stroke, axis=0).any()
+
+
+def _along(path: Path) -> np.ndarray:
+    """Return the length of a path up to each of its points, (k,)."""
+    return np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:

@@ -87,7 +87,8 @@ def _draw_piece(draw: ImageDraw, ends: np.ndarray, widths: np.ndarray) -> None:
     wide = [max(1.0, width) for width in widths]
     draw.line(points, fill=255, width=round(sum(wide) / 2))
     for (x, y), width in zip(points, wide):
-        draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
+        left, top, size = x - width / 2, y - width / 2, width - 1  # Pillow fills the ends too
+        draw.ellipse((left, top, left + size, top + size), fill=255)
 
 
 def _changed_box(pieces: list[Piece], per_mm: float, size: tuple[int, int]) -> Box | None:
@@ -114,11 +115,10 @@ def _update(frame: Image, ink: Image, paper: Image, box: Box | None) -> None:
 
 def _ticks(page: Page, config: SampleConfig, timing: brush.Timing) -> Iterator[list[Piece]]:
     """Yield the pieces of ink that are written in each tick of time."""
-    usual = brush.usual_step(page.strokes)
+    inks = itertools.chain.from_iterable(brush.word_inks(page.words, config))
     timed: list[tuple[float, np.ndarray, np.ndarray]] = []
-    for stroke, times in zip(page.strokes, timing.strokes):
-        path, width = brush.ink_path(stroke, config, usual)
-        at = np.interp(path.at, np.arange(len(stroke)), times)
+    for (path, width), times in zip(inks, timing.strokes):
+        at = np.interp(path.at, np.arange(len(times)), times)
         first = np.arange(max(1, len(path.xy) - 1))
         second = np.minimum(first + 1, len(path.xy) - 1)
         ends = np.stack([path.xy[first], path.xy[second]], 1)

@@ -6,6 +6,7 @@ Each kind is one file, written page after page.
 import gzip
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -158,9 +159,9 @@ class XournalFile:
                 self._write_stroke(np.array([dot]), [PAPER_DOT], PAPER_COLOR)
             self._write("</layer>\n")
         self._write('<layer name="ink">\n')
-        usual = brush.usual_step(page.strokes)
-        for stroke in page.strokes:
-            path, widths = brush.ink_path(stroke, self.config, usual, XOPP_FINE)
+        for path, widths in chain.from_iterable(
+            brush.word_inks(page.words, self.config, XOPP_FINE)
+        ):
             # The first width is the pen's; then comes one for each piece.
             pieces = (widths[1:] + widths[:-1]) / 2
             self._write_stroke(path.xy, [self.config.pen_width, *pieces], self.config.ink_color)

@@ -35,6 +35,8 @@ UNDATED: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None, "Creator": "cursivetransformer", "Producer": None},
 }
 POINTS = 72 / 25.4  # in a millimeter
+# matplotlib draws by this number, whatever is added first: its lines, dots and shapes have 1 or 2.
+PAPER_ZORDER = 0
 
 
 def save_png(page: Page, path: str | Path, config: SampleConfig) -> None:
@@ -93,9 +95,12 @@ def _draw_paper(axes: Axes, page: Page) -> None:
     assert page.ruling is not None
     ruled = page.ruling.lines(page.width, page.height)
     lines = [((x1, y1), (x2, y2)) for x1, y1, x2, y2 in ruled]
-    axes.add_collection(LineCollection(lines, colors=PAPER_COLOR, linewidths=PAPER_WIDTH * POINTS))
+    width = PAPER_WIDTH * POINTS
+    axes.add_collection(
+        LineCollection(lines, colors=PAPER_COLOR, linewidths=width, zorder=PAPER_ZORDER)
+    )
     dots = np.array(page.ruling.dots(page.width, page.height)).reshape(-1, 2)
-    _draw_dots(axes, dots, PAPER_DOT * POINTS, PAPER_COLOR)
+    _draw_dots(axes, dots, PAPER_DOT * POINTS, PAPER_COLOR, zorder=PAPER_ZORDER)
 
 
 def _draw_outlines(axes: Axes, page: Page, config: SampleConfig) -> None:
@@ -103,11 +108,11 @@ def _draw_outlines(axes: Axes, page: Page, config: SampleConfig) -> None:
     from matplotlib.collections import PathCollection
     from matplotlib.path import Path as Shape
 
-    usual, paths = brush.usual_step(page.strokes), []
-    for word in page.words:
+    paths = []
+    for inks in brush.word_inks(page.words, config, brush.OUTLINE_FINE):
         shapes = []
-        for stroke in word.strokes:
-            corners = brush.outline(*brush.ink_path(stroke, config, usual, brush.OUTLINE_FINE))
+        for path, width in inks:
+            corners = brush.outline(path, width)
             codes = np.full(len(corners) + 1, Shape.LINETO)
             codes[0], codes[-1] = Shape.MOVETO, Shape.CLOSEPOLY
             shapes.append(Shape(np.concatenate([corners, corners[:1]]), codes))
@@ -126,10 +131,10 @@ def draw_strokes(
     """
     from matplotlib.collections import LineCollection
 
-    dots = np.array([stroke[0] for stroke in strokes if _is_dot(stroke)]).reshape(-1, 2)
+    dots = np.array([stroke[0] for stroke in strokes if brush.is_dot(stroke)]).reshape(-1, 2)
     _draw_dots(axes, dots, brush.DOT * width, color)
     lines = LineCollection(
-        [stroke for stroke in strokes if not _is_dot(stroke)],
+        [stroke for stroke in strokes if not brush.is_dot(stroke)],
         colors=color,
         linewidths=width,
         capstyle="round",
@@ -138,14 +143,14 @@ def draw_strokes(
     axes.add_collection(lines)
 
 
-def _draw_dots(axes: Axes, dots: np.ndarray, size: float, color: str) -> None:
+def _draw_dots(
+    axes: Axes, dots: np.ndarray, size: float, color: str, zorder: float | None = None
+) -> None:
     """Draw filled dots at (n, 2) positions; size: diameter in points."""
     x, y = dots.T
-    axes.plot(x, y, linestyle="", marker="o", markersize=size, markeredgewidth=0, color=color)
-
-
-def _is_dot(stroke: np.ndarray) -> bool:
-    return not np.ptp(stroke, axis=0).any()
+    # Without `snap`, matplotlib would move dots to whole pixels.
+    dot: dict[str, Any] = {"marker": "o", "markersize": size, "markeredgewidth": 0, "snap": False}
+    axes.plot(x, y, linestyle="", color=color, zorder=zorder, **dot)
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

@@ -6,7 +6,7 @@ the paper.
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,6 @@ from cursivetransformer.render import brush
 PAUSE = 0.5  # seconds before an animation begins
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 
-# Draws the group of a word: takes the word, the settings and the usual step of the page.
-DrawWord = Callable[[PlacedWord, SampleConfig, float | None], ET.Element]
-
 
 def save_svg(page: Page, path: str | Path, config: SampleConfig) -> None:
     """Write a page as lines, or as outlines if `config.strokes` is "outline"."""
@@ -32,13 +29,11 @@ def save_animated_svg(page: Page, path: str | Path, config: SampleConfig) -> Non
     """Write a page whose lines appear as a hand writes them, in any browser, without a script."""
     times = iter(brush.timing(page.words, config.pace).strokes)
 
-    def animated(word: PlacedWord, config: SampleConfig, usual: float | None) -> ET.Element:
-        group = _lines(word, config, usual)
+    groups = [_lines(word, config) for word in page.words]
+    for group, word in zip(groups, page.words):
         for element, stroke in zip(group, word.strokes):
             _animate(element, stroke, PAUSE + next(times))
-        return group
-
-    _write(_document(page, config, animated), path)
+    _write(_document(page, config, groups), path)
 
 
 def svg_text(page: Page, config: SampleConfig) -> str:
@@ -52,12 +47,22 @@ def _write(svg: ET.Element, path: str | Path) -> None:
 
 def _still(page: Page, config: SampleConfig) -> ET.Element:
     if config.strokes == "outline":
-        return _document(page, config, _outlines, filled=True)
-    return _document(page, config, _lines)
+        inks = brush.word_inks(page.words, config, brush.OUTLINE_FINE)
+        return _document(page, config, map(_outlines, inks), filled=True)
+    return _document(page, config, (_lines(word, config) for word in page.words))
 
 
-def _document(page: Page, config: SampleConfig, draw: DrawWord, filled: bool = False) -> ET.Element:
-    """Return the document; filled: the paths are filled shapes, not lines."""
+def _document(
+    page: Page, config: SampleConfig, groups: Iterable[ET.Element], filled: bool = False
+) -> ET.Element:
+    """Return the document.
+
+    Args:
+        page: the page.
+        config: its style.
+        groups: the paths of each word.
+        filled: the paths are filled shapes, not lines.
+    """
     ET.register_namespace("inkscape", INKSCAPE)
     width, height = f"{page.width:.2f}", f"{page.height:.2f}"
     svg = ET.Element(
@@ -79,9 +84,7 @@ def _document(page: Page, config: SampleConfig, draw: DrawWord, filled: bool = F
         "stroke-linejoin": "round",
     }
     layer = _layer(svg, 1, "1 ink", **({"fill": config.ink_color} if filled else lines))
-    usual = brush.usual_step(page.strokes)
-    for word in page.words:
-        group = draw(word, config, usual)
+    for word, group in zip(page.words, groups):
         group.set("data-text", word.text)
         layer.append(group)
     ET.indent(svg, " ")
@@ -110,18 +113,19 @@ def _draw_paper(layer: ET.Element, page: Page) -> None:
             ET.SubElement(layer, "path", d=path_data(np.array([[x, y]])))
 
 
-def _lines(word: PlacedWord, config: SampleConfig, usual: float | None) -> ET.Element:
+def _lines(word: PlacedWord, config: SampleConfig) -> ET.Element:
     group = ET.Element("g")
     for stroke in word.strokes:
-        ET.SubElement(group, "path", d=path_data(stroke))
+        path = ET.SubElement(group, "path", d=path_data(stroke))
+        if brush.is_dot(stroke):
+            path.set("stroke-width", f"{brush.DOT * config.pen_width:g}")
     return group
 
 
-def _outlines(word: PlacedWord, config: SampleConfig, usual: float | None) -> ET.Element:
+def _outlines(inks: Iterable[brush.Ink]) -> ET.Element:
     group = ET.Element("g")
-    for stroke in word.strokes:
-        corners = brush.outline(*brush.ink_path(stroke, config, usual, brush.OUTLINE_FINE))
-        ET.SubElement(group, "path", d=_polygon_data(corners))
+    for path, width in inks:
+        ET.SubElement(group, "path", d=_polygon_data(brush.outline(path, width)))
     return group
 
 

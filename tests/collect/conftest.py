@@ -1,28 +1,8 @@
-"""Fixtures: a real Chromium with the recording page.
-
-Without playwright or Chromium, the tests that need them are skipped with a reason.
-"""
+"""Fixtures: the recording page in a real Chromium."""
 
 import pytest
 
-from benchmarks.page import Recorder, browser_type, find_chromium
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    pytest.importorskip("playwright", reason="needs `pip install playwright`")
-    if not find_chromium():
-        pytest.skip("needs Chromium: apt install chromium, or CHROMIUM=path")
-    with browser_type() as (kind, options):
-        yield kind, options
-
-
-@pytest.fixture(scope="session")
-def browser(chromium):
-    kind, options = chromium
-    browser = kind.launch(**options)
-    yield browser
-    browser.close()
+from benchmarks.page import Recorder
 
 
 @pytest.fixture

@@ -12,12 +12,26 @@ from hypothesis import strategies
 
 from cursivetransformer.config.sample import ALIGNMENTS, PAPERS, SampleConfig
 from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT as X_HEIGHT
-from cursivetransformer.layout.page import LINE_PITCH, PlacedWord
+from cursivetransformer.layout.page import DEFAULT_X_HEIGHT, LINE_PITCH, MAX_X_HEIGHT, PlacedWord
 from cursivetransformer.layout.text import Break
-from cursivetransformer.layout.typesetter import fit_sheet, lay_out
+from cursivetransformer.layout.typesetter import (
+    DRIFT_IN_MARGIN,
+    DRIFT_IN_PITCH,
+    GUIDED,
+    MAX_DRIFT,
+    fit_sheet,
+    lay_out,
+)
 from cursivetransformer.utils.errors import UserError
 
-STILL = dict(word_space=1.0, word_space_jitter=0.0, slope_jitter=0.0, x_height=4.0)
+STILL = dict(
+    word_space=1.0,
+    word_space_jitter=0.0,
+    slope_jitter=0.0,
+    margin_jitter=0.0,
+    line_jitter=0.0,
+    x_height=4.0,
+)
 UNIT = 4 / X_HEIGHT  # millimeters per canvas height
 
 
@@ -203,6 +217,11 @@ def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, alig
         seed=seed,
         slope_jitter=0.0,
     )
+    if align == "justified":
+        reach = 0.0
+    else:  # lines may begin this far off
+        reach = MAX_DRIFT * config.margin_jitter * (MAX_X_HEIGHT if fit else DEFAULT_X_HEIGHT)
+        reach = min(reach, DRIFT_IN_MARGIN * 6)
     if fit and words:
         try:
             sheet, parts = fit_sheet(parts, config, X_HEIGHT)
@@ -220,7 +239,7 @@ def test_every_word_is_on_a_page_once_and_between_the_margins(parts, paper, alig
     ] == [True] * len(words)
     for one in found:
         x = np.concatenate([stroke[:, 0] for stroke in one.strokes])
-        assert x.min() >= 6 - 1e-3 and x.max() <= one.width - 6 + 1e-3
+        assert x.min() >= 6 - reach - 1e-3 and x.max() <= one.width - 6 + reach + 1e-3
         assert all(0 < placed.y < one.height for placed in one.words)
 
 
@@ -251,6 +270,98 @@ def test_spaces_and_slopes_vary_by_seed_and_within_bounds():
     assert {word.slope for word in still.words} == {0.0} and np.ptp(
         np.round(np.diff(starts(still)[:, 0])[:5], 9)
     ) == 0
+
+
+DRIFTING = dict(margin_jitter=0.4, line_jitter=0.12)
+
+
+def first_words(page):
+    """The place (n, 2) of the first word of each line."""
+    places = starts(page)
+    return places[np.append(True, np.diff(places[:, 0]) < 0)]
+
+
+def drifts(n_pages=40, **settings):
+    """(n, 2) x-heights by which the lines of full pages lie off their place, by page."""
+    words = [bar(3) for _ in range(25 * 30)]
+    found = []
+    for seed in range(n_pages):
+        drifting, still = (
+            first_words(pages(words, page="A4", seed=seed, **settings, **jitter)[0])
+            for jitter in (DRIFTING, {})
+        )
+        found.append((drifting - still) / 4)
+    return found
+
+
+def test_lines_drift_as_a_hand_does_and_within_bounds():
+    by_page = drifts()
+    off = np.concatenate(by_page)
+    assert (np.abs(off) <= MAX_DRIFT * np.array([0.4, 0.12]) + 1e-6).all()
+    np.testing.assert_allclose(off.std(axis=0), [0.4, 0.12], rtol=0.2)
+    assert (np.abs(off.mean(axis=0)) < [0.1, 0.03]).all(), "around the margin and the grid"
+    for axis in (0, 1):
+        before, after = (
+            np.concatenate([page[part, axis] for page in by_page])
+            for part in (slice(-1), slice(1, None))
+        )
+        correlation = np.corrcoef(before, after)[0, 1]
+        assert 0.5 < correlation < 0.85, "slowly, but not in one direction"
+
+
+def test_a_drift_changes_neither_words_nor_spaces():
+    words = [bar(1 + i % 3) for i in range(100)]
+    varied = dict(page="A5", word_space_jitter=0.2, slope_jitter=1.0)
+    drifting, still = (pages(words, **varied, **jitter)[0] for jitter in (DRIFTING, {}))
+    assert rows(still) != rows(drifting), "no two lines are at the same height"
+    assert all(
+        (one.points is two.points, one.scale, one.slope) == (True, two.scale, two.slope)
+        for one, two in zip(drifting.words, still.words, strict=True)
+    )
+    moved = starts(drifting) - starts(still)
+    line = np.cumsum(np.append(True, np.diff(starts(still)[:, 0]) < 0))
+    for number in range(1, line.max() + 1):
+        assert np.ptp(moved[line == number], axis=0).max() < 1e-9, "a line moves as one"
+    again, other = (pages(words, seed=seed, **varied, **DRIFTING)[0] for seed in (0, 1))
+    assert np.array_equal(starts(drifting), starts(again))
+    assert not np.array_equal(starts(drifting), starts(other))
+
+
+@pytest.mark.parametrize("paper", ["ruled", "squared", "dotted"])
+def test_writing_on_lines_leaves_them_by_little_and_the_margin_as_on_plain_paper(paper):
+    off = np.concatenate(drifts(10, paper=paper))
+    assert off[:, 0].std() == pytest.approx(0.4, rel=0.3)
+    assert 0 < np.abs(off[:, 1]).max() <= GUIDED * MAX_DRIFT * 0.12 + 1e-6
+    slopes = [
+        np.std([word.slope for word in page[0].words])
+        for page in (
+            pages([bar(3) for _ in range(100)], page="A4", slope_jitter=1.0, paper=kind)
+            for kind in (paper, "plain")
+        )
+    ]
+    assert slopes[0] == pytest.approx(GUIDED * slopes[1], rel=0.3)
+
+
+@pytest.mark.parametrize("margin", ["0", "2", "0,30,0,30"])
+def test_a_large_drift_neither_leaves_the_page_nor_runs_lines_together(margin):
+    words = [bar(3, height=0.4) for _ in range(400)]
+    for page in pages(words, page="A5", margin=margin, margin_jitter=5.0, line_jitter=5.0):
+        ink = np.concatenate(page.strokes)
+        assert (ink >= -1e-6).all() and (ink <= np.add((148, 210), 1e-6)).all()
+        heights = first_words(page)[:, 1]
+        pitch = LINE_PITCH * 4
+        assert (np.abs(np.diff(heights) - pitch) <= 2 * DRIFT_IN_PITCH * pitch + 1e-6).all()
+
+
+@pytest.mark.parametrize("align", ["left", "right", "center", "justified"])
+def test_alignment_keeps_its_meaning_where_lines_drift(align):
+    words, settings = [bar(1 + i % 3) for i in range(60)], dict(page="A4", align=align, margin="20")
+    drifting, still = (pages(words, **settings, **jitter)[0] for jitter in (DRIFTING, {}))
+    off = (starts(drifting) - starts(still))[:, 0]
+    if align == "justified":
+        assert not off.any(), "both edges stay straight"
+    else:
+        assert 0 < np.abs(off).max() <= MAX_DRIFT * 0.4 * 4 + 1e-6
 
 
 @pytest.mark.parametrize("paper", ["ruled", "squared", "dotted"])

@@ -7,6 +7,7 @@ from cursivetransformer.ink import curves
 from cursivetransformer.ink.strokes import join_strokes
 from cursivetransformer.layout.page import PlacedWord
 from cursivetransformer.render import brush
+from tests.made_up_page import settings
 
 CIRCLE = 10 * np.stack([np.cos(np.linspace(0, 5, 14)), np.sin(np.linspace(0, 5, 14))], 1)
 
@@ -28,6 +29,33 @@ def test_slow_ink_is_wide_and_fast_ink_thin():
         0.5 * brush.DOT
     ]
     assert brush.usual_step([stroke[:1]]) is None
+
+
+def inks_of(words, **style):
+    return list(brush.word_inks(words, settings(strokes="outline", **style)))
+
+
+def test_no_two_strokes_are_quite_alike_and_the_same_seed_draws_the_same():
+    line = np.stack([np.linspace(0, 20, 60), np.zeros(60)], 1)
+    words = [word("a", line), word("b", line, line)]
+    width = [width for inks in inks_of(words, swell=0.0, ink_jitter=0.08) for _, width in inks]
+    assert all(0.02 < np.log(one / 0.3).std() < 0.16 for one in width), "along a stroke"
+    assert all(np.abs(np.diff(one)).max() < 0.15 * 0.3 for one in width), "without steps"
+    assert 0 < np.abs(width[1] / width[2] - 1).max() < 0.8, "from stroke to stroke"
+    ends = np.log([one[[0, -1]] / np.median(one) for one in width])
+    assert np.abs(ends).max() > 0.05, "where a stroke starts and ends"
+    again, other = (inks_of(words, swell=0.0, ink_jitter=0.08, seed=seed) for seed in (0, 1))
+    assert np.array_equal(again[1][1][1], width[2]) and not np.array_equal(other[1][1][1], width[2])
+    # Another word's strokes change nothing, so a word written again leaves the others alone.
+    more = inks_of([word("a", line, line), words[1]], swell=0.0, ink_jitter=0.08)
+    assert np.array_equal(more[1][1][1], width[2])
+
+
+def test_a_machine_s_lines_and_ink_without_jitter_are_even():
+    words = [word("a", CIRCLE, CIRCLE[:1])]
+    for style in (dict(strokes="line"), dict(strokes="outline", swell=0.0, ink_jitter=0.0)):
+        ((circle, dot),) = brush.word_inks(words, settings(pen_width=0.4, **style))
+        assert set(circle[1]) == {0.4} and dot[1].tolist() == [0.4 * brush.DOT]
 
 
 def winding(corners, points):

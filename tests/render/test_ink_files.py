@@ -103,7 +103,9 @@ def test_xournal_files_have_pages_in_points_and_a_width_for_each_piece(pages, tm
             )
             np.testing.assert_allclose(points[0] / 72 * 25.4, ink[0], atol=0.01)
     even = ET.fromstring(
-        gzip.decompress(write(pages, tmp_path / "b.xopp", strokes="line").read_bytes())
+        gzip.decompress(
+            write(pages, tmp_path / "b.xopp", strokes="line", pen_width=0.45).read_bytes()
+        )
     )
     assert {
         width

@@ -55,6 +55,7 @@ def test_it_is_in_millimetres_with_a_path_for_each_stroke(tmp_path):
     line, dot = paths(svg)
     np.testing.assert_allclose(corners(line.get("d"))[[0, -1]], [[5, 5], [45, 25]])
     assert dot.get("d") == "M29.95,8.00h0.1"
+    assert float(dot.get("stroke-width")) > settings().pen_width, "as large as in a picture"
     assert svg.find(f"{SVG}desc").text == "ab"
 
 
