@@ -79,6 +79,10 @@ def test_two_hands_stay_two_where_nobody_renames_them(recorder, tmp_path):
     assert set(authors(recorder)) == {"Mia"}
     recorder.page.click("#note button")
     assert authors(recorder) == [*before, "Mia"]
+    recorder.set("author", "")
+    assert "without a name" in recorder.note
+    assert not recorder.page.locator("#note button").is_visible()
+    assert authors(recorder) == [*before, "Mia"]
 
 
 def test_words_in_the_bin_are_renamed_too(recorder):

@@ -158,8 +158,13 @@ def test_typing_texts_fires_no_shortcut(recorder):
     recorder.press("e", "s", "4")
     assert downloads == [] and page.locator("#write").is_visible()
     recorder.press("Enter")
-    page.keyboard.type("last")
-    assert page.input_value("#free") == "last"
+    recorder.set("pen", "shift")
+    page.mouse.move(*recorder.pixels([0.4, 0.4]))
+    page.mouse.move(*recorder.pixels([0.5, 0.5]))
+    page.locator("#ink").focus()
+    recorder.press("Shift+L")
+    page.keyboard.type("ast")
+    assert page.input_value("#free") == "Last" and recorder.strokes == []
     assert not page.locator("#skip").is_visible() and not page.locator("#later").is_visible()
 
 
