@@ -149,6 +149,7 @@ def visit(browser: Browser, size: str, scheme: Scheme, bank: str, shots: Path | 
     if shots:
         shots.mkdir(parents=True, exist_ok=True)
         recorder.page.screenshot(path=shots / f"{size}-{scheme}-first.png")
+    recorder.page.click("#ask-skip")
     message = recorder.import_files(bank)[0]
     if scheme == "light":
         print(f"{size}: {message}")

@@ -68,7 +68,7 @@ JOINED_FORMS = ("hyphen", "hyphen", "slash", "ampersand", "contraction", "contra
 # Random prompts to try for each one wanted, since some repeat others.
 MAX_TRIES = 20
 CELLS_PER_LINE = 12
-PAGE_LIST = re.compile(r'(<script type="text/plain" id="wordbank">).*?(</script>)', re.DOTALL)
+PAGE_LIST = "wordbank"  # id of the list that the recording page offers first
 
 
 @dataclass
@@ -486,8 +486,13 @@ def coverage_table(
     return "\n".join([title, *rows, summary])
 
 
-def put_into_page(path: str | Path, prompts: Iterable[str]) -> None:
+def put_into_page(path: str | Path, prompts: Iterable[str], list_id: str = PAGE_LIST) -> None:
     """Replace the prompts in a recording page.
+
+    Args:
+        path: the page.
+        prompts: the prompts, of one line each.
+        list_id: which of the page's lists they replace.
 
     Raises:
         UserError: if the file is no recording page, or if a prompt would end the page's list.
@@ -495,11 +500,11 @@ def put_into_page(path: str | Path, prompts: Iterable[str]) -> None:
     text = "\n".join(prompts)
     if "</script" in text.lower():
         raise UserError("a prompt holds '</script', which would end the page's list")
-    page, n = PAGE_LIST.subn(lambda match: f"{match[1]}\n{text}\n{match[2]}", _read(path))
+    opening = f'<script type="text/plain" id="{list_id}">'
+    pattern = re.compile(f"({re.escape(opening)}).*?(</script>)", re.DOTALL)
+    page, n = pattern.subn(lambda match: f"{match[1]}\n{text}\n{match[2]}", _read(path))
     if n != 1:
-        raise UserError(
-            f'{path} has no list of prompts: no <script type="text/plain" id="wordbank">'
-        )
+        raise UserError(f"{path} has no list of prompts: no {opening}")
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

@@ -143,6 +143,10 @@ def test_the_recording_page_carries_the_prompts_that_ship_and_takes_others(tmp_p
     )
     put_into_page(other, read_lines(PROMPTS))
     assert other.read_text(encoding="utf-8") == page
+    put_into_page(other, ["other"], list_id="flat-wordbank")
+    lines = other.read_text(encoding="utf-8")
+    assert 'id="flat-wordbank">\nother\n</script>' in lines
+    assert f'id="wordbank">\n{PROMPTS.read_text()}</script>' in lines
     for path, prompts, sentence in (
         (PROMPTS, ["a"], "has no list of prompts"),
         (tmp_path / "none.html", ["a"], "cannot be read"),

@@ -50,6 +50,31 @@ def test_zips_go_out_to_the_trainer_and_come_back(recorder, new_recorder, tmp_pa
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "bank.json").read_bytes()
 
 
+def test_an_export_says_how_to_train_on_the_file_that_was_saved(recorder, tmp_path):
+    page = recorder.page
+    recorder.set("author", "Mia")
+    recorder.draw(loops())
+    recorder.press("Enter")
+    saved = []
+    for kind in ("zip", "zip", "json", "zip"):
+        saved.append(recorder.export(tmp_path / "bank", kind))
+        command = f"train.py --dataset_name {saved[-1]} --finetune base"
+        assert f"python {command}" in recorder.note
+        page.click("#note button")
+        assert page.inner_text("#next-script") == f"python {command}"
+        assert page.inner_text("#next-command") == f"cursive {command}".replace(".py", "")
+        assert "1 word." in page.inner_text("#next-more")
+        assert "100" in page.inner_text("#next-more")
+        recorder.press("Enter")
+    assert re.fullmatch(r"mia-\d{4}-\d\d-\d\d\.json\.zip", saved[0])
+    assert len(set(saved)) == 4, "no second file of a day has the name of the first"
+    assert saved[3] == saved[0].replace(".json", "-3.json")
+    recorder.set("goal", 1)
+    recorder.export(tmp_path / "bank")
+    page.click("#note button")
+    assert "A hundred" in page.inner_text("#next-more")
+
+
 def test_banks_of_the_trainer_come_in_unchanged_and_go_out_unchanged(recorder, tmp_path):
     entries = read_entries(STARTER)[:150]
     entries[3]["metadata"]["more"] = {"kept": [1, None]}

@@ -105,6 +105,49 @@ def test_two_tabs_do_not_overwrite_each_other(new_recorder, recorder):
     assert [tab.errors for tab in tabs] == [[], [], []]
 
 
+@pytest.mark.parametrize("order", ["coverage", "list", "random"])
+def test_two_tabs_offer_no_prompt_twice(new_recorder, recorder, order):
+    recorder.set("order", order)
+    recorder.settled()
+    tabs = [recorder, *(new_recorder(context=recorder.page.context) for _ in range(2))]
+    shown = lambda: [tab.prompt for tab in tabs]
+    assert len(set(shown())) == 3
+    offered = shown()
+    for n in range(9):
+        tab = tabs[n % 3]
+        tab.page.bring_to_front()
+        tab.dispatch([loops()])
+        tab.press("Enter")
+        tab.settled().page.wait_for_timeout(50)
+        assert len(set(shown())) == 3
+        offered.append(tab.prompt)
+    assert len(set(offered)) == 12
+    free = tabs[2].prompt
+    tabs[2].page.close()
+    recorder.page.wait_for_timeout(50)
+    assert free not in recorder.page.evaluate("[...tabs.taken]"), "a closed tab holds none back"
+
+
+def test_of_two_tabs_with_one_prompt_the_one_with_ink_keeps_it(new_recorder, recorder):
+    second = new_recorder(context=recorder.page.context)
+    shared = second.prompt
+    second.draw(loops())
+    recorder.page.evaluate("text => { writing.draft.text = text; writing.show(); }", shared)
+    recorder.page.wait_for_function("text => writing.draft.text !== text", arg=shared)
+    assert second.prompt == shared
+
+
+def test_without_messages_between_tabs_each_works(new_recorder):
+    script = "BroadcastChannel = undefined"
+    first = new_recorder(script=script)
+    second = new_recorder(context=first.page.context)
+    for tab in (first, second):
+        tab.dispatch([loops()])
+        tab.press("Enter")
+    second.settled().reload()
+    assert len(second.texts) == 2
+
+
 # Storage that refuses to write while `full` is set.
 FULL_STORAGE = """
   const put = IDBObjectStore.prototype.put;

@@ -110,6 +110,42 @@ def test_it_can_be_used_without_a_mouse_and_with_a_screen_reader(recorder):
     assert page.locator("#write").is_visible() and len(recorder.texts) == 1
 
 
+@pytest.mark.parametrize("width, height", [(390, 780), (740, 360), (568, 320)])
+def test_on_a_phone_help_opens_at_its_top_and_nobody_presses_enter(new_recorder, width, height):
+    recorder = new_recorder(
+        viewport=dict(width=width, height=height), has_touch=True, is_mobile=True
+    )
+    page = recorder.page
+    assert "Enter" not in recorder.note and "Add and go on" in recorder.note
+    line = page.locator("#note p")
+    assert line.evaluate("line => line.scrollHeight <= line.clientHeight"), "it is seen whole"
+    page.click("#help-button")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.getElementById('help').scrollTop") == 0
+    title = page.locator("#help-title").bounding_box()
+    assert title["y"] >= 0 and title["y"] + title["height"] <= height
+    texts = page.locator("#help p").all_inner_texts()
+    assert "Add and go on" in texts[0] and not any("Enter" in text for text in texts)
+    page.locator("#help button").tap()
+    assert not page.locator("#help").is_visible()
+    assert not page.locator("#tools kbd").first.is_visible()
+    recorder.dispatch([loops()])
+    page.locator("#add").tap()
+    page.locator("#export").tap()
+    page.locator("#note button").tap()
+    assert page.evaluate("document.getElementById('next').scrollTop") == 0
+    title = page.locator("#next-title").bounding_box()
+    assert title["y"] >= 0 and title["y"] + title["height"] <= height
+
+
+def test_on_a_desk_enter_is_told(recorder):
+    assert "press Enter" in recorder.note
+    recorder.press("?")
+    assert "press Enter" in recorder.page.inner_text("#help")
+    recorder.press("Enter")
+    assert not recorder.page.locator("#help").is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_stand_out_from_what_is_behind(new_recorder, scheme):
     """WCAG 2.2 asks for a contrast of at least 4.5 for text and 3 for other parts."""

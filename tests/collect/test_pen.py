@@ -249,3 +249,24 @@ def test_the_word_that_was_added_too_soon_comes_back(recorder):
     same_strokes(recorder.strokes, [first, dot])
     recorder.page.click("#keep")
     assert recorder.prompt == following and recorder.texts == [text]
+
+
+def test_a_word_taken_back_is_undone_stroke_by_stroke_as_before(recorder):
+    text = recorder.prompt
+    recorder.draw(loops(9))
+    recorder.press("Delete")
+    strokes = [recorder.draw(loops(20, left, left + 0.1)) for left in (0.1, 0.3, 0.5)]
+    recorder.press("Enter", "Control+z")
+    assert recorder.prompt == text
+    for n in (3, 2, 1, 0):
+        same_strokes(recorder.strokes, strokes[:n])
+        recorder.press("Control+z")
+    assert [len(stroke) for stroke in recorder.strokes] == [9], "even to before it was cleared"
+    recorder.press(*["Control+y"] * 3)
+    same_strokes(recorder.strokes, strokes[:2])
+    recorder.settled().reload()
+    recorder.press("Control+z")
+    same_strokes(recorder.strokes, strokes[:1])
+    recorder.press("Enter")
+    assert recorder.texts == [text]
+    assert recorder.page.evaluate("alive().map(entry => strokesOf(entry).length)") == [1]

@@ -55,6 +55,33 @@ def test_what_was_skipped_can_be_had_back_with_its_ink(recorder):
     same_strokes(recorder.strokes, [begun])
 
 
+def test_undo_on_empty_paper_brings_back_what_was_skipped_or_put_off(recorder):
+    seen = [recorder.prompt]
+    for key in "sls":
+        recorder.press(key)
+        seen.append(recorder.prompt)
+    assert len(set(seen)) == 4
+    ink = recorder.draw(loops())
+    recorder.press("s", "Control+z")
+    assert recorder.prompt == seen[3] and seen[3] in recorder.note
+    same_strokes(recorder.strokes, [ink])
+    recorder.press("Control+z")
+    assert recorder.prompt == seen[3] and recorder.strokes == [], "first the stroke"
+    for prompt in seen[2::-1]:
+        recorder.press("Control+z")
+        assert recorder.prompt == prompt
+    assert recorder.page.evaluate("[memory.skipped, memory.later]") == [[], []]
+    recorder.press("s")
+    recorder.page.click("#note button")
+    recorder.press("Control+z")
+    assert recorder.prompt == seen[0], "the button and the key do it once"
+    for prompt in seen:
+        assert recorder.prompt == prompt, "none is lost on the way back"
+        recorder.dispatch([loops()])
+        recorder.press("Enter")
+    assert recorder.texts == seen
+
+
 def test_coverage_asks_for_what_is_rare(recorder):
     chosen = recorder.page.evaluate("""() => {
       const counts = new Counts(), done = new Set(), chosen = [];
@@ -102,6 +129,95 @@ def test_advice_on_a_bank_goes_by_the_rule_of_the_page(recorder, tmp_path):
     _, recorded = exported(recorder, tmp_path / "mine.json")
     assert asked == next_prompts([], 12)
     assert next_prompts(recorded, 1) == [recorder.prompt]
+
+
+def test_typing_texts_fires_no_shortcut(recorder):
+    """A person types a word, Enter, writes it, Enter, types the next."""
+    page = recorder.page
+    downloads = []
+    page.on("download", lambda download: downloads.append(download))
+    recorder.set("source", "free")
+    texts = ["eels sell 1 2 3 4", "t?", "Ell's \u00e9"]
+    for text in texts:
+        page.keyboard.type(text)
+        recorder.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "ink"
+        recorder.draw(loops())
+        recorder.press("Enter")
+        assert page.input_value("#free") == ""
+    assert recorder.texts == texts and downloads == []
+    page.mouse.click(*recorder.pixels([0.5, 0.5]))  # a dot, by which the paper has the keyboard
+    page.keyboard.type("see")
+    assert page.input_value("#free") == "see", "what is typed on the paper goes to the text"
+    recorder.press("Enter", "s")
+    assert recorder.texts == [*texts, "see"] and page.input_value("#free") == "s"
+    recorder.press("Enter", "Backspace")
+    assert page.input_value("#free") == "" and len(recorder.texts) == 4
+    recorder.press("Control+z")
+    assert recorder.prompt == "see" and len(recorder.strokes) == 1
+    recorder.press("e", "s", "4")
+    assert downloads == [] and page.locator("#write").is_visible()
+    recorder.press("Enter")
+    recorder.set("pen", "shift")
+    page.mouse.move(*recorder.pixels([0.4, 0.4]))
+    page.mouse.move(*recorder.pixels([0.5, 0.5]))
+    page.locator("#ink").focus()
+    recorder.press("Shift+L")
+    page.keyboard.type("ast")
+    assert page.input_value("#free") == "Last" and recorder.strokes == []
+    assert not page.locator("#skip").is_visible() and not page.locator("#later").is_visible()
+
+
+def test_an_own_list_counts_while_it_is_typed(recorder):
+    page = recorder.page
+    recorder.view("settings")
+    assert page.inner_text("#own-told").startswith("empty")
+    page.click("#own")
+    page.keyboard.type("first line\nsecond")
+    assert page.inner_text("#own-told") == "2 lines"
+    assert page.input_value("[data-setting=source]") == "own"
+    page.fill("#own", "")
+    assert page.inner_text("#own-told").startswith("empty")
+    assert page.input_value("[data-setting=source]") == "built-in"
+    page.fill("#own", "third")
+    recorder.settled().reload()
+    assert recorder.prompt == "third"
+
+
+def test_a_flattened_list_can_be_chosen(recorder):
+    entropies = []
+    for source, list_id in (("flat", "flat-wordbank"), ("built-in", "wordbank")):
+        recorder.set("source", source)
+        listed = recorder.page.evaluate(f"listIn('{list_id}')")
+        assert recorder.page.evaluate("writing.prompts.list") == listed
+        assert recorder.prompt in listed
+        counts = np.array(list(coverage(listed)[0].values()))
+        share = counts / counts.sum()
+        entropies.append(-(share * np.log2(share)).sum())
+    assert entropies[0] >= entropies[1], "its characters are at least as evenly frequent"
+
+
+def test_the_goal_is_a_hundred_words_and_more_are_said_to_bring_more(recorder):
+    page, progress = recorder.page, lambda: page.inner_text("#progress")
+    assert "0 words of 100" in progress()
+    recorder.set("goal", 3)
+    for _ in range(3):
+        assert "goal is reached" not in recorder.note
+        recorder.dispatch([loops()])
+        recorder.press("Enter")
+    assert "goal is reached" in recorder.note and "A hundred" in recorder.note
+    assert "3 words, goal reached" in progress() and "A hundred" in progress()
+    recorder.dispatch([loops()])
+    recorder.press("Enter")
+    assert "goal is reached" not in recorder.note, "once"
+    assert page.evaluate(
+        "[99, 100, 250, 5000].map(n => moreWords(n).match(/\\d+|hundred|still/)[0])"
+    ) == [
+        "hundred",
+        "200",
+        "400",
+        "still",
+    ]
 
 
 def test_own_lists_and_own_texts(recorder, tmp_path):
