@@ -7,6 +7,7 @@ recording page, the second one also for the synthetic pen. Does not depend on in
 
 import dataclasses
 import heapq
+import json
 import re
 import string
 from collections import Counter
@@ -34,6 +35,8 @@ FLAT_PROMPTS = shipped("wordbank.txt")
 EVERYDAY_FRACTION, ZIPF_OFFSET = 0.6, 2.7
 # Every letter, digit and usual mark counts as at least so many in a million characters.
 MIN_FREQUENCY = 3000
+# Words that are wanted as a whole come so often in a million characters.
+MIN_WORD_FREQUENCY = 150
 # The worth of a pair of letters and of a whole word, relative to a character, and the effort of a
 # prompt beside its letters, in letters. The recording page has the same.
 PAIR_WEIGHT, WORD_WEIGHT, PROMPT_EFFORT = 0.5, 1.0, 6
@@ -68,7 +71,8 @@ JOINED_FORMS = ("hyphen", "hyphen", "slash", "ampersand", "contraction", "contra
 # Random prompts to try for each one wanted, since some repeat others.
 MAX_TRIES = 20
 CELLS_PER_LINE = 12
-PAGE_LIST = "wordbank"  # id of the list that the recording page offers first
+# Ids in the recording page: of the list that it offers first, of the other list, and of English.
+PAGE_LIST, PAGE_FLAT_LIST, PAGE_ENGLISH = "wordbank", "flat-wordbank", "english"
 
 
 @dataclass
@@ -161,6 +165,9 @@ class Coverage:
         for items in (counts.chars, counts.pairs, counts.words):
             for item in items:
                 items[item] = round(1e6 * items[item] / total)
+        counts.words = Counter(
+            {word: n for word, n in counts.words.items() if n >= MIN_WORD_FREQUENCY}
+        )
         for char in string.ascii_letters + string.digits + MARKS:
             counts.chars[char] = max(counts.chars[char], MIN_FREQUENCY)
         return counts
@@ -543,5 +550,8 @@ def save_prompts(config: WordbankSettings, say: Callable[[str], object] = print)
         write_list(config.out, prompts)
         say(f"{config.out}: {len(prompts)} prompts")
     if config.page:
-        put_into_page(config.page, prompts)
+        english = Coverage.of_english()
+        put_into_page(config.page, [json.dumps(vars(english), ensure_ascii=False)], PAGE_ENGLISH)
+        list_id = PAGE_LIST if config.kind == "everyday" else PAGE_FLAT_LIST
+        put_into_page(config.page, prompts, list_id)
         say(f"{config.page}: {len(prompts)} prompts")

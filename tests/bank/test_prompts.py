@@ -135,6 +135,12 @@ def test_a_prompt_gains_less_the_more_of_it_was_written():
 def test_the_recording_page_carries_the_prompts_that_ship_and_takes_others(tmp_path):
     page = (ROOT / "collect.html").read_text(encoding="utf-8")
     assert f'id="wordbank">\n{PROMPTS.read_text()}</script>' in page
+    assert f'id="flat-wordbank">\n{FLAT_PROMPTS.read_text()}</script>' in page
+    again = tmp_path / "again.html"
+    again.write_text(page, encoding="utf-8")
+    config = get_wordbank_args(use_argparse=False, page=str(again))
+    save_prompts(config, lambda sentence: None)
+    assert again.read_text(encoding="utf-8") == page, "English too is what the command makes"
     other = tmp_path / "other.html"
     other.write_text(page, encoding="utf-8")
     put_into_page(other, [r"a\1", "b&c"])
