@@ -15,6 +15,7 @@ import numpy as np
 from cursivetransformer.bank.prompts import PROMPTS, coverage, read_lines, write_list
 from cursivetransformer.bank.word import Word
 from cursivetransformer.ink import measures
+from cursivetransformer.utils.wording import plural
 
 # Words that a hand can be learned from at all.
 MIN_WORDS = 20
@@ -243,4 +244,4 @@ def tell_advice(words: Sequence[Word], folder: str | Path, say: Callable[[str], 
     if prompts:
         path = Path(folder) / NEXT_LIST
         write_list(path, prompts)
-        say(f"{path}: {len(prompts)} words to record next; {HOW_TO_LOAD}")
+        say(f"{path}: {plural(len(prompts), 'word')} to record next; {HOW_TO_LOAD}")

@@ -32,9 +32,10 @@ class SampleConfig(Settings):
     missing: str = setting(
         "fail",
         "how to treat a character that the model has not learned: refuse it, skip it, "
-        "or replace it by a similar one (é by e)",
+        "replace it by a similar one (é by e), or skip it only if there is none",
         "text",
-        choices=("fail", "skip", "replace"),
+        choices=("fail", "skip", "replace", "replace-or-skip"),
+        aliases={"replace,skip": "replace-or-skip"},
     )
     reflow: bool = setting(
         False,
