@@ -62,6 +62,7 @@ MAX_EXPLAINED = 100  # words in the image of attention
 MAX_NOTES = 20  # doubtful words that are told in words; more are shown in a picture
 MAX_SHOWN = 400  # doubtful words in the picture
 MAX_SHOWN_LETTERS = 15  # of a word's text and of its reading, in the picture
+MAX_FILE_NAME = 200  # characters; a longer text is no name
 FEW_LINES = 2  # on a second page; --fit would bring as many to the first
 AUTHORS_TEXT = "Dear reader, this is my hand."  # what every author writes by default
 
@@ -484,6 +485,8 @@ def write_page(
     if config.attention:
         check_picture(config.attention)
     Sheet.from_settings(config)
+    if _is_file_name(config.text):
+        say(f"note: {config.text} is a file too; --file {config.text} writes what is in it")
     writer = load_writer(config, say)
     plan = writer.plan(Manuscript.open(config.text, config.file), config)
     rewritten = parse_rewrite(config.rewrite, plan.survey.n_words)
@@ -515,6 +518,11 @@ def write_page(
         summary.slips = _explain(writer, plan, explained)
         summary.files.append(Path(config.attention))
     return summary
+
+
+def _is_file_name(text: str) -> bool:
+    """Return whether a text looks like the name of a file, and is one."""
+    return len(text.split()) == 1 and len(text) <= MAX_FILE_NAME and Path(text).is_file()
 
 
 def _draw_doubtful(summary: Summary, path: Path) -> None:

@@ -117,8 +117,8 @@ def _draw_cell(axes: Axes, cell: Cell) -> None:
     title = cell.title.replace("$", r"\$")
     axes.set_title(title, fontsize=7, color=cell.color, pad=2)
     axes.axis("off")
+    draw_strokes(axes, split_strokes(cell.points), CELL_PEN_POINTS)
     points = cell.points if len(cell.points) else np.zeros((1, 3))
-    draw_strokes(axes, split_strokes(points), CELL_PEN_POINTS)
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     spare = np.maximum(0, np.array(MIN_EXTENT) - (high - low)) / 2 + 0.02
     axes.set(
