@@ -532,7 +532,10 @@ def _draw_doubtful(summary: Summary, path: Path) -> None:
         problem = f"reads   {_shorten(word.reading or '')}" if word.finished else "has no end"
         item = rewrite_item(number, summary.next_version(number))
         cells.append(Cell(f"{item}   {_shorten(word.text)}   {problem}", word.points))
-    heading = f"{len(summary.doubtful)} doubtful words, each under its number for --rewrite"
+    heading = (
+        f"{len(summary.doubtful)} doubtful words, "
+        "each under its number for --rewrite, its text and its reading"
+    )
     if len(summary.doubtful) > MAX_SHOWN:
         heading += f"; these are the first {MAX_SHOWN}"
     save_cells(path, heading, cells)

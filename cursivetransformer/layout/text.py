@@ -262,7 +262,8 @@ class Manuscript:
             raise UserError(self._describe_unknown(unknown, normalizer))
         if not survey.n_words:
             source = "" if self.name == "the text" else f" in {self.name}"
-            raise UserError(f"there is no text to write{source}")
+            cure = "" if source else "; give one in quotes, or a text file with --file"
+            raise UserError(f"there is no text to write{source}{cure}")
         return survey
 
     def parts(self, normalizer: TextNormalizer) -> Iterator[TextWord | Break]:
