@@ -250,7 +250,7 @@ def _run_command(name: str, commands: Mapping[str, Command], argv: Sequence[str]
         print(f"usage: {name} COMMAND ...\n")
         for command, function in commands.items():
             print(f"  {command:{width}}  {(function.__doc__ or '').splitlines()[0]}")
-        print(f"\n{name} COMMAND --help lists the settings of a command.")
+        print(f"\n{name} COMMAND --help shows examples and the everyday settings of a command.")
         return
     if argv[0] not in commands:
         raise UserError(f"there is no command {argv[0]!r}; {name} has {', '.join(commands)}")
