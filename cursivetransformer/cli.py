@@ -5,7 +5,7 @@ The scripts at the root of the repository run the same functions.
 
 import sys
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,12 @@ from cursivetransformer.config.synthesis import get_synth_args, get_wordbank_arg
 from cursivetransformer.config.train import get_all_args, get_recognizer_args
 from cursivetransformer.utils.errors import UserError, run_script
 from cursivetransformer.utils.io import shipped
+from cursivetransformer.utils.wording import plural
 
 if TYPE_CHECKING:
     from cursivetransformer.pipeline import Summary
 
-MAX_NOTES = 20  # doubtful words that get a line of their own
+MAX_CHARACTERS = 12  # left out, that are named
 MAX_FILES = 12  # files listed by name
 
 Command = Callable[[Sequence[str] | None], None]
@@ -55,7 +56,7 @@ def write(argv: Sequence[str] | None = None) -> None:
         names = draw_authors(config)
         print("\n".join(names))
         print(
-            f"drew {len(names)} hands to {config.out}; "
+            f"drew {plural(len(names), 'hand')} to {config.out}; "
             f"write in one of them with --author {names[0]}"
         )
     else:
@@ -65,25 +66,64 @@ def write(argv: Sequence[str] | None = None) -> None:
 def _print_summary(summary: "Summary") -> None:
     for sentence in summary.slips:
         print(sentence)
-    if summary.borrowed:
-        print(
-            "note: never recorded in this hand, so written in one that the model knew before: "
-            f"{' '.join(sorted(summary.borrowed))}"
-        )
-    doubtful = list(summary.doubtful.items())
-    for number, word in doubtful[:MAX_NOTES]:
-        if not word.finished:
-            problem = "did not come to its end"
-        else:
-            problem = f"reads like {word.reading!r} in its best of {word.versions} versions"
-        print(f"note: word {number}, {word.text!r}, {problem}; --rewrite {number} writes it anew")
-    if len(doubtful) > MAX_NOTES:
-        others = ",".join(str(number) for number, _ in doubtful[MAX_NOTES:])
-        print(f"note: {len(doubtful) - MAX_NOTES} other words are doubtful too: {others}")
+    for sentence in _notes(summary):
+        print(f"note: {sentence}")
     files = [str(path) for path in summary.files]
     if len(files) > MAX_FILES:
         files = [files[0], "...", *files[-MAX_FILES // 2 :]]
-    print(f"wrote {summary.n_words} words to {', '.join(files)}")
+    print(f"wrote {plural(summary.survey.n_words, 'word')} to {', '.join(files)}")
+
+
+def _notes(summary: "Summary") -> Iterator[str]:
+    """Yield a sentence about all that the writer should know before the pages are used."""
+    left_out = summary.survey.left_out
+    if left_out:
+        named = [
+            f"{char!r} {_times(n)} ({', '.join(summary.survey.left_out_of[char])})"
+            for char, n in left_out.most_common(MAX_CHARACTERS)
+        ]
+        if len(left_out) > MAX_CHARACTERS:
+            named.append(plural(len(left_out) - MAX_CHARACTERS, "other character"))
+        yield f"left out, because the model has never seen it: {', '.join(named)}"
+    if summary.unrecorded:
+        borrowed = " ".join(sorted(summary.borrowed))
+        yield (
+            f"never recorded in this hand: {' '.join(sorted(summary.unrecorded))}, "
+            "so written as the model knows them from other hands"
+            + (f", and borrowed from one of these: {borrowed}" if borrowed else "")
+        )
+    yield from _notes_on_doubtful_words(summary)
+    if summary.few_lines:
+        yield (
+            f"page 2 has only {plural(summary.few_lines, 'line')}; "
+            "--fit writes slightly smaller, so that all is on one page"
+        )
+
+
+def _notes_on_doubtful_words(summary: "Summary") -> Iterator[str]:
+    doubtful = summary.doubtful
+    if summary.doubtful_picture:
+        n_words = plural(summary.survey.n_words, "word")
+        example = summary.rewrite_also(list(doubtful)[:2])
+        yield (
+            f"{len(doubtful)} of {n_words} may be misspelt; {summary.doubtful_picture} shows them "
+            f"with their numbers, and --rewrite {example} would write the first two anew"
+        )
+        return
+    for number, word in doubtful.items():
+        if not word.finished:
+            problem = "did not come to its end"
+        else:
+            versions = f"best of {word.versions} versions" if word.versions > 1 else "only version"
+            problem = f"reads like {word.reading!r} in its {versions}"
+        yield f"word {number}, {word.text!r}, {problem}"
+    if doubtful:
+        which = "this word" if len(doubtful) == 1 else "these words"
+        yield f"--rewrite {summary.rewrite_also(doubtful)} writes {which} anew"
+
+
+def _times(n: int) -> str:
+    return {1: "once", 2: "twice"}.get(n, f"{n} times")
 
 
 def evaluate(argv: Sequence[str] | None = None) -> None:
@@ -125,7 +165,7 @@ def bank_merge(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     from cursivetransformer.bank.file import merge
 
-    print(f"{options.out}: {merge(options.out, options.banks)} words")
+    print(f"{options.out}: {plural(merge(options.out, options.banks), 'word')}")
 
 
 def bank_advise(argv: Sequence[str] | None = None) -> None:
@@ -141,11 +181,11 @@ def bank_advise(argv: Sequence[str] | None = None) -> None:
 
     words, _ = load_banks(options.bank)
     messages, prompts = advise(words)
-    print("\n".join(messages) or f"{len(words)} words, and nothing lacks")
+    print("\n".join(messages) or f"{plural(len(words), 'word')}, and nothing lacks")
     if prompts:
         out = Path(options.list or f"{bank_name(options.bank)}-next.txt")
         write_list(out, prompts)
-        print(f"{out}: {len(prompts)} words to record next; {HOW_TO_LOAD}")
+        print(f"{out}: {plural(len(prompts), 'word')} to record next; {HOW_TO_LOAD}")
 
 
 def bank_prompts(argv: Sequence[str] | None = None) -> None:
@@ -212,7 +252,7 @@ def _run_command(name: str, commands: Mapping[str, Command], argv: Sequence[str]
         print(f"usage: {name} COMMAND ...\n")
         for command, function in commands.items():
             print(f"  {command:{width}}  {(function.__doc__ or '').splitlines()[0]}")
-        print(f"\n{name} COMMAND --help lists the settings of a command.")
+        print(f"\n{name} COMMAND --help shows examples and the everyday settings of a command.")
         return
     if argv[0] not in commands:
         raise UserError(f"there is no command {argv[0]!r}; {name} has {', '.join(commands)}")

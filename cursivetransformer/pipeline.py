@@ -32,6 +32,7 @@ from cursivetransformer.layout.text import (
     MAX_WORD_LENGTH,
     Break,
     Manuscript,
+    Survey,
     TextNormalizer,
     TextWord,
 )
@@ -42,13 +43,14 @@ from cursivetransformer.recognition.recognizer import Recognizer, find_selection
 from cursivetransformer.render.attention_plot import check_picture, draw_attention
 from cursivetransformer.render.ink_files import InkMetadata
 from cursivetransformer.render.outputs import open_outputs, parse_out
-from cursivetransformer.render.specimen import save_sheet
+from cursivetransformer.render.specimen import Cell, save_cells, save_sheet
 from cursivetransformer.render.svg import svg_text
 from cursivetransformer.sampling.attention_weights import describe_slips, find_word_attention
 from cursivetransformer.sampling.compose import Composer
 from cursivetransformer.sampling.generate import GeneratedWord
 from cursivetransformer.sampling.priming import find_primer
 from cursivetransformer.sampling.rerank import Reranker, parse_rewrite
+from cursivetransformer.utils.wording import plural
 
 DEFAULT_VERSIONS = 8  # of a misread word where --respell is not given
 WORDS_AT_ONCE = 512  # bounds the memory for a text of any length
@@ -58,6 +60,11 @@ MAX_LETTERS_AT_ONCE = 16
 # x-heights of a usual letter in a wide hand, which tells before writing if a word fits on a line.
 LETTER_WIDTH = 1.7
 MAX_EXPLAINED = 100  # words in the image of attention
+MAX_NOTES = 20  # doubtful words that are told in words; more are shown in a picture
+MAX_SHOWN = 400  # doubtful words in the picture
+MAX_SHOWN_LETTERS = 15  # of a word's text and of its reading, in the picture
+MAX_FILE_NAME = 200  # characters; a longer text is no name
+FEW_LINES = 2  # on a second page; --fit would bring as many to the first
 AUTHORS_TEXT = "Dear reader, this is my hand."  # what every author writes by default
 
 # A part of a text: a line break, or a word together with its ink.
@@ -68,11 +75,13 @@ WrittenPart = Break | tuple[TextWord, GeneratedWord]
 class Document:
     """A written text; a notebook shows its pages.
 
-    words: in the order of the text; config: the settings of the text; origin: whose ink it is.
+    words: in the order of the text, a word that is longer than a line in pieces; n_words: of the
+    text; config: the settings of the text; origin: whose ink it is.
     """
 
     pages: list[Page]
     words: list[GeneratedWord]
+    n_words: int
     config: SampleConfig
     origin: InkMetadata
 
@@ -95,8 +104,7 @@ class Document:
         return outputs.written
 
     def __repr__(self) -> str:
-        plural = "" if len(self.pages) == 1 else "s"
-        return f"<Letter: {len(self.words)} words on {len(self.pages)} page{plural}>"
+        return f"<Letter: {plural(self.n_words, 'word')} on {plural(len(self.pages), 'page')}>"
 
     def _repr_html_(self) -> str:
         return "\n".join(svg_text(page, self.config) for page in self.pages)
@@ -106,7 +114,8 @@ class Document:
 class Plan:
     """A checked text that is ready to be written.
 
-    author: index of the author; composer: writes the words; rewrite: {index of a word: version}.
+    author: index of the author; composer: writes the words; survey: of the manuscript; rewrite:
+    {index of a part of the text: version}.
     """
 
     manuscript: Manuscript
@@ -116,7 +125,7 @@ class Plan:
     author: int
     composer: Composer
     normalizer: TextNormalizer
-    n_words: int
+    survey: Survey
     rewrite: dict[int, int]
     origin: InkMetadata
 
@@ -207,8 +216,8 @@ class Writer:
         config = get_sample_args(use_argparse=False, text=text, **settings)
         plan = self.plan(Manuscript(io.StringIO(text, newline="")), config)
         words: list[GeneratedWord] = []
-        pages = list(self.pages(plan, words.append))
-        return Document(pages, words, plan.config, plan.origin)
+        pages = list(self.pages(plan, lambda part, word: words.append(word)))
+        return Document(pages, words, plan.survey.n_words, plan.config, plan.origin)
 
     def plan(self, manuscript: Manuscript, config: SampleConfig) -> Plan:
         """Check all that can be checked before the text is written. Raises `UserError`."""
@@ -216,7 +225,8 @@ class Writer:
         primer, author = self._find_style(config)
         name = self.authors[author - 1] if author else UNKNOWN_AUTHOR
         normalizer = self.normalizer(config, sheet)
-        n_words = manuscript.count_words(normalizer)
+        survey = manuscript.survey(normalizer)
+        rewrite = parse_rewrite(config.rewrite, survey.n_words)
         return Plan(
             manuscript,
             config,
@@ -225,8 +235,8 @@ class Writer:
             author,
             self.composer(config, primer, author, name),
             normalizer,
-            n_words,
-            parse_rewrite(config.rewrite, n_words),
+            survey,
+            _rewritten_parts(manuscript, normalizer, rewrite) if rewrite else {},
             InkMetadata(name, self.dropped),
         )
 
@@ -292,7 +302,7 @@ class Writer:
     def pages(
         self,
         plan: Plan,
-        on_word: Callable[[GeneratedWord], object] | None = None,
+        on_word: Callable[[TextWord, GeneratedWord], object] | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> Iterator[Page]:
         """Write a plan; yield each page as soon as it is full.
@@ -301,7 +311,8 @@ class Writer:
 
         Args:
             plan: What to write.
-            on_word: Called with each word in order.
+            on_word: Called with each word in order; a word that is longer than a line comes in
+                pieces.
             progress: Called with the number of words finished since its last call.
         """
         config = plan.config
@@ -341,6 +352,16 @@ class Writer:
         return plan.composer.write(texts, plan.author, start, rewrite, progress)
 
 
+def _rewritten_parts(
+    manuscript: Manuscript, normalizer: TextNormalizer, rewrite: dict[int, int]
+) -> dict[int, int]:
+    """Return {index of a part: version} for {index of a typed word: version}."""
+    parts = (part for part in manuscript.parts(normalizer) if isinstance(part, TextWord))
+    return {
+        i: rewrite[part.number - 1] for i, part in enumerate(parts) if part.number - 1 in rewrite
+    }
+
+
 def _take(parts: Iterator[TextWord | Break], max_words: int) -> list[TextWord | Break]:
     """Take the next parts with up to `max_words` words; none at the end."""
     batch: list[TextWord | Break] = []
@@ -366,44 +387,94 @@ def _normalize_parts(
     parts: Iterable[WrittenPart],
     config: SampleConfig,
     hand: HandStatistics,
-    on_word: Callable[[GeneratedWord], object] | None,
+    on_word: Callable[[TextWord, GeneratedWord], object] | None,
 ) -> Iterator[PlacedWord | Break]:
-    """Even out and smooth the words, for the layout; call `on_word` with each."""
+    """Even out and smooth the words, for the layout; call `on_word` with each but the hyphens."""
+    hyphen: np.ndarray | None = None  # of the next word
     for part in parts:
         if isinstance(part, Break):
             yield part
             continue
         text_word, word = part
-        if on_word:
-            on_word(word)
+        if on_word and not text_word.hyphen:
+            on_word(text_word, word)
         points = hand.normalize(
             word.points, text_word.text, config.normalize_slant, config.normalize_size
         )
         points = smooth(points, config.smooth)
-        yield PlacedWord(text_word.text, points, text_word.glued, text_word.joined)
+        if text_word.hyphen:
+            hyphen = points
+            continue
+        yield PlacedWord(text_word.text, points, text_word.glued, text_word.joined, hyphen)
+        hyphen = None
 
 
 @dataclass
 class Summary:
-    """What became of a text that was written to files.
+    """What became of a text that was written to files. Words are numbered from 1, as typed.
 
-    doubtful: {number of a word from 1: the word} of words that may be misspelt; slips: sentences
-    about attention, if it was drawn; borrowed: characters that the author never recorded.
+    survey: of the manuscript; rewritten: {number of a word: version} that the settings asked for;
+    doubtful: {number: word} of words that may be misspelt; doubtful_picture: of them, if they are
+    many; slips: sentences about attention, if it was drawn; unrecorded: characters that the author
+    never recorded; borrowed: those of them that another hand wrote; few_lines: how many are alone
+    on a second page, if --fit would help.
     """
 
-    n_words: int = 0
+    survey: Survey
+    rewritten: dict[int, int] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     doubtful: dict[int, GeneratedWord] = field(default_factory=dict)
+    doubtful_picture: Path | None = None
     slips: list[str] = field(default_factory=list)
+    unrecorded: set[str] = field(default_factory=set)
     borrowed: set[str] = field(default_factory=set)
+    few_lines: int = 0
+    _last: tuple[int, GeneratedWord] | None = None  # number and word, as far as it is written
 
-    def add(self, word: GeneratedWord, recorded: frozenset[str] | None) -> None:
-        """Count a word; recorded: characters that its author recorded, None for all."""
-        self.n_words += 1
+    def add(self, part: TextWord, word: GeneratedWord, recorded: frozenset[str] | None) -> None:
+        """Add a word, or the next piece of one.
+
+        Args:
+            part: The word of the text.
+            word: Its ink.
+            recorded: Characters that its author recorded, None for all.
+        """
         if recorded is not None:
-            self.borrowed |= set(word.text) - recorded
+            self.unrecorded |= set(word.text) - recorded
+            self.borrowed |= set(word.borrowed)
+        if self._last and self._last[0] == part.number:
+            word = _join_pieces(self._last[1], word)
+        self._last = part.number, word
         if word.doubtful:
-            self.doubtful[self.n_words] = word
+            self.doubtful[part.number] = word
+
+    def rewrite_also(self, numbers: Iterable[int]) -> str:
+        """Return the value of --rewrite that writes these words anew and keeps those of before."""
+        versions = {**self.rewritten, **{n: self.next_version(n) for n in numbers}}
+        return ",".join(rewrite_item(n, versions[n]) for n in sorted(versions))
+
+    def next_version(self, number: int) -> int:
+        """Return the first version of a word that is not written yet."""
+        return self.rewritten.get(number, 0) + 1
+
+
+def rewrite_item(number: int, version: int) -> str:
+    """Return what --rewrite takes for a version of a word."""
+    return f"{number}" if version == 1 else f"{number}:{version}"
+
+
+def _join_pieces(first: GeneratedWord, rest: GeneratedWord) -> GeneratedWord:
+    """Return two pieces of a word as one, side by side."""
+    shift = first.points[:, 0].max() if len(first.points) else 0
+    points = np.concatenate([first.points, rest.points + np.array([shift, 0, 0], np.float32)])
+    return GeneratedWord(
+        first.text + rest.text,
+        points,
+        first.finished and rest.finished,
+        first.nll + rest.nll,
+        None if first.reading is None else first.reading + (rest.reading or ""),
+        versions=max(first.versions, rest.versions),
+    )
 
 
 def write_page(
@@ -411,42 +482,77 @@ def write_page(
 ) -> Summary:
     """Write the text of the settings to the files of the settings. Raises `UserError`."""
     # Refuse what cannot be written before the model is loaded.
-    parse_out(config.out)
+    first_path, ending = parse_out(config.out)[0]
     if config.attention:
         check_picture(config.attention)
     Sheet.from_settings(config)
+    if _is_file_name(config.text):
+        say(f"note: {config.text} is a file too; --file {config.text} writes what is in it")
     writer = load_writer(config, say)
     plan = writer.plan(Manuscript.open(config.text, config.file), config)
-    summary = Summary()
-    explained: dict[int, GeneratedWord] = {}
+    rewritten = parse_rewrite(config.rewrite, plan.survey.n_words)
+    summary = Summary(plan.survey, {i + 1: version for i, version in rewritten.items()})
+    explained: list[tuple[int, GeneratedWord]] = []
 
-    def on_word(word: GeneratedWord) -> None:
-        summary.add(word, plan.composer.recorded)
+    def on_word(part: TextWord, word: GeneratedWord) -> None:
+        summary.add(part, word, plan.composer.recorded)
         if config.attention and len(explained) < MAX_EXPLAINED and len(word.points):
-            explained[summary.n_words] = word
+            explained.append((part.number, word))
 
     # None disables the bar where the output is not a terminal.
     disable = None if show_progress else True
     with (
         open_outputs(config.out, config, plan.origin) as outputs,
-        tqdm(total=plan.n_words, unit="word", disable=disable, leave=False) as bar,
+        tqdm(total=plan.survey.n_parts, unit="word", disable=disable, leave=False) as bar,
     ):
         for page in writer.pages(plan, on_word, bar.update):
             outputs.add(page)
     summary.files = outputs.written
+    if outputs.n_pages == 2 and not plan.survey.paged:
+        n_lines = page.count_lines()
+        summary.few_lines = n_lines if n_lines <= FEW_LINES else 0
+    if len(summary.doubtful) > MAX_NOTES:
+        stem = first_path.name[: -len(ending)]
+        summary.doubtful_picture = first_path.with_name(f"{stem}-doubtful.png")
+        _draw_doubtful(summary, summary.doubtful_picture)
     if config.attention:
         summary.slips = _explain(writer, plan, explained)
         summary.files.append(Path(config.attention))
     return summary
 
 
-def _explain(writer: Writer, plan: Plan, words: dict[int, GeneratedWord]) -> list[str]:
-    """Draw the attention of {number: word}, and return a sentence about every slip."""
+def _is_file_name(text: str) -> bool:
+    """Return whether a text looks like the name of a file, and is one."""
+    return len(text.split()) == 1 and len(text) <= MAX_FILE_NAME and Path(text).is_file()
+
+
+def _draw_doubtful(summary: Summary, path: Path) -> None:
+    """Draw the doubtful words, each under what --rewrite takes, its text and its reading."""
+    cells = []
+    for number, word in list(summary.doubtful.items())[:MAX_SHOWN]:
+        problem = f"reads   {_shorten(word.reading or '')}" if word.finished else "has no end"
+        item = rewrite_item(number, summary.next_version(number))
+        cells.append(Cell(f"{item}   {_shorten(word.text)}   {problem}", word.points))
+    heading = (
+        f"{len(summary.doubtful)} doubtful words, "
+        "each under its number for --rewrite, its text and its reading"
+    )
+    if len(summary.doubtful) > MAX_SHOWN:
+        heading += f"; these are the first {MAX_SHOWN}"
+    save_cells(path, heading, cells)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN_LETTERS else text[: MAX_SHOWN_LETTERS - 1] + "\u2026"
+
+
+def _explain(writer: Writer, plan: Plan, words: list[tuple[int, GeneratedWord]]) -> list[str]:
+    """Draw the attention of [(number, word)], and return a sentence about every slip."""
     attention = find_word_attention(
-        writer.model, writer.tokenizer, list(words.values()), plan.author, plan.primer
+        writer.model, writer.tokenizer, [word for _, word in words], plan.author, plan.primer
     )
     draw_attention(plan.config.attention, attention)
-    return describe_slips(dict(zip(words, attention)))
+    return describe_slips(zip([number for number, _ in words], attention))
 
 
 def load_writer(config: SampleConfig, say: Callable[[str], object] = print) -> Writer:
@@ -475,8 +581,12 @@ def draw_authors(config: SampleConfig, say: Callable[[str], object] = print) -> 
         config = dataclasses.replace(config, text=AUTHORS_TEXT, missing="skip")
     manuscript = Manuscript.open(config.text, config.file)
     normalizer = writer.normalizer(config)
-    manuscript.count_words(normalizer)
-    texts = [part.text for part in manuscript.parts(normalizer) if isinstance(part, TextWord)]
+    manuscript.survey(normalizer)
+    texts = [
+        part.text
+        for part in manuscript.parts(normalizer)
+        if isinstance(part, TextWord) and not part.hyphen
+    ]
     texts += texts[: -len(texts) % writer.group]  # so that no row has two authors
     names = [*writer.authors, UNKNOWN_AUTHOR]
     authors = [find_author(name, writer.authors) for name in names]

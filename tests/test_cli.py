@@ -66,7 +66,7 @@ def test_a_bank_is_checked(made_up_bank, made_up_words):
     entries = json.loads(made_up_bank.read_text())
     made_up_bank.write_text(json.dumps([*entries, {"no": "ink"}]))
     result = cursive("bank", "check", made_up_bank)
-    assert result.returncode == 1 and "1 faulty entries" in result.stdout
+    assert result.returncode == 1 and "1 faulty entry," in result.stdout
 
 
 def test_banks_are_merged(made_up_bank, made_up_words, tmp_path):

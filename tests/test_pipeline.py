@@ -1,6 +1,7 @@
 """Writing a text to files, as `sample.py` and as a library."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -15,7 +16,9 @@ import numpy as np
 import pytest
 
 from cursivetransformer import Writer, pipeline
+from cursivetransformer.config.sample import get_sample_args
 from cursivetransformer.config.train import get_all_args
+from cursivetransformer.layout.page import Sheet
 from cursivetransformer.sampling.compose import Composer
 from cursivetransformer.training.run import train
 from cursivetransformer.utils.errors import UserError
@@ -103,7 +106,12 @@ def test_a_text_becomes_a_picture_and_the_same_seed_the_same_bytes(run_dir, tmp_
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["hello", "world"], "put a text of several words in quotes"),
+        (
+            ["hello", "--seed", "3", "my", "world"],
+            'put a text of several words in quotes: python sample.py "hello my world" --run',
+        ),
+        (["hello", "letter.svg"], "did you mean --out letter.svg?"),
+        (["hello", "runs/a/mine.pt"], "did you mean --checkpoint runs/a/mine.pt?"),
         ([], "there is no text to write"),
         (["   "], "there is no text to write"),
         (["hi Zoë"], "never seen 'Z', 'ë'"),
@@ -145,6 +153,107 @@ def test_mistakes_are_one_sentence_exit_code_2_and_no_file(run_dir, arguments, s
 def test_a_missing_character_may_be_skipped_and_quotes_are_folded(run_dir, tmp_path):
     result = sample(run_dir, "hi Zoë’s", "--missing", "skip", "--out", str(tmp_path / "a.svg"))
     assert result.returncode == 0 and "wrote 2 words" in result.stdout
+    assert "left out, because the model has never seen it: " in result.stdout
+    assert "'Z' once (Zoë’s)" in result.stdout and "'ë' once (Zoë’s)" in result.stdout
+    for missing in ("replace,skip", "replace-or-skip"):
+        out = str(tmp_path / "b.json")
+        result = sample(run_dir, "hi\u2603 bád", "--missing", missing, "--out", out)
+        assert result.returncode == 0, result.stderr
+        assert "never seen it: '\u2603' once (hi\u2603)\n" in result.stdout
+        assert texts_of(out) == ["hi", "bad"]
+
+
+def texts_of(bank):
+    return [entry["metadata"]["asciiSequence"] for entry in json.loads(Path(bank).read_text())]
+
+
+def test_one_word_is_one_word(run_dir, tmp_path):
+    result = sample(run_dir, "hi", "--out", str(tmp_path / "a.svg"))
+    assert result.stdout.splitlines()[-1] == f"wrote 1 word to {tmp_path / 'a.svg'}"
+
+
+def test_a_text_that_names_a_file_is_written_but_told(run_dir, tmp_path):
+    (run_dir.parent / "letter").write_text("hello")
+    result = sample(run_dir, "letter", "--missing", "skip", "--out", str(tmp_path / "a.json"))
+    assert result.returncode == 0 and texts_of(tmp_path / "a.json") == ["letter"]
+    assert "note: letter is a file too; --file letter writes what is in it\n" in result.stdout
+
+
+@pytest.fixture
+def misreads(monkeypatch):
+    """Let the recognizer misread the words with these texts."""
+    texts: set[str] = set()
+    generate = pipeline.Writer._generate
+
+    def misread(self, *arguments, **options):
+        return [
+            dataclasses.replace(word, reading=word.text + "x" * (word.text in texts), finished=True)
+            for word in generate(self, *arguments, **options)
+        ]
+
+    monkeypatch.setattr(pipeline.Writer, "_generate", misread)
+    return texts
+
+
+def test_a_doubtful_word_is_told_with_the_next_version_to_try(run_dir, tmp_path, misreads):
+    misreads.update({"bad", "stone"})
+    for given, advised in (("", "2,4"), ("2", "2:2,4"), ("1:3,4:5", "1:3,2,4:6")):
+        rewrite = ["--rewrite", given] if given else []
+        result = sample(run_dir, "hi bad hi stone", "--out", str(tmp_path / "a.svg"), *rewrite)
+        told = result.stdout.splitlines()
+        notes = [line for line in told if line.startswith(("note: word", "note: --rewrite"))]
+        assert notes == [
+            "note: word 2, 'bad', reads like 'badx' in its only version",
+            "note: word 4, 'stone', reads like 'stonex' in its only version",
+            f"note: --rewrite {advised} writes these words anew",
+        ]
+    assert not list(tmp_path.glob("*doubtful*"))
+
+
+def test_many_doubtful_words_are_shown_in_a_picture(run_dir, tmp_path, misreads):
+    misreads.add("bad")
+    out = tmp_path / "letter.animated.svg"
+    result = sample(run_dir, "hi bad " * 21, "--out", str(out), "--rewrite", "1,4:2")
+    picture = tmp_path / "letter-doubtful.png"
+    assert result.stdout.splitlines()[-2:] == [
+        f"note: 21 of 42 words may be misspelt; {picture} shows them with their numbers, "
+        "and --rewrite 1,2,4:3 would write the first two anew",
+        f"wrote 42 words to {out}",
+    ]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pieces_of_a_word_are_one_word_for_the_writer(run_dir, writer, tmp_path, misreads):
+    text = f"hi {'h' * 30} bad"
+    misreads.update({"h" * n for n in range(2, 30)})
+    out = tmp_path / "a.json"
+    result = sample(run_dir, text, "--out", str(out), "--line_width", "40")
+    assert len(texts_of(out)) > 3, "the word is longer than a line"
+    notes = [line for line in result.stdout.splitlines() if line.startswith("note: word")]
+    assert len(notes) == 1 and f"note: word 2, {'h' * 30!r}" in notes[0]
+    assert f"wrote 3 words to {out}" in result.stdout
+    plain, anew = (writer.write(text, line_width=40, rewrite=value) for value in ("", "2"))
+    kept = [np.array_equal(one.points, other.points) for one, other in zip(plain.words, anew.words)]
+    assert kept == [True, *[False] * (len(kept) - 2), True]
+    assert repr(plain).startswith("<Letter: 3 words on 1 page")
+    with pytest.raises(UserError, match="the text has words 1 to 3"):
+        writer.write(text, line_width=40, rewrite="4")
+
+
+def test_a_line_alone_on_the_second_page_is_told(run_dir, tmp_path):
+    sheet = Sheet.from_settings(get_sample_args(use_argparse=False, page="A6"))
+    n = next(line for line in range(100) if not sheet.has_line(line))
+    for text, told in (
+        ("hi\n" * n, ""),
+        ("hi\n" * (n + 1), "page 2 has only 1 line; --fit writes slightly smaller"),
+        ("hi\n" * (n + 2), "page 2 has only 2 lines; --fit"),
+        ("hi\n" * (n + 3), ""),
+        ("hi\fhi", ""),  # the text asks for a second page
+        ("hi\n" * (2 * n + 1), ""),  # a third page
+    ):
+        result = sample(run_dir, text, "--out", str(tmp_path / "a.pdf"), "--page", "A6")
+        assert result.returncode == 0 and ("--fit" in result.stdout) == bool(told)
+        assert told in result.stdout
 
 
 def test_an_author_writes_in_one_hand_and_all_hands_are_shown(run_dir, tmp_path):

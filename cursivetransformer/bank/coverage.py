@@ -22,6 +22,7 @@ from cursivetransformer.bank.prompts import (
 )
 from cursivetransformer.bank.word import Word
 from cursivetransformer.ink import measures
+from cursivetransformer.utils.wording import plural
 
 # Words that a hand can be learned from at all.
 MIN_WORDS = 20
@@ -209,4 +210,4 @@ def tell_advice(words: Sequence[Word], folder: str | Path, say: Callable[[str], 
     if prompts:
         path = Path(folder) / NEXT_LIST
         write_list(path, prompts)
-        say(f"{path}: {len(prompts)} words to record next; {HOW_TO_LOAD}")
+        say(f"{path}: {plural(len(prompts), 'word')} to record next; {HOW_TO_LOAD}")

@@ -15,6 +15,7 @@ from typing import IO, Any
 from cursivetransformer.bank.word import InvalidEntry, Word, parse_entry
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path
+from cursivetransformer.utils.wording import plural
 
 # Bytes of JSON; a bank of 100,000 words has about half of that.
 MAX_FILE_BYTES = 1 << 30
@@ -175,13 +176,14 @@ def check(path: str | Path) -> int:
     n_points = sum(len(word.points) for word in words)
     n_strokes = sum(int((word.points[:, 2] == 0).sum()) for word in words)
     print(
-        f"{path}: {len(words)} words, {len(faults)} faulty entries, "
-        f"{n_points} points, {n_strokes} strokes"
+        f"{path}: {plural(len(words), 'word')}, "
+        f"{plural(len(faults), 'faulty entry', 'faulty entries')}, "
+        f"{plural(n_points, 'point')}, {plural(n_strokes, 'stroke')}"
     )
     print("authors:", ", ".join(f"{name} ({n})" for name, n in authors.most_common()))
     print(
-        f"duplicates: {texts.total() - len(texts)} entries repeat a text, "
-        f"{inks.total() - len(inks)} its ink too"
+        f"entries that repeat a text: {texts.total() - len(texts)}, "
+        f"and its ink too: {inks.total() - len(inks)}"
     )
     counts = "  ".join(f"{char} {n}" for char, n in characters.most_common())
     print(f"characters ({len(characters)}):", counts)

@@ -21,6 +21,7 @@ import numpy as np
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, shipped
+from cursivetransformer.utils.wording import plural
 
 # Common English words.
 WORDS = shipped("words.txt")
@@ -474,7 +475,8 @@ def coverage_table(
         pairs: how many of the commonest pairs of letters count.
     """
     chars, found = coverage(prompts)
-    title = f"{len(prompts)} prompts, {chars.total()} characters, {len(chars)} different ones"
+    title = f"{plural(len(prompts), 'prompt')}, {plural(chars.total(), 'character')}, "
+    title += f"{len(chars)} different ones"
     if least:
         title += f" (* fewer than {least})"
     cells = [

@@ -7,6 +7,7 @@ declare them.
 import argparse
 import dataclasses
 import difflib
+import re
 import sys
 import types
 import typing
@@ -14,10 +15,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.errors import UserError, how_to_run
 
 COUNTS = tuple[int, ...]  # the type of a setting that takes several whole numbers
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+# Settings that take a file with such an ending, the likeliest first.
+FLAGS_OF_FILES = {
+    "dataset_name": (".json", ".json.zip"),
+    "checkpoint": (".pt",),
+    "file": (".txt",),
+    "prompts": (".txt",),
+    "out": (".json", ".json.zip", ".txt", ".svg", ".png", ".pdf", ".gif", ".gcode"),
+}
 
 Rule = tuple[bool, str]  # whether a setting is valid, and what it must be
 
@@ -37,6 +47,23 @@ class Settings:
 S = TypeVar("S", bound=Settings)
 
 
+@dataclass(frozen=True)
+class Usage:
+    """How a command is called.
+
+    command: its name, as in `cursive COMMAND`; description: first line of `--help`; examples: of
+    what follows the command; positional: name of a setting that needs no flag; join: what several
+    words without a flag are joined by, if they can be; advice: what to do with several, in words.
+    """
+
+    command: str = ""
+    description: str = ""
+    examples: tuple[str, ...] = ()
+    positional: str = ""
+    join: str = ""
+    advice: str = ""
+
+
 # Declaring settings
 
 
@@ -47,6 +74,7 @@ def setting(
     *,
     choices: Sequence[str] = (),
     aliases: Mapping[str, str] | None = None,
+    everyday: bool = False,
     secret: bool = False,
     was: str = "",
 ) -> Any:
@@ -58,6 +86,7 @@ def setting(
         group: Heading in `--help` that lists the setting.
         choices: Accepted values; empty accepts all.
         aliases: Other spellings of choices, accepted but not listed: {spelling: choice}.
+        everyday: List the setting in `--help`; `--help-all` lists all settings.
         secret: Keep the value out of files and logs.
         was: Name in earlier versions, still accepted from command lines, notebooks and checkpoints.
     """
@@ -66,6 +95,7 @@ def setting(
         "group": group,
         "choices": tuple(choices),
         "aliases": aliases or {},
+        "everyday": everyday,
         "secret": secret,
         "was": was,
     }
@@ -232,17 +262,16 @@ def resolve_device(name: str) -> str:
 
 def read_settings(
     cls: type[S],
-    description: str,
+    usage: Usage,
     use_argparse: bool,
     argv: Sequence[str] | None,
     overrides: Mapping[str, Any],
-    positional: str = "",
 ) -> S:
     """Return settings with each value checked alone and the device resolved.
 
     The arguments are those of `read_values`. Raises `UserError`.
     """
-    given = read_values(cls, description, use_argparse, argv, overrides, positional)
+    given = read_values(cls, usage, use_argparse, argv, overrides)
     values = dict(given)
     for field in setting_fields(cls):
         if field.name == "device":
@@ -252,56 +281,100 @@ def read_settings(
 
 def read_values(
     cls: type[Settings],
-    description: str,
+    usage: Usage,
     use_argparse: bool,
     argv: Sequence[str] | None,
     overrides: Mapping[str, Any],
-    positional: str = "",
 ) -> dict[str, Any]:
     """Return the values that were given, each checked alone.
 
     Args:
         cls: Dataclass that declares the settings.
-        description: First line of `--help`.
+        usage: How the command is called.
         use_argparse: Read a command line; otherwise take only `overrides`.
         argv: Words of the command line; None takes those of the process.
         overrides: Values by name, which win over the command line.
-        positional: Name of a setting that is also accepted without its flag.
 
     Raises:
         UserError: A value does not fit or a name is unknown.
     """
-    given = parse_command_line(cls, argv, description, positional) if use_argparse else {}
+    given = parse_command_line(cls, argv, usage) if use_argparse else {}
     return {**given, **check_values(cls, overrides)}
 
 
 def parse_command_line(
-    cls: type[Settings],
-    argv: Sequence[str] | None = None,
-    description: str = "",
-    positional: str = "",
+    cls: type[Settings], argv: Sequence[str] | None = None, usage: Usage | None = None
 ) -> dict[str, Any]:
     """Return the values that a command line gives, checked; the arguments are as in `read_values`.
 
     Hyphens in flags stand for underscores. Raises `UserError`.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    parser = CommandParser(description=description, allow_abbrev=False)
+    usage = usage or Usage()
+    argv = [_with_underscores(word) for word in (sys.argv[1:] if argv is None else argv)]
+    parser = _settings_parser(cls, usage, list_all="--help_all" in argv)
+    argv, loose = parser.split_loose(argv)
+    if loose and usage.positional:
+        flag = f"--{usage.positional}"
+        if any(word.partition("=")[0] == flag for word in argv):
+            raise UserError(f"{flag} is given with and without its flag; give it once")
+        if len(loose) > 1:
+            parser.refuse_loose(loose, argv, usage)
+        argv = [f"{flag}={loose[0]}", *argv]
+    elif loose:
+        parser.error(f"unrecognized arguments: {loose[0]}")
+    return check_values(cls, vars(parser.parse_args(argv)))
+
+
+def _settings_parser(cls: type[Settings], usage: Usage, list_all: bool) -> "CommandParser":
+    """Return a parser of settings; list_all: its help lists all of them, not the everyday ones."""
+    fields = setting_fields(cls)
+    has_more = not all(field.metadata["everyday"] for field in fields)
+    more = f"--help-all lists all {len(fields)} settings." if has_more and not list_all else ""
+    loose = f"[{usage.positional.upper()}] " if usage.positional else ""
+    parser = CommandParser(
+        usage=f"%(prog)s {loose}[--SETTING VALUE ...]",
+        description=_describe(usage),
+        epilog=more,
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", "--help_all", action="help", help=argparse.SUPPRESS)
     groups: dict[str, argparse._ArgumentGroup] = {}
-    for field in setting_fields(cls):
+    for field in fields:
         title = field.metadata["group"]
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
-        if field.name == positional:
-            groups[title].add_argument(
-                field.name, nargs="?", default=argparse.SUPPRESS, help=_help_text(field)
-            )
-            continue
-        _add_flag(groups[title], field, field.name, _help_text(field))
+        listed = list_all or field.metadata["everyday"]
+        text = _help_text(field) if listed else argparse.SUPPRESS
+        if listed and field.name == usage.positional:
+            text += "; the flag may be left out"
+        _add_flag(groups[title], field, field.name, text)
         if field.metadata["was"]:
             _add_flag(groups[title], field, field.metadata["was"], argparse.SUPPRESS)
-    given = vars(parser.parse_args([_with_underscores(word) for word in argv]))
-    return check_values(cls, given)
+    return parser
+
+
+def _describe(usage: Usage) -> str:
+    """Return the description of a command and examples of its use."""
+    if not usage.examples:
+        return usage.description
+    lines = [f"  {how_to_run(usage.command)} {example}" for example in usage.examples]
+    return "\n".join([usage.description, "", "examples:", *lines])
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Keeps the lines of the description, and wraps the help of the settings."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in text.splitlines())
+
+
+def _shell_words(words: Iterable[str]) -> str:
+    """Return words as a command line, in double quotes where they are needed."""
+    return " ".join(
+        word if re.fullmatch(r"[\w@%+=:,./-]+", word) else f'"{word}"' for word in words
+    )
 
 
 def _help_text(field: dataclasses.Field[Any]) -> str:
@@ -311,7 +384,7 @@ def _help_text(field: dataclasses.Field[Any]) -> str:
     default: Any = field.default
     if value_type(field) == COUNTS:
         default = ",".join(map(str, default))
-    if default not in (None, ""):
+    if default not in (None, "") and default is not False:
         text += f" (default: {default})"
     return text.replace("%", "%%")
 
@@ -353,15 +426,55 @@ class CommandParser(argparse.ArgumentParser):
         if message.startswith(prefix):
             word = message[len(prefix) :].split()[0]
             if not word.startswith("--"):
-                raise UserError(
-                    f"{word!r} is not expected here; put a text of several words in quotes, "
-                    "see --help"
-                )
+                flag = self._flag_of_file(word)
+                hint = f"; did you mean --{flag} {word}?" if flag else "; see --help"
+                raise UserError(f"{word!r} is not expected here{hint}")
             name = word.lstrip("-").split("=")[0]
             message = f"there is no setting --{name}{_suggestion(name, self._listed_names())}"
         if "see --help" not in message:
             message += "; see --help"
         raise UserError(message)
+
+    def split_loose(self, argv: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the flags of a command line with their values, and the words without a flag."""
+        flags: list[str] = []
+        loose: list[str] = []
+        takes_value = False
+        for i, word in enumerate(argv):
+            if word == "--":  # all that follows has no flag
+                return flags, [*loose, *argv[i + 1 :]]
+            if word.startswith("--") or (word.startswith("-") and word != "-" and not takes_value):
+                flags.append(word)
+                action = self._option_string_actions.get(word)
+                takes_value = "=" not in word and (action is None or action.nargs != 0)
+            else:
+                (flags if takes_value else loose).append(word)
+                takes_value = False
+        return flags, loose
+
+    def refuse_loose(self, loose: Sequence[str], flags: Sequence[str], usage: Usage) -> NoReturn:
+        """Refuse more words without a flag than one, and say what may be meant. Raises `UserError`.
+
+        Args:
+            loose: The words without a flag.
+            flags: The flags with their values.
+            usage: How the command is called.
+        """
+        for word in loose[1:]:
+            name = self._flag_of_file(word)
+            if name not in ("", usage.positional):
+                self.error(f"unrecognized arguments: {word}")
+        value = usage.join.join(loose) if usage.join else loose[0]
+        call = f"{how_to_run(usage.command)} {_shell_words([value, *flags])}"
+        raise UserError(f"{loose[1]!r} is not expected here; {usage.advice}: {call}")
+
+    def _flag_of_file(self, word: str) -> str:
+        """Return the setting that a file without a flag is likely meant for, or ""."""
+        listed = self._listed_names()
+        for name, endings in FLAGS_OF_FILES.items():
+            if name in listed and word.lower().endswith(endings):
+                return name
+        return ""
 
     def _listed_names(self) -> list[str]:
         """Return the names of all flags but those of earlier versions."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypedDict
 from cursivetransformer.config.args import (
     Rule,
     Settings,
+    Usage,
     at_least,
     between,
     check_values,
@@ -21,20 +22,49 @@ from cursivetransformer.config.train import Config
 PAPERS = ("plain", "ruled", "squared", "dotted")
 ALIGNMENTS = ("left", "justified", "center", "right")
 
+WRITE = Usage(
+    "write",
+    "Write a text in a learned hand.",
+    (
+        '"Dear Ada, this is my hand." --out dear.svg',
+        "--file letter.txt --page A5 --paper ruled --out letter.pdf,letter.png",
+        '"Happy birthday!" --author Edith --out wish.gif',
+        '"Dear Ada, ..." --rewrite 2,7:3 --out dear.svg',
+        "--list_authors",
+    ),
+    positional="text",
+    join=" ",
+    advice="put a text of several words in quotes",
+)
+EVALUATE = Usage(
+    "evaluate",
+    "Measure a model of a handwriting.",
+    (
+        "--out report",
+        "--checkpoint runs/NAME/best.pt --best_of 1,8 --out report",
+    ),
+    positional="checkpoint",
+    advice="measure one model at a time",
+)
+
 
 @dataclass
 class SampleConfig(Settings):
     """The settings of writing pages. Lengths are in millimeters."""
 
     # Text
-    text: str = setting("", "text to write; - reads it from standard input", "text")
-    file: str = setting("", "text file to write, in UTF-8; - reads standard input", "text")
+    text: str = setting("", "text to write; - reads it from standard input", "text", everyday=True)
+    file: str = setting(
+        "", "text file to write, in UTF-8; - reads standard input", "text", everyday=True
+    )
     missing: str = setting(
         "fail",
         "how to treat a character that the model has not learned: refuse it, skip it, "
-        "or replace it by a similar one (é by e)",
+        "replace it by a similar one (é by e), or skip it only if there is none",
         "text",
-        choices=("fail", "skip", "replace"),
+        choices=("fail", "skip", "replace", "replace-or-skip"),
+        aliases={"replace,skip": "replace-or-skip"},
+        everyday=True,
     )
     reflow: bool = setting(
         False,
@@ -56,6 +86,7 @@ class SampleConfig(Settings):
         ".animated.svg, .png, .pdf, .gif, .gcode, .hpgl, .json, .inkml, .xopp; "
         "empty takes sample.svg, with --list_authors authors.png",
         "output",
+        everyday=True,
     )
     strokes: str = setting(
         "auto",
@@ -64,7 +95,7 @@ class SampleConfig(Settings):
         "output",
         choices=("auto", "line", "outline"),
     )
-    pen_width: float = setting(0.3, "width of the ink in millimeters", "output")
+    pen_width: float = setting(0.3, "width of the ink in millimeters", "output", everyday=True)
     swell: float = setting(
         0.5, "how much outlines swell where the pen is slow: 0 not at all, 1 much", "output"
     )
@@ -74,7 +105,9 @@ class SampleConfig(Settings):
         "as a fraction of it; 0 for none",
         "output",
     )
-    ink_color: str = setting("#1a2a5e", "color of the ink, by its name or as #rrggbb", "output")
+    ink_color: str = setting(
+        "#1a2a5e", "color of the ink, by its name or as #rrggbb", "output", everyday=True
+    )
     dpi: int = setting(200, "dots per inch of .png", "output")
     attention: str = setting(
         "", "image (.png) to write that shows which letter each stroke attends to", "output"
@@ -86,6 +119,7 @@ class SampleConfig(Settings):
         "A3, A4, A5, A6, letter, legal, or width x height in millimeters, like 148x105; "
         "'auto' is as small as the text, and A4 pages where it needs more",
         "page",
+        everyday=True,
     )
     landscape: bool = setting(False, "use the page in landscape orientation", "page")
     margin: str = setting(
@@ -93,8 +127,9 @@ class SampleConfig(Settings):
         "millimeters around the text: one number, or top,right,bottom,left; "
         "empty takes 20, on an 'auto' page as small as its text two x-heights",
         "page",
+        everyday=True,
     )
-    paper: str = setting("plain", "ruling of the paper", "page", choices=PAPERS)
+    paper: str = setting("plain", "ruling of the paper", "page", choices=PAPERS, everyday=True)
     grid: float = setting(
         5.0, "millimeters between the lines or dots of squared and dotted paper", "page"
     )
@@ -104,16 +139,25 @@ class SampleConfig(Settings):
 
     # Layout
     x_height: float | None = setting(
-        None, "x-height in millimeters; empty takes 2.5, or what suits line_height", "layout"
+        None,
+        "x-height in millimeters; empty takes 2.5, or what suits line_height",
+        "layout",
+        everyday=True,
     )
     line_height: float | None = setting(
         None, "millimeters from line to line; empty takes 3.2 x-heights", "layout"
     )
     fit: bool = setting(
-        False, "use the largest x-height at which the whole text fits on one page", "layout"
+        False,
+        "use the largest x-height at which the whole text fits on one page",
+        "layout",
+        everyday=True,
     )
     line_width: float | None = setting(
-        None, "maximum line width in millimeters; empty takes what the margins leave", "layout"
+        None,
+        "maximum line width in millimeters; empty takes what the margins leave",
+        "layout",
+        everyday=True,
     )
     align: str = setting(
         "left",
@@ -121,6 +165,7 @@ class SampleConfig(Settings):
         "layout",
         choices=ALIGNMENTS,
         aliases={"centre": "center"},
+        everyday=True,
     )
     indent: float = setting(
         0.0,
@@ -174,6 +219,7 @@ class SampleConfig(Settings):
         "author whose hand to write in; empty takes the one with the most training words, "
         "'unknown' no particular one",
         "hand",
+        everyday=True,
     )
     style_from: str = setting(
         "",
@@ -186,6 +232,7 @@ class SampleConfig(Settings):
         False,
         "list the authors of the model, and draw the text in the hand of each to --out",
         "hand",
+        everyday=True,
     )
 
     # Spelling
@@ -200,11 +247,14 @@ class SampleConfig(Settings):
         "numbers of words to write again, like 2,4; 2:3 for the third new version; "
         "the other words stay the same",
         "spelling",
+        everyday=True,
     )
     recognizer_dir: str = same_setting(Config, "recognizer_dir", group="spelling")
 
     # Model
-    checkpoint: str = setting("", "model to write with; empty takes the newest in run_dir", "model")
+    checkpoint: str = setting(
+        "", "model to write with; empty takes the newest in run_dir", "model", everyday=True
+    )
     run_dir: str = setting("runs", "folder to search for the newest checkpoint", "model")
     device: str = setting("cpu", "cuda, mps or cpu; 'auto' takes the first available one", "model")
 
@@ -213,6 +263,7 @@ class SampleConfig(Settings):
         0.6,
         "below 1 writes more regularly, above 1 more freely; 0 takes the likeliest token",
         "sampling",
+        everyday=True,
     )
     top_k: int = setting(0, "sample only from the k likeliest tokens; 0 for all", "sampling")
     top_p: float = setting(
@@ -224,8 +275,11 @@ class SampleConfig(Settings):
         0.0,
         "neatness: 0 writes as the hand does, 1 and more ever closer to its likeliest form",
         "sampling",
+        everyday=True,
     )
-    seed: int = setting(0, "random seed; the same seed writes the same ink again", "sampling")
+    seed: int = setting(
+        0, "random seed; the same seed writes the same ink again", "sampling", everyday=True
+    )
 
     # Animation
     pace: float = setting(4.0, "letters per second of .gif and .animated.svg", "animation")
@@ -278,7 +332,7 @@ class EvaluationSettings(Settings):
     run_dir: str = same_setting(SampleConfig, "run_dir")
     device: str = same_setting(SampleConfig, "device")
     dataset_name: str = setting(
-        "", "bank to compare with; empty takes the bank of the model", "data"
+        "", "bank to compare with; empty takes the bank of the model", "data", everyday=True
     )
     recognizers: str = setting(
         "",
@@ -288,13 +342,20 @@ class EvaluationSettings(Settings):
     )
     recognizer_dir: str = same_setting(Config, "recognizer_dir", group="data")
     max_words: int = setting(
-        0, "maximum number of words of each text; 0 for all", "data", was="most_words"
+        0,
+        "maximum number of words of each text; 0 for all",
+        "data",
+        was="most_words",
+        everyday=True,
     )
     author: str = setting(
-        "", "author who writes the texts, as in sampling; empty alternates all authors", "sampling"
+        "",
+        "author who writes the texts, as in sampling; empty alternates all authors",
+        "sampling",
+        everyday=True,
     )
     best_of: tuple[int, ...] = setting(
-        (1, 4, 8, 16), "numbers of versions of a misread word to report", "sampling"
+        (1, 4, 8, 16), "numbers of versions of a misread word to report", "sampling", everyday=True
     )
     temperature: float = same_setting(SampleConfig, "temperature")
     top_k: int = same_setting(SampleConfig, "top_k")
@@ -305,6 +366,7 @@ class EvaluationSettings(Settings):
         "evaluation",
         "path of the report without its ending: OUT.json, OUT.md and OUT.png",
         "output",
+        everyday=True,
     )
 
 
@@ -331,8 +393,7 @@ def get_sample_args(
     use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
 ) -> SampleConfig:
     """Return the checked settings of writing pages; see `config.train.get_all_args`."""
-    description = "Write a text in a learned hand."
-    config = read_settings(SampleConfig, description, use_argparse, argv, overrides, "text")
+    config = read_settings(SampleConfig, WRITE, use_argparse, argv, overrides)
     config.out = config.out or ("authors.png" if config.list_authors else "sample.svg")
     check_sample_config(config)
     return config
@@ -342,8 +403,7 @@ def get_evaluation_args(
     use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
 ) -> EvaluationSettings:
     """Return the checked settings of measuring a model; see `config.train.get_all_args`."""
-    description = "Measure a model of a handwriting."
-    config = read_settings(EvaluationSettings, description, use_argparse, argv, overrides)
+    config = read_settings(EvaluationSettings, EVALUATE, use_argparse, argv, overrides)
     require(config, {**_sampling_rules(config), "max_words": at_least(config.max_words, 0)})
     return config
 

@@ -6,11 +6,29 @@ from typing import Any
 
 from cursivetransformer.config.args import (
     Settings,
+    Usage,
     at_least,
     between,
     read_settings,
     require,
     setting,
+)
+
+PROMPTS = Usage(
+    "bank prompts",
+    "Make prompts to record, and show how well they cover letters and pairs.",
+    (
+        "--out prompts.txt",
+        "--size 300 --out prompts.txt --page collect.html",
+    ),
+)
+SYNTH = Usage(
+    "synth",
+    "Write a bank of synthetic ink, or a sheet of synthetic hands.",
+    (
+        "--out synthetic.json.zip",
+        "--words 500 --writers 3 --out synthetic.json --sheet hands.png",
+    ),
 )
 
 # Settings that divide up the prompts; the rest are English words.
@@ -29,17 +47,19 @@ class WordbankSettings(Settings):
         "letter best; 'flat' makes all characters about equally frequent, with random strings",
         "prompts",
         choices=("everyday", "flat"),
+        everyday=True,
     )
-    size: int = setting(2500, "number of prompts to make", "prompts")
+    size: int = setting(2500, "number of prompts to make", "prompts", everyday=True)
     short: float = setting(0.12, "fraction of English words of one to three letters", "prompts")
     random: float = setting(0.3, "fraction of random strings among flat prompts", "prompts")
     numbers: float = setting(
         0.1,
         "fraction of numbers: integers, decimals, thousands, years, times, dates",
         "prompts",
+        everyday=True,
     )
     capitals: float = setting(
-        0.25, "fraction of words and strings that start with a capital", "prompts"
+        0.25, "fraction of words and strings that start with a capital", "prompts", everyday=True
     )
     all_capitals: float = setting(0.02, "fraction of words and strings in all capitals", "prompts")
     punctuation: float = setting(
@@ -57,11 +77,18 @@ class WordbankSettings(Settings):
     pairs: int = setting(
         400, "number of the most common letter pairs that must each occur once", "coverage"
     )
-    seed: int = setting(0, "random seed; the same seed makes the same prompts again", "run")
-    out: str = setting(
-        "", "text file to write, one prompt per line; empty prints only the coverage table", "run"
+    seed: int = setting(
+        0, "random seed; the same seed makes the same prompts again", "run", everyday=True
     )
-    page: str = setting("", "recording page (collect.html) to put the prompts into", "run")
+    out: str = setting(
+        "",
+        "text file to write, one prompt per line; empty prints only the coverage table",
+        "run",
+        everyday=True,
+    )
+    page: str = setting(
+        "", "recording page (collect.html) to put the prompts into", "run", everyday=True
+    )
 
 
 @dataclass
@@ -69,16 +96,24 @@ class SynthSettings(Settings):
     """The settings of a bank of synthetic ink."""
 
     prompts: str = setting(
-        "", "text file of prompts, one per line; empty takes data/wordbank.txt", "text"
+        "",
+        "text file of prompts, one per line; empty takes data/wordbank.txt",
+        "text",
+        everyday=True,
     )
-    words: int = setting(0, "number of words to write; 0 writes every prompt once", "text")
-    writers: int = setting(12, "number of writers to divide the prompts among", "hands")
+    words: int = setting(
+        0, "number of words to write; 0 writes every prompt once", "text", everyday=True
+    )
+    writers: int = setting(
+        12, "number of writers to divide the prompts among", "hands", everyday=True
+    )
     fonts: str = setting(
         "own,hershey",
         "single-stroke fonts, joined by commas: own, hershey (package Hershey-Fonts), "
         "or paths of single-stroke .svg fonts",
         "hands",
         was="faces",
+        everyday=True,
     )
     marks: str = setting(
         "auto",
@@ -88,17 +123,23 @@ class SynthSettings(Settings):
         choices=("auto", "letter", "word"),
     )
     first_writer: int = setting(
-        1, "seed of the first writer; each other writer takes the next seed", "hands"
+        1, "seed of the first writer; each other writer takes the next seed", "hands", everyday=True
     )
     seed: int = setting(
-        0, "seed of the writing; another seed keeps the hands and varies the ink", "run"
+        0,
+        "seed of the writing; another seed keeps the hands and varies the ink",
+        "run",
+        everyday=True,
     )
-    out: str = setting("", "bank to write, .json or .json.zip", "run")
-    sheet: str = setting("", "image to write of every writer's hand, .png or .svg", "run")
+    out: str = setting("", "bank to write, .json or .json.zip", "run", everyday=True)
+    sheet: str = setting(
+        "", "image to write of every writer's hand, .png or .svg", "run", everyday=True
+    )
     text: str = setting(
         "The quick brown fox jumps over 13 lazy dogs.",
         "text that each writer writes on the sheet",
         "run",
+        everyday=True,
     )
 
 
@@ -106,8 +147,7 @@ def get_wordbank_args(
     use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
 ) -> WordbankSettings:
     """Return the checked settings of making prompts; see `config.train.get_all_args`."""
-    description = "Make prompts to write."
-    config = read_settings(WordbankSettings, description, use_argparse, argv, overrides)
+    config = read_settings(WordbankSettings, PROMPTS, use_argparse, argv, overrides)
     fractions = [*KIND_FRACTIONS, *FEATURE_FRACTIONS]
     require(
         config,
@@ -132,8 +172,7 @@ def get_synth_args(
     use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
 ) -> SynthSettings:
     """Return the checked settings of a synthetic bank; see `config.train.get_all_args`."""
-    description = "Write words with a synthetic pen."
-    config = read_settings(SynthSettings, description, use_argparse, argv, overrides)
+    config = read_settings(SynthSettings, SYNTH, use_argparse, argv, overrides)
     require(
         config,
         {

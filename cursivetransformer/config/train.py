@@ -12,6 +12,7 @@ from typing import Any
 from cursivetransformer.config.args import (
     Rule,
     Settings,
+    Usage,
     at_least,
     between,
     read_settings,
@@ -25,6 +26,30 @@ from cursivetransformer.utils.errors import UserError
 
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
 
+TRAIN = Usage(
+    "train",
+    "Train a model of a handwriting.",
+    (
+        "--dataset_name mine.json --finetune base   # learn a hand from a hundred words",
+        "--dataset_name mine.json                   # train from nothing: a thousand words or more",
+        "--resume last                              # continue after Ctrl-C",
+    ),
+    positional="dataset_name",
+    join=",",
+    advice="join several banks by commas",
+)
+TRAIN_RECOGNIZER = Usage(
+    "train-recognizer",
+    "Train two recognizers of a handwriting.",
+    (
+        "--dataset_name mine.json --finetune base",
+        "--dataset_name mine.json",
+    ),
+    positional="dataset_name",
+    join=",",
+    advice="join several banks by commas",
+)
+
 
 @dataclass
 class Config(Settings):
@@ -36,6 +61,7 @@ class Config(Settings):
         "bank to learn: a path, a name under data/, a published bank's name, "
         "or several joined by commas",
         "data",
+        everyday=True,
     )
     strict: bool = setting(
         False, "stop at the first faulty entry of a bank instead of skipping it", "data"
@@ -79,6 +105,7 @@ class Config(Settings):
         "settings that are not given are chosen from the bank",
         "hands",
         was="init",
+        everyday=True,
     )
     start_from: str = setting(
         "",
@@ -155,15 +182,16 @@ class Config(Settings):
         "recipe: 'paper' as published, 'cpu', 'gpu', or 'auto', which chooses by device",
         "training",
         choices=("auto", "cpu", "gpu", "paper"),
+        everyday=True,
     )
-    max_steps: int = setting(7000, "number of optimizer steps", "training")
+    max_steps: int = setting(7000, "number of optimizer steps", "training", everyday=True)
     patience: int = setting(
         0,
         "stop after this many evaluations without a lower loss on held-out words; "
         "0 continues to max_steps",
         "training",
     )
-    batch_size: int = setting(16, "examples per step", "training")
+    batch_size: int = setting(16, "examples per step", "training", everyday=True)
     optimizer: str = setting(
         "muon",
         "'adamw' for all weights, or 'muon' for the hidden matrices and AdamW for the rest",
@@ -208,11 +236,18 @@ class Config(Settings):
     )
 
     # Run
-    device: str = setting("auto", "cuda, mps or cpu; 'auto' takes the first available one", "run")
-    seed: int = setting(1337, "seed of the split, the examples and the weights", "run")
-    run_dir: str = setting("runs", "folder to write runs to", "run")
+    device: str = setting(
+        "auto", "cuda, mps or cpu; 'auto' takes the first available one", "run", everyday=True
+    )
+    seed: int = setting(
+        1337, "seed of the split, the examples and the weights", "run", everyday=True
+    )
+    run_dir: str = setting("runs", "folder to write runs to", "run", everyday=True)
     resume: str = setting(
-        "", "continue a run: its name, its folder, a checkpoint file, or 'last'", "run"
+        "",
+        "continue a run: its name, its folder, a checkpoint file, or 'last'",
+        "run",
+        everyday=True,
     )
     local_checkpoint_path: str = setting(
         "", "checkpoint file to continue from, like --resume FILE", "run"
@@ -253,11 +288,15 @@ class Config(Settings):
         "Weights & Biases: 'auto' is online if there is a key or login, and otherwise off",
         "tracking",
         choices=("auto", "online", "offline", "off"),
+        everyday=True,
     )
     wandb_entity: str = setting("", "W&B user or team", "tracking")
     wandb_project: str = setting("cursivetransformer", "W&B project", "tracking")
     wandb_run_name: str = setting(
-        "", "name of the run, here and on W&B; empty makes one of bank and time", "tracking"
+        "",
+        "name of the run, here and on W&B; empty makes one of bank and time",
+        "tracking",
+        everyday=True,
     )
     wandb_api_key: str = setting(
         "", "W&B key; never written to any file of a run", "tracking", secret=True
@@ -279,6 +318,7 @@ class RecognizerTrainingConfig(Settings):
         "settings that are not given are chosen from the bank",
         "training",
         was="init",
+        everyday=True,
     )
     start_from: str = setting(
         "",
@@ -296,8 +336,10 @@ class RecognizerTrainingConfig(Settings):
     )
     synthetic_named_fraction: float = same_setting(Config, "synthetic_named_fraction")
     synthetic_fonts: str = same_setting(Config, "synthetic_fonts")
-    max_steps: int = setting(700, "number of optimizer steps of each recognizer", "training")
-    batch_size: int = setting(32, "examples per step", "training")
+    max_steps: int = setting(
+        700, "number of optimizer steps of each recognizer", "training", everyday=True
+    )
+    batch_size: int = setting(32, "examples per step", "training", everyday=True)
     learning_rate: float = setting(4e-3, "learning rate of AdamW", "training")
     device: str = same_setting(Config, "device", group="training")
     seed: int = same_setting(Config, "seed", group="training")
@@ -306,6 +348,7 @@ class RecognizerTrainingConfig(Settings):
         "",
         "folder for the two recognizers; empty takes one named after the bank in recognizer_dir",
         "output",
+        everyday=True,
     )
 
 
@@ -356,8 +399,7 @@ def get_all_args(
     Raises:
         UserError: A setting is unknown, or a value does not fit.
     """
-    description = "Train a model of a handwriting."
-    given = read_values(Config, description, use_argparse, argv, overrides)
+    given = read_values(Config, TRAIN, use_argparse, argv, overrides)
     device = resolve_device(given.get("device", Config.device))
     preset = given.get("preset", Config.preset)
     if preset == "auto":
@@ -372,8 +414,9 @@ def get_recognizer_args(
     use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
 ) -> RecognizerTrainingConfig:
     """Return the checked settings of training recognizers; see `get_all_args`."""
-    description = "Train two recognizers of a handwriting."
-    config = read_settings(RecognizerTrainingConfig, description, use_argparse, argv, overrides)
+    config = read_settings(
+        RecognizerTrainingConfig, TRAIN_RECOGNIZER, use_argparse, argv, overrides
+    )
     check_recognizer_config(config)
     return config
 

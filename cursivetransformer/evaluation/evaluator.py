@@ -39,6 +39,7 @@ from cursivetransformer.recognition.recognizer import (
 from cursivetransformer.sampling.generate import GeneratedWord
 from cursivetransformer.sampling.rerank import generate_best_of_n
 from cursivetransformer.utils.errors import UserError, how_to_run
+from cursivetransformer.utils.wording import plural
 
 # Name of the set of texts that the held-out words spell.
 HELD_OUT = "held-out words"
@@ -315,7 +316,8 @@ def _write_and_read(
     authors = _choose_authors(subject, config.author, len(written) - len(subject.held_out))
     report = {}
     for n in config.best_of:
-        say(f"writing {len(written)} words, up to {n} version{'s' if n > 1 else ''} of each ...")
+        words, versions = plural(len(written), "word"), plural(n, "version")
+        say(f"writing {words}, up to {versions} of each ...")
         start = time.perf_counter()
         generated = generate_best_of_n(
             subject.checkpoint.model,

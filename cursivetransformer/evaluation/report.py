@@ -5,27 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from cursivetransformer.ink.strokes import split_strokes
-from cursivetransformer.render.raster import draw_strokes
+from cursivetransformer.render.specimen import Cell, save_cells
 from cursivetransformer.utils.io import as_user_error, atomic_path
+from cursivetransformer.utils.wording import plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from cursivetransformer.evaluation.evaluator import Version, WrittenWord
+    from cursivetransformer.evaluation.evaluator import WrittenWord
 
 MAX_CHARACTERS = 12
 MAX_WORDS = 28
-COLUMNS = 4
-PEN_POINTS = 1.1
-DPI = 110
-# Inches: size of a cell, and height of the line above all cells.
-CELL_WIDTH, CELL_HEIGHT = 2.6, 0.95
-HEADER_HEIGHT = 0.35
-# Canvas heights: least width and height that a cell shows, so that small words are not enlarged.
-MIN_EXTENT = (0.8, 0.45)
 
 
 def check_out(out: str) -> None:
@@ -44,8 +32,7 @@ def save_report(report: Mapping[str, Any], written: Sequence["WrittenWord"], out
         path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     with atomic_path(markdown_path) as path:
         path.write_text(markdown(report), encoding="utf-8")
-    with atomic_path(image_path) as path:
-        draw_worst(report, written, path)
+    draw_worst(report, written, image_path)
     return [json_path, markdown_path, image_path]
 
 
@@ -185,56 +172,24 @@ def draw_worst(
 
     Beside each word stands the same word selected from the most versions.
     """
-    # The import is slow, and an evaluation needs it only here.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     fewest, most = min(written[0].versions), max(written[0].versions)
     worst = [word for word in written if word.versions[fewest].edits][:MAX_WORDS]
-    cells = [(word, n) for word in worst for n in sorted({fewest, most})]
-    n_rows = max(1, -(-len(cells) // COLUMNS))
-    height = n_rows * CELL_HEIGHT + HEADER_HEIGHT
-    figure = Figure(figsize=(COLUMNS * CELL_WIDTH, height), dpi=DPI)
-    FigureCanvasAgg(figure)
     counts = report["generated"][str(fewest)]["all"]
-    beside = f" and the same words with {_versions(most)}" if most > fewest else ""
-    figure.text(
-        0.01,
-        1 - 0.6 * HEADER_HEIGHT / height,
-        f"{counts['wrong_words']} of {counts['words']} words are misread with {_versions(fewest)}. "
-        f"The worst{beside}; red is misread.",
-        fontsize=9,
+    beside = f" and the same words with {plural(most, 'version')}" if most > fewest else ""
+    heading = (
+        f"{counts['wrong_words']} of {plural(counts['words'], 'word')} are misread with "
+        f"{plural(fewest, 'version')}. The worst{beside}; red is misread."
     )
-    for i, (word, n) in enumerate(cells):
-        row, column = divmod(i, COLUMNS)
-        left = column / COLUMNS
-        bottom = 1 - (HEADER_HEIGHT + (row + 1) * CELL_HEIGHT) / height
-        axes = figure.add_axes((left, bottom, 0.94 / COLUMNS, 0.78 * CELL_HEIGHT / height))
-        _draw_cell(axes, word.text, word.versions[n], n)
-    figure.savefig(path, format="png", metadata={"Software": None})
+    cells = [_cell(word, n) for word in worst for n in sorted({fewest, most})]
+    save_cells(path, heading, cells)
 
 
-def _versions(n: int) -> str:
-    return f"{n} version{'s' if n > 1 else ''}"
-
-
-def _draw_cell(axes: "Axes", text: str, version: "Version", n_versions: int) -> None:
-    """Draw a word under its text and its reading."""
-    title = f"{text}   reads   {version.reading or 'as nothing'}   ({_versions(n_versions)})"
-    axes.set_title(
-        # Matplotlib sets text between dollar signs as mathematics.
-        title.replace("$", r"\$"),
-        fontsize=7,
-        color="firebrick" if version.edits else "dimgray",
-        pad=2,
-    )
-    axes.axis("off")
-    points = version.points if len(version.points) else np.zeros((1, 3))
-    draw_strokes(axes, split_strokes(points), PEN_POINTS)
-    low, high = points[:, :2].min(0), points[:, :2].max(0)
-    spare = np.maximum(0, np.array(MIN_EXTENT) - (high - low)) / 2 + 0.02
-    axes.set(
-        xlim=(low[0] - spare[0], high[0] + spare[0]),
-        ylim=(high[1] + spare[1], low[1] - spare[1]),
-        aspect="equal",
+def _cell(word: "WrittenWord", n_versions: int) -> Cell:
+    """Return a word under its text and its reading."""
+    version = word.versions[n_versions]
+    reading = version.reading or "as nothing"
+    return Cell(
+        f"{word.text}   reads   {reading}   ({plural(n_versions, 'version')})",
+        version.points,
+        "firebrick" if version.edits else "dimgray",
     )

@@ -166,14 +166,16 @@ class PlacedWord:
     """A word of ink with its place on a page, which the layout sets.
 
     points: (n, 3) in canvas heights, the left edge at x = 0, the baseline at y = 0; glued, joined:
-    as in `text.TextWord`; x, y: position of the origin on the page; scale: millimeters per canvas
-    height; slope: radians by which the word falls to the right.
+    as in `text.TextWord`; hyphen: (m, 3) ink that ends the line before if this word begins one, or
+    None; x, y: position of the origin on the page; scale: millimeters per canvas height; slope:
+    radians by which the word falls to the right.
     """
 
     text: str
     points: np.ndarray
     glued: bool = False
     joined: bool = False
+    hyphen: np.ndarray | None = None
     x: float = 0.0
     y: float = 0.0
     scale: float = 1.0
@@ -218,6 +220,12 @@ class Page:
     def strokes(self) -> list[np.ndarray]:
         """Strokes (m, 2) of all words, in writing order."""
         return [stroke for word in self.words for stroke in word.strokes]
+
+    def count_lines(self) -> int:
+        """Return the number of lines with words."""
+        # A word stands to the left of the one before where a line begins.
+        starts = [word.x for word in self.words]
+        return bool(starts) + sum(x <= before for before, x in zip(starts, starts[1:]))
 
 
 def parse_size(text: str, name: str) -> tuple[float, float] | None:

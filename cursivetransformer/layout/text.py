@@ -15,9 +15,9 @@ import shutil
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import BinaryIO, TextIO, cast
 
 from anyascii import anyascii
@@ -25,12 +25,14 @@ from anyascii import anyascii
 from cursivetransformer.data.tokenizer import fold_text
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error
+from cursivetransformer.utils.wording import plural
 
 CHUNK_SIZE = 1 << 16  # characters read at once
 MAX_IN_MEMORY = 1 << 24  # bytes of standard input; more goes to a temporary file
 TAB_SPACES = 4
 MAX_WORD_LENGTH = 1000  # letters; a longer word is data, or a text whose spaces were lost
 MAX_NAMED = 12  # characters in a message
+MAX_EXAMPLES = 3  # words that a character is left out of, in a message
 _PIECES = re.compile(r"\r\n|\s|[^\s]+")
 _LINE_BREAKS = {  # how many lines each goes down
     "\n": 1,
@@ -51,15 +53,18 @@ _CLOSING, _OPENING = set(".,;:!?)]}%-'\"*"), set("([{")
 
 @dataclass(frozen=True)
 class TextWord:
-    """A word to write.
+    """A word to write, or a piece of one that is longer than a line.
 
     glued: no line may end between the word before and this one; joined: this is the rest of the
-    word before, with no space between.
+    word before, with no space between; hyphen: this is drawn only where a line ends after it;
+    number: of the typed word, from 1, the same for all its pieces.
     """
 
     text: str
     glued: bool = False
     joined: bool = False
+    hyphen: bool = False
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -74,37 +79,65 @@ class Break:
     page: bool = False
 
 
+@dataclass
+class Survey:
+    """What a manuscript holds.
+
+    n_words: typed words that are written; n_parts: `TextWord`s that they are written as; paged: the
+    text itself begins a page; left_out: {character: how often it is left out}; left_out_of:
+    {character: the first words that it is left out of}.
+    """
+
+    n_words: int = 0
+    n_parts: int = 0
+    paged: bool = False
+    left_out: Counter[str] = field(default_factory=Counter)
+    left_out_of: dict[str, list[str]] = field(default_factory=dict)
+
+    def add_left_out(self, chars: Iterable[str], word: str) -> None:
+        """Count the characters that are left out of a typed word."""
+        for char in chars:
+            self.left_out[char] += 1
+            words = self.left_out_of.setdefault(char, [])
+            if word not in words and len(words) < MAX_EXAMPLES:
+                words.append(word)
+
+
 @dataclass(frozen=True)
 class TextNormalizer:
     """Turns typed words into words of an alphabet.
 
-    alphabet: characters that the hand can write; missing: what to do with others, "fail", "skip" or
-    "replace"; max_word_length: letters; a longer word is broken; max_part_length: letters; a longer
-    word is written in parts side by side; reflow: take single line breaks for spaces; recorded:
-    characters in the training data of the hand, None for all; another hand writes the others, as
-    parts of their own.
+    alphabet: characters that the hand can write; missing: what to do with others, "fail", "skip",
+    "replace" or "replace-or-skip"; max_word_length: letters; a longer word is broken; reflow: take
+    single line breaks for spaces.
     """
 
     alphabet: str
     missing: str = "fail"
     max_word_length: int = MAX_WORD_LENGTH
-    max_part_length: int = MAX_WORD_LENGTH
     reflow: bool = False
-    recorded: frozenset[str] | None = None
 
     def normalize(self, word: str) -> str:
         """Return the word in characters of the alphabet, without those that have no substitute."""
         chars = self._visible(word)
-        if self.missing == "replace":
+        if self.replaces:
             return "".join(c if c in self.alphabet else self.substitute(c) for c in chars)
         return "".join(c for c in chars if c in self.alphabet)
 
+    @property
+    def replaces(self) -> bool:
+        """Whether a character that cannot be written gives way to a similar one."""
+        return self.missing in ("replace", "replace-or-skip")
+
+    @property
+    def skips(self) -> bool:
+        """Whether a character that can be neither written nor replaced is left out."""
+        return self.missing in ("skip", "replace-or-skip")
+
     def unknown_characters(self, word: str) -> list[str]:
-        """Return the characters of the word that cannot be written and may not be skipped."""
-        if self.missing == "skip":
-            return []
+        """Return the characters of the word that can be neither written nor replaced."""
         unknown = [char for char in self._visible(word) if char not in self.alphabet]
-        if self.missing == "replace":
+        if self.replaces:
             unknown = [char for char in unknown if not self.substitute(char)]
         return unknown
 
@@ -116,19 +149,29 @@ class TextNormalizer:
                 return plain
         return ""
 
-    def split(self, word: str, glued: bool = False) -> list[TextWord]:
-        """Split a normalized word into the words to write; glued: it sticks to the one before."""
+    def split(self, word: str, glued: bool = False, number: int = 0) -> list[TextWord]:
+        """Split a normalized word into the words to write.
+
+        A line may end before a part that is joined but not glued.
+
+        Args:
+            word: The normalized word.
+            glued: It sticks to the word before.
+            number: Of the typed word.
+        """
         words: list[TextWord] = []
-        for piece in filter(None, self._break_long_word(word)):
-            joined = False
-            for run in self._split_by_recorded(piece):
-                for part in self._split_evenly(run):
-                    words.append(TextWord(part, joined or (glued and not words), joined))
-                    joined = True
+        for piece, hyphen in self._break_long_word(word):
+            sticks = glued and not words
+            words.append(TextWord(piece, sticks, joined=bool(words), number=number))
+            if hyphen:
+                words.append(TextWord(hyphen, True, True, hyphen=True, number=number))
         return words
 
-    def _break_long_word(self, word: str) -> Iterator[str]:
-        """Break a too long word after a hyphen or slash, or else with added hyphens."""
+    def _break_long_word(self, word: str) -> Iterator[tuple[str, str]]:
+        """Break a too long word after a hyphen or slash, or else at about even distances.
+
+        Yields each piece with what is added to it where a line ends after it: a hyphen or nothing.
+        """
         while len(word) > self.max_word_length:
             hyphen = "-" if "-" in self.alphabet else ""
             marks = (
@@ -140,21 +183,10 @@ class TextNormalizer:
             else:  # pieces of about one length
                 n_pieces = _ceil_div(len(word), self.max_word_length - len(hyphen))
                 cut = _ceil_div(len(word), n_pieces)
-            yield word[:cut] + hyphen
+            yield word[:cut], hyphen
             word = word[cut:]
-        yield word
-
-    def _split_by_recorded(self, piece: str) -> list[str]:
-        """Split a piece into runs of characters that are all recorded, or all not recorded."""
-        if self.recorded is None:
-            return [piece]
-        return ["".join(run) for _, run in groupby(piece, self.recorded.__contains__)]
-
-    def _split_evenly(self, run: str) -> list[str]:
-        """Split a run into as few parts of about one length as possible."""
-        n = _ceil_div(len(run), self.max_part_length)
-        cuts = [len(run) * i // n for i in range(n + 1)]
-        return [run[start:end] for start, end in zip(cuts, cuts[1:])]
+        if word:
+            yield word, ""
 
     def _visible(self, word: str) -> str:
         """Fold the word and drop what is invisible: joiners, direction marks, byte order marks."""
@@ -184,32 +216,41 @@ class Manuscript:
             return cls(_decoded(source if source.seekable() else _spool(source, file)), file)
         return cls(io.StringIO(text, newline=""))
 
-    def count_words(self, normalizer: TextNormalizer) -> int:
-        """Count the words to write, after a check of the whole text.
+    def survey(self, normalizer: TextNormalizer) -> Survey:
+        """Count what there is to write, after a check of the whole text.
 
         Raises:
             UserError: Some characters cannot be written, or there is no word.
         """
         unknown: dict[str, int] = {}  # character: line
-        count = 0
+        survey = Survey()
         for part, line in self._typed_parts():
             if isinstance(part, Break):
+                survey.paged |= part.page
                 continue
-            for char in normalizer.unknown_characters(part):
-                unknown.setdefault(char, line)
-            count += len(normalizer.split(normalizer.normalize(part)))
+            missing = normalizer.unknown_characters(part)
+            if normalizer.skips:
+                survey.add_left_out(missing, part)
+            else:
+                for char in missing:
+                    unknown.setdefault(char, line)
+            words = normalizer.split(normalizer.normalize(part))
+            survey.n_words += bool(words)
+            survey.n_parts += len(words)
         if unknown:
             raise UserError(self._describe_unknown(unknown, normalizer))
-        if not count:
+        if not survey.n_words:
             source = "" if self.name == "the text" else f" in {self.name}"
-            raise UserError(f"there is no text to write{source}")
-        return count
+            cure = "" if source else "; give one in quotes, or a text file with --file"
+            raise UserError(f"there is no text to write{source}{cure}")
+        return survey
 
     def parts(self, normalizer: TextNormalizer) -> Iterator[TextWord | Break]:
         """Yield the words and breaks in order.
 
-        Characters that cannot be written are left out, so call `count_words` first.
+        Characters that cannot be written are left out, so call `survey` first.
         """
+        number = 0
         glued = False  # a hard space or an opening mark is before the next word
         started = False  # the line has a word
         for part, _ in self._typed_parts():
@@ -220,8 +261,9 @@ class Manuscript:
             elif part == "":
                 glued = True
             elif word := normalizer.normalize(part):
+                number += 1
                 sticks = glued or set(word) <= _CLOSING
-                yield from normalizer.split(word, started and sticks)
+                yield from normalizer.split(word, started and sticks, number)
                 glued, started = set(word) <= _OPENING, True
 
     def _typed_parts(self) -> Iterator[tuple[str | Break, int]]:
@@ -304,16 +346,29 @@ class Manuscript:
                 )
         named = ", ".join(map(repr, list(unknown)[:MAX_NAMED]))
         if len(unknown) > MAX_NAMED:
-            named += f" and {len(unknown) - MAX_NAMED} others"
-        substitutes = {char: normalizer.substitute(char) for char in unknown}
-        examples = [f"{char!r} as {plain!r}" for char, plain in substitutes.items() if plain]
-        cure = ""
-        if examples and normalizer.missing != "replace":
-            cure = f"--missing replace writes {', '.join(examples[:MAX_NAMED])}; "
+            named += f" and {plural(len(unknown) - MAX_NAMED, 'other')}"
         return (
-            f"the model has never seen {named} (line {min(unknown.values())}); {cure}leave them "
-            "out with --missing skip, or record words that have them and train again"
+            f"the model has never seen {named} (line {min(unknown.values())}); "
+            f"{_cure_for_unknown(unknown, normalizer)}, "
+            "or record words that have them and train again"
         )
+
+
+def _cure_for_unknown(unknown: Iterable[str], normalizer: TextNormalizer) -> str:
+    """Return what to do about characters that cannot be written."""
+    if normalizer.replaces:
+        return "--missing replace-or-skip leaves them out"
+    substitutes = {char: normalizer.substitute(char) for char in unknown}
+    like = [f"{char!r} as {plain!r}" for char, plain in substitutes.items() if plain][:MAX_NAMED]
+    others = [repr(char) for char, plain in substitutes.items() if not plain][:MAX_NAMED]
+    if not like:
+        return "leave them out with --missing skip"
+    if not others:
+        return f"--missing replace writes {', '.join(like)}; leave them out with --missing skip"
+    return (
+        f"--missing replace-or-skip writes {', '.join(like)} and leaves out {', '.join(others)}; "
+        "leave out all of them with --missing skip"
+    )
 
 
 def _open_file(file: str) -> BinaryIO:

@@ -31,6 +31,7 @@ KERNING_FRACTION, MAX_KERNING = 0.7, 0.5
 SENTENCE_ENDS = tuple(".!?")
 SENTENCE_SPACE = 1.3  # factor of the space after the end of a sentence
 JOIN_SPACE = 0.1  # x-heights between the parts of one word
+HYPHEN_SPACE = 0.25  # x-heights before a hyphen at the end of a line
 MAX_STRETCH = 3.0  # a line whose spaces would grow by more than this factor is not justified
 MAX_SLOPE = 2.0  # standard deviations of a line's slope
 DRIFT = 0.7  # correlation of where a line begins with where the next one does
@@ -183,21 +184,63 @@ class Typesetter:
                     line = self._new_line(Break(lines, cluster.indent, page))
                 continue
             gaps = self._gaps(line.words[-1] if line.words else None, cluster)
-            width = sum(word.width for word in cluster) * self.unit
-            used = line.width(self.unit) + sum(gaps)
-            if line.words and used + width > self.sheet.text_width + 1e-6:
-                line.last = False
-                yield line
-                line = Line([], [])
-            if not line.words:  # the indent takes the place of the first gap
-                gaps[0] = line.gaps.pop() if line.gaps else 0.0
-            line.words += cluster
-            line.gaps += gaps
+            while cluster:
+                n = self._count_fitting(line, cluster, gaps)
+                if n and not line.words:  # the indent takes the place of the first gap
+                    gaps[0] = line.gaps.pop() if line.gaps else 0.0
+                line.words += cluster[:n]
+                line.gaps += gaps[:n]
+                cluster, gaps = cluster[n:], gaps[n:]
+                if cluster:
+                    if n:
+                        line.words[-1] = self._hyphenate(line.words[-1], cluster[0])
+                    line.last = False
+                    yield line
+                    line = Line([], [])
         if line.words:
             yield line
 
+    def _count_fitting(self, line: Line, cluster: list[PlacedWord], gaps: list[float]) -> int:
+        """Return how many words of a cluster go on a line: all, or up to where it breaks, or none.
+
+        A cluster is broken only if no line holds it, and an empty line takes some of it.
+        """
+        steps = np.array(gaps) + [word.width * self.unit for word in cluster]
+        alone = float(steps.sum() - gaps[0])
+        if not line.words:
+            steps[0] -= gaps[0]
+        ends = line.width(self.unit) + np.cumsum(steps)
+        limit = self.sheet.text_width + 1e-6
+        if ends[-1] <= limit:
+            return len(cluster)
+        if line.words and alone <= limit:
+            return 0
+        breaks = [i for i, word in enumerate(cluster) if i and word.joined and not word.glued]
+        for i in reversed(breaks):
+            last = cluster[i - 1]
+            hyphen_width = (self._hyphenate(last, cluster[i]).width - last.width) * self.unit
+            if ends[i - 1] + hyphen_width <= limit:
+                return i
+        if line.words:
+            return 0
+        return breaks[0] if breaks else len(cluster)
+
+    def _hyphenate(self, word: PlacedWord, rest: PlacedWord) -> PlacedWord:
+        """Return the last word of a line with the hyphen of its rest, which the next line holds."""
+        if rest.hyphen is None or not len(rest.hyphen):
+            return word
+        gap = HYPHEN_SPACE * self.sheet.x_height
+        gap -= self._kerning(word, PlacedWord("-", rest.hyphen))
+        hyphen = rest.hyphen + np.array([word.width + gap / self.unit, 0, 0], np.float32)
+        points = np.concatenate([word.points, hyphen])
+        points[len(word.points) - 1 : len(word.points), 2] = 0  # no ink from the word to the hyphen
+        return dataclasses.replace(word, text=word.text + "-", points=points)
+
     def _clusters(self, parts: Iterable[PlacedWord | Break]) -> Iterator[list[PlacedWord] | Break]:
-        """Join each word with those glued to it, as many as a line holds; pass breaks through."""
+        """Join each word with those joined and glued to it; pass breaks through.
+
+        Glued words are no more than a line holds.
+        """
         cluster: list[PlacedWord] = []
         width = 0.0
         for part in parts:
@@ -208,9 +251,12 @@ class Typesetter:
                 yield part
                 continue
             part_width = part.width * self.unit + self.config.word_space * self.sheet.x_height
-            if cluster and (not part.glued or width + part_width > self.sheet.text_width):
+            fits = part.glued and width + part_width <= self.sheet.text_width
+            if cluster and not part.joined and not fits:
                 yield cluster
-                cluster, width = [], 0.0
+                cluster = []
+            if not (part.glued and cluster):  # a line may begin here
+                width = 0.0
             cluster.append(part)
             width += part_width
         if cluster:

@@ -1,7 +1,11 @@
-"""A picture of hands, each in a row under its author's name."""
+"""Pictures of ink to compare: hands in rows under their authors' names, words in cells."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,12 +13,24 @@ from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.render.raster import draw_strokes, save_figure
 from cursivetransformer.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 SPACE = 0.15  # canvas heights between two words
 ABOVE, BELOW = 0.45, 0.3  # canvas heights of paper above and below a baseline, at least
 INCHES = 1.3  # for a canvas height
 NAMES_WIDTH = 0.9  # inches at the left
 PEN_POINTS = 0.8
 DPI = 100
+
+COLUMNS = 4  # of cells
+# Inches: size of a cell, and height of the line above all cells.
+CELL_WIDTH, CELL_HEIGHT = 2.6, 0.95
+HEADER_HEIGHT = 0.35
+# Canvas heights: least width and height that a cell shows, so that small words are not enlarged.
+MIN_EXTENT = (0.8, 0.45)
+CELL_PEN_POINTS = 1.1
+CELL_DPI = 110
 
 
 def save_sheet(path: str | Path, rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> None:
@@ -65,3 +81,48 @@ def strokes_in_line(inks: Sequence[np.ndarray]) -> list[np.ndarray]:
             strokes += [stroke + (x, 0) for stroke in split_strokes(points)]
             x += float(np.max(points[:, 0])) + SPACE
     return strokes
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A word in a picture of words. points: (n, 3) in canvas heights; color: of the title."""
+
+    title: str
+    points: np.ndarray
+    color: str = "dimgray"
+
+
+def save_cells(path: str | Path, heading: str, cells: Sequence[Cell]) -> None:
+    """Write a picture of words in rows of cells, each under its title. Raises `UserError`."""
+    # Imported here, because the import is slow and most programs draw no cells.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    n_rows = max(1, -(-len(cells) // COLUMNS))
+    height = n_rows * CELL_HEIGHT + HEADER_HEIGHT
+    figure = Figure(figsize=(COLUMNS * CELL_WIDTH, height), dpi=CELL_DPI)
+    FigureCanvasAgg(figure)
+    figure.text(0.01, 1 - 0.6 * HEADER_HEIGHT / height, heading, fontsize=9)
+    for i, cell in enumerate(cells):
+        row, column = divmod(i, COLUMNS)
+        left = column / COLUMNS
+        bottom = 1 - (HEADER_HEIGHT + (row + 1) * CELL_HEIGHT) / height
+        axes = figure.add_axes((left, bottom, 0.94 / COLUMNS, 0.78 * CELL_HEIGHT / height))
+        _draw_cell(axes, cell)
+    save_figure(figure, path)
+
+
+def _draw_cell(axes: Axes, cell: Cell) -> None:
+    # Matplotlib sets text between dollar signs as mathematics.
+    title = cell.title.replace("$", r"\$")
+    axes.set_title(title, fontsize=7, color=cell.color, pad=2)
+    axes.axis("off")
+    draw_strokes(axes, split_strokes(cell.points), CELL_PEN_POINTS)
+    points = cell.points if len(cell.points) else np.zeros((1, 3))
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    spare = np.maximum(0, np.array(MIN_EXTENT) - (high - low)) / 2 + 0.02
+    axes.set(
+        xlim=(low[0] - spare[0], high[0] + spare[0]),
+        ylim=(high[1] + spare[1], low[1] - spare[1]),
+        aspect="equal",
+    )

@@ -6,7 +6,7 @@ the position in the word and the letter.
 """
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,10 +144,10 @@ def _remove_short_runs(letter: np.ndarray) -> np.ndarray:
     return letter
 
 
-def describe_slips(attention: Mapping[int, WordAttention]) -> list[str]:
-    """Return a sentence about every slip; attention: {number of a word: its attention}."""
+def describe_slips(attention: Iterable[tuple[int, WordAttention]]) -> list[str]:
+    """Return a sentence about every slip; attention: the number of a word, and its attention."""
     return [
         f"attention: word {number}, {word.text!r}: letter {index + 1}, {word.text[index]!r}, {what}"
-        for number, word in attention.items()
+        for number, word in attention
         for index, what in word.slips.items()
     ]

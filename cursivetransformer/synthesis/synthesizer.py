@@ -26,6 +26,7 @@ from cursivetransformer.synthesis.kinematics import (
     sample_path,
 )
 from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.wording import plural
 
 # The names of the hands with the first seeds, from 1 on.
 NAMES = (
@@ -255,10 +256,11 @@ def save_bank(config: SynthSettings, say: Callable[[str], object] = print) -> No
         bank = write_bank(prompts, hands, config.seed)
         words = tqdm(bank, total=len(prompts), unit="word", disable=None, leave=False)
         write_entries(config.out, (word_to_entry(word, DIGITS) for word in words))
-        say(f"{config.out}: {len(prompts)} words by {len(hands)} synthetic writers")
+        writers = plural(len(hands), "synthetic writer")
+        say(f"{config.out}: {plural(len(prompts), 'word')} by {writers}")
     if config.sheet:
         save_sheet(config.sheet, [(hand.name, _write_line(hand, config.text)) for hand in hands])
-        say(f"{config.sheet}: {len(hands)} hands")
+        say(f"{config.sheet}: {plural(len(hands), 'hand')}")
 
 
 def _check_characters(text: str, hand: Hand, fonts: str) -> None:

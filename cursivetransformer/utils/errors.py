@@ -25,7 +25,7 @@ def how_to_run(command: str) -> str:
 
     `cli` puts "cursive COMMAND" into sys.argv[0]; the scripts of a checkout leave it as it is.
     """
-    if sys.argv[0].startswith("cursive "):
+    if sys.argv[0].startswith("cursive ") or command not in SCRIPTS:
         return f"cursive {command}"
     return f"python {SCRIPTS[command]}"
 

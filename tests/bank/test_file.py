@@ -122,7 +122,7 @@ def test_check_prints_all_that_matters(tmp_path, capsys):
     for part in (
         "2 words, 1 faulty",
         "Ada (2)",
-        "1 entries repeat a text, 1 its ink too",
+        "entries that repeat a text: 1, and its ink too: 1",
         "a 2  b 2",
         "entry 2: text is empty",
     ):

@@ -6,6 +6,7 @@ import pytest
 
 from cursivetransformer.config.args import (
     Settings,
+    Usage,
     check_values,
     parse_command_line,
     present_names,
@@ -37,7 +38,7 @@ RENAMED = [
 
 @dataclasses.dataclass
 class Example(Settings):
-    size: int = setting(3, "size of it", "one", was="bigness")
+    size: int = setting(3, "size of it", "one", everyday=True, was="bigness")
     ratio: float | None = setting(None, "100% of what", "one")
     fast: bool = setting(True, "do it fast", "two", was="quick")
     color: str = setting(
@@ -128,7 +129,7 @@ def test_an_alias_becomes_the_choice_and_is_not_listed(capsys):
     with pytest.raises(UserError, match="--color takes one of gray, red, not 'blue'"):
         read("--color", "blue")
     with pytest.raises(SystemExit):
-        read("--help")
+        read("--help-all")
     assert "{gray,red}" in capsys.readouterr().out
 
 
@@ -154,7 +155,7 @@ def test_a_wrong_value_is_refused(values, sentence):
 
 def test_help_shows_defaults_but_no_earlier_names(capsys):
     with pytest.raises(SystemExit):
-        read("--help")
+        read("--help-all")
     out = capsys.readouterr().out
     for part in (
         "size of it (default: 3)",
@@ -164,6 +165,59 @@ def test_help_shows_defaults_but_no_earlier_names(capsys):
     ):
         assert part in out
     assert "bigness" not in out and "quick" not in out
+
+
+USAGE = Usage("write", "Do it.", ("--size 4", "--fast"), "size", ",", "join them by commas")
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_shows_examples_and_everyday_settings_first(flag, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse_command_line(Example, [flag], USAGE)
+    out = capsys.readouterr().out
+    assert ended.value.code == 0 and "[SIZE] [--SETTING VALUE ...]" in out.splitlines()[0]
+    examples, settings = out.index("python sample.py --size 4\n"), out.index("size of it")
+    assert out.index("Do it.") < examples < settings
+    assert "its color" not in out and "two:" not in out
+    assert out.endswith("--help-all lists all 6 settings.\n")
+
+
+@pytest.mark.parametrize("flag", ["--help-all", "--help_all"])
+def test_all_help_lists_every_setting(flag, capsys):
+    with pytest.raises(SystemExit):
+        parse_command_line(Example, [flag], USAGE)
+    out = capsys.readouterr().out
+    assert all(f"--{field.name}" in out for field in setting_fields(Example))
+    assert "--help-all" not in out
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_command_has_about_a_dozen_everyday_settings(cls):
+    assert 4 <= sum(field.metadata["everyday"] for field in setting_fields(cls)) <= 20
+
+
+@pytest.mark.parametrize(
+    "argv, size",
+    [("4", 4), ("--no-fast 4 --color red", 4), ("--color=red -- -4", -4), ("--size 4", 4)],
+)
+def test_one_setting_needs_no_flag(argv, size):
+    assert parse_command_line(Example, argv.split(), USAGE)["size"] == size
+
+
+@pytest.mark.parametrize(
+    "argv, sentence",
+    [
+        ("4 --fast 5 --color red", "'5' is not expected here; join them by commas: "),
+        ("4 --fast 5 --color red", "python sample.py 4,5 --fast --color red"),
+        ("4 --size 5", "--size is given with and without its flag; give it once"),
+        ("--fsat 5", "there is no setting --fsat; did you mean --fast?"),
+        ("4 --ratio", "argument --ratio: expected one argument"),
+    ],
+)
+def test_words_without_a_flag_get_advice_that_fits(argv, sentence):
+    with pytest.raises(UserError) as caught:
+        parse_command_line(Example, argv.split(), USAGE)
+    assert sentence in str(caught.value)
 
 
 def test_a_setting_is_declared_once_for_several_commands():

@@ -91,7 +91,8 @@ def test_what_is_given_wins_over_the_preset():
     [
         (["--max_stepz", "5"], "did you mean --max_steps"),
         (["--whatever=5"], "there is no setting --whatever"),
-        (["bigbank"], "'bigbank' is not expected here"),
+        (["a.json", "b"], "'b' is not expected here; join several banks by commas: .* a.json,b"),
+        (["a.json", "--dataset_name", "b"], "with and without its flag"),
         (["--max_steps", "2.5"], "takes a whole number"),
         (["--max_steps", "0"], "--max_steps must be 1 or more"),
         (["--max_steps"], "expected one argument"),
@@ -117,6 +118,12 @@ def test_settings_that_cannot_work_are_refused_in_one_sentence(argv, sentence):
     assert "\n" not in str(caught.value)
 
 
+def test_a_bank_needs_no_flag():
+    assert read("mine.json", "--max_steps", "5").dataset_name == "mine.json"
+    assert read("--dataset_name", "mine.json").dataset_name == "mine.json"
+    assert get_recognizer_args(argv=["mine.json"]).dataset_name == "mine.json"
+
+
 def test_unknown_names_are_refused_in_a_notebook_too():
     with pytest.raises(UserError, match="did you mean --max_steps"):
         get_all_args(use_argparse=False, max_step=3)
@@ -126,7 +133,7 @@ def test_unknown_names_are_refused_in_a_notebook_too():
 
 def test_help_lists_every_setting(capsys):
     with pytest.raises(SystemExit) as ended:
-        get_all_args(argv=["--help"])
+        get_all_args(argv=["--help-all"])
     out = capsys.readouterr().out
     assert ended.value.code == 0 and all(f"--{name}" in out for name in KNOWN_NAMES)
 

@@ -103,49 +103,47 @@ def test_no_letter_is_lost_nor_made_up(text):
     assert written == "".join(normalizer.normalize(word) for word in text.split()).replace("-", "")
 
 
+def shape(parts):
+    """The pieces of a typed word in one string: | where a line may end, ~ a hyphen if it does."""
+    marks = [
+        "~" if part.hyphen else "|" if part.joined and not part.glued else "" for part in parts
+    ]
+    return "".join(mark + part.text * (not part.hyphen) for mark, part in zip(marks, parts))
+
+
 def test_long_words_are_broken_where_they_may_be_or_with_hyphens():
     short = TextNormalizer(LATIN.alphabet, max_word_length=10)
-    assert texts("abc abcdefghijklmn well-known/words aaaaaaaaaa", short) == [
-        "abc",
-        "abcdefg-",
-        "hijklmn",
-        "well-",
-        "known/",
-        "words",
-        "aaaaaaaaaa",
-    ]
+    for word, broken in (
+        ("aaaaaaaaaa", "aaaaaaaaaa"),
+        ("abcdefghijklmn", "abcdefg~|hijklmn"),
+        ("well-known/words", "well-|known/|words"),
+        ("abcdefghijk-lmn", "abcdefgh~|ijk-lmn"),
+    ):
+        assert shape(short.split(word)) == broken
     assert texts("abcdefg", TextNormalizer("abcdefg", max_word_length=3)) == ["abc", "de", "fg"], (
         "an alphabet without a hyphen"
     )
 
 
-def test_characters_that_a_hand_never_recorded_are_parts_of_their_own():
-    normalizer = TextNormalizer("abc#1", recorded=frozenset("abc"))
-    assert [(word.text, word.glued, word.joined) for word in normalizer.split("ab#1c")] == [
-        ("ab", False, False),
-        ("#1", True, True),
-        ("c", True, True),
-    ]
-    assert [word.text for word in normalizer.split("abc")] == ["abc"] and [
-        word.text for word in TextNormalizer("abc#1").split("ab#1c")
-    ] == ["ab#1c"]
+def test_words_are_numbered_as_they_are_typed():
+    short = TextNormalizer(LATIN.alphabet, "skip", max_word_length=6)
+    numbers: dict[int, str] = {}
+    for part in parts("ab cdefghijk \u2603 - l", short):
+        numbers[part.number] = numbers.get(part.number, "") + part.text
+    assert numbers == {1: "ab", 2: "cdefg-hijk", 3: "-", 4: "l"}
 
 
-def test_very_long_words_are_written_in_parts_of_a_length():
-    normalizer = TextNormalizer(LATIN.alphabet, max_word_length=12, max_part_length=5)
-    assert parts("abc abcdefghij", normalizer) == [
-        TextWord("abc"),
-        TextWord("abcde"),
-        TextWord("fghij", True, True),
-    ]
+def test_very_long_words_are_broken_in_pieces_of_a_length():
+    normalizer = TextNormalizer(LATIN.alphabet, max_word_length=12)
+    assert parts("abc abcdefghij", normalizer) == [TextWord("abc"), TextWord("abcdefghij")]
     assert parts("abcdefghijklmnop !", normalizer) == [
-        TextWord("abcd"),
-        TextWord("efgh-", True, True),
-        TextWord("ijkl"),
-        TextWord("mnop", True, True),
+        TextWord("abcdefgh"),
+        TextWord("-", True, True, hyphen=True),
+        TextWord("ijklmnop", False, True),
         TextWord("!", True),
     ]
-    assert Manuscript(io.StringIO("abcdefghijklmnop !")).count_words(normalizer) == 5
+    survey = Manuscript(io.StringIO("abcdefghijklmnop !")).survey(normalizer)
+    assert (survey.n_words, survey.n_parts) == (2, 4)
 
 
 def test_missing_letters_are_replaced_by_their_like():
@@ -161,7 +159,10 @@ def test_missing_letters_are_replaced_by_their_like():
 @pytest.mark.parametrize(
     "text, sentence",
     [
-        ("a é ☃", "never seen 'é', '☃' (line 1); --missing replace writes 'é' as 'e'"),
+        (
+            "a é ☃",
+            "'é', '☃' (line 1); --missing replace-or-skip writes 'é' as 'e' and leaves out '☃'",
+        ),
         ("a\n\nb \u20ac", "'€' (line 3)"),
         ("a\x07", "control character, U+0007 in line 1"),
         ("abc \u05e9\u05dc\u05d5\u05dd", "from right to left"),
@@ -172,28 +173,56 @@ def test_missing_letters_are_replaced_by_their_like():
 )
 def test_what_cannot_be_written_is_told_at_once(text, sentence):
     with pytest.raises(UserError) as error:
-        Manuscript(io.StringIO(text)).count_words(LATIN)
+        Manuscript(io.StringIO(text)).survey(LATIN)
     assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
 def test_it_may_be_left_out_instead():
-    assert Manuscript(io.StringIO("a\x07 é ☃")).count_words(TextNormalizer("a", "skip")) == 1
+    assert Manuscript(io.StringIO("a\x07 é ☃")).survey(TextNormalizer("a", "skip")).n_words == 1
     with pytest.raises(UserError, match="no text to write"):
-        Manuscript(io.StringIO("é ☃")).count_words(TextNormalizer("a", "skip"))
+        Manuscript(io.StringIO("é ☃")).survey(TextNormalizer("a", "skip"))
+
+
+@pytest.mark.parametrize(
+    "missing, written, left_out",
+    [
+        ("skip", ["caf", "a"], {"é": (3, ["café", "éé"]), "☃": (2, ["a☃", "☃"])}),
+        ("replace-or-skip", ["cafe", "a", "ee"], {"☃": (2, ["a☃", "☃"])}),
+    ],
+)
+def test_what_is_left_out_is_counted_with_its_words(missing, written, left_out):
+    text, normalizer = "café a☃ ☃ éé", TextNormalizer("acef", missing)
+    assert texts(text, normalizer) == written
+    survey = Manuscript(io.StringIO(text)).survey(normalizer)
+    assert survey.n_words == len(written)
+    assert {c: (n, survey.left_out_of[c]) for c, n in survey.left_out.items()} == left_out
+
+
+def test_a_message_offers_what_fits_the_characters():
+    for text, missing, cure in (
+        ("é", "fail", "--missing replace writes 'é' as 'e'; leave them out with --missing skip"),
+        ("☃", "fail", "leave them out with --missing skip, or record"),
+        ("é☃", "fail", "--missing replace-or-skip writes 'é' as 'e' and leaves out '☃'; "),
+        ("é☃", "replace", "never seen '☃' (line 1); --missing replace-or-skip leaves them out"),
+    ):
+        with pytest.raises(UserError) as error:
+            Manuscript(io.StringIO(text)).survey(TextNormalizer("ae", missing))
+        assert cure in str(error.value)
 
 
 def test_a_word_without_end_is_no_word():
     with pytest.raises(UserError, match="a word of more than 1000 letters"):
-        Manuscript(io.StringIO("a" * 10_000)).count_words(LATIN)
-    assert Manuscript(io.StringIO("a" * MAX_WORD_LENGTH)).count_words(LATIN) == 1
+        Manuscript(io.StringIO("a" * 10_000)).survey(LATIN)
+    assert Manuscript(io.StringIO("a" * MAX_WORD_LENGTH)).survey(LATIN).n_words == 1
 
 
 def test_the_survey_counts_what_is_written():
     text = "a bb ccccccccccccccc \n d"
     normalizer = TextNormalizer(LATIN.alphabet, max_word_length=6)
-    assert (
-        Manuscript(io.StringIO(text)).count_words(normalizer) == len(texts(text, normalizer)) == 6
-    )
+    survey = Manuscript(io.StringIO(text)).survey(normalizer)
+    assert survey.n_parts == len(texts(text, normalizer)) == 8
+    assert survey.n_words == 4 and not survey.paged
+    assert Manuscript(io.StringIO("a\fb")).survey(normalizer).paged
 
 
 def test_files_and_standard_input(tmp_path, monkeypatch):
@@ -206,16 +235,16 @@ def test_files_and_standard_input(tmp_path, monkeypatch):
     ]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"b a")))
     typed = Manuscript.open("-")
-    assert typed.count_words(LATIN) == 2 and list(typed.parts(LATIN)) == [
+    assert typed.survey(LATIN).n_words == 2 and list(typed.parts(LATIN)) == [
         TextWord("b"),
         TextWord("a"),
     ], "it can be read twice"
     os.mkfifo(tmp_path / "pipe")
     threading.Thread(target=(tmp_path / "pipe").write_text, args=["b a"]).start()
     piped = Manuscript.open(file=str(tmp_path / "pipe"))
-    assert piped.count_words(LATIN) == 2 == len(list(piped.parts(LATIN)))
+    assert piped.survey(LATIN).n_words == 2 == len(list(piped.parts(LATIN)))
     with pytest.raises(UserError, match="none.txt cannot be read"):
         Manuscript.open(file="none.txt")
     (tmp_path / "b.txt").write_bytes(b"a \xe9 b")
     with pytest.raises(UserError, match="not a text in UTF-8"):
-        Manuscript.open(file=str(tmp_path / "b.txt")).count_words(LATIN)
+        Manuscript.open(file=str(tmp_path / "b.txt")).survey(LATIN)

@@ -78,6 +78,72 @@ def test_parts_of_a_word_stand_close_together():
     np.testing.assert_allclose(np.diff(starts(page)[:, 0]) - UNIT, [0.4, 4], rtol=1e-5)
 
 
+DASH = np.array([[0, -0.1, 1], [0.2, -0.1, 0]], np.float32)
+
+
+def broken_word(*widths, hyphen=DASH):
+    """Return the pieces of a word, between which a line may end."""
+    pieces = [bar(width, text=str(i)) for i, width in enumerate(widths)]
+    rest = [dataclasses.replace(piece, joined=True, hyphen=hyphen) for piece in pieces[1:]]
+    return [*pieces[:1], *rest]
+
+
+def read_lines(page):
+    """Return the text of each line; parts of a word have no space between them."""
+    lines = [""] * (int(max(rows(page))) + 1)
+    for row, word in zip(rows(page), page.words):
+        lines[int(row)] += word.text if word.joined else f" {word.text}"
+    return [line.strip() for line in lines]
+
+
+def test_a_hyphen_is_drawn_only_where_a_line_ends_inside_a_word():
+    # A piece of 1 is 12 mm wide, and a hyphen 2.4 mm.
+    for width, lines in (
+        (80, ["l 012 l"]),
+        (55, ["l 012", "l"]),
+        (40, ["l", "012", "l"]),  # the word has room on a line of its own
+        (33, ["l 0-", "12", "l"]),
+        (25.5, ["l", "0-", "12", "l"]),  # 0 and 1 would fit, but not with a hyphen
+        (15.5, ["l", "0-", "1-", "2", "l"]),
+    ):
+        (page,) = pages([bar(1), *broken_word(1, 1, 1), bar(1)], page="A4", line_width=width)
+        assert read_lines(page) == lines, width
+        ink = np.concatenate(page.strokes)[:, 0]
+        assert ink.min() > 20 - 1e-6 and ink.max() < 20 + width + 1e-3
+        assert sum(len(word.strokes) for word in page.words) == 5 + str(lines).count("-")
+
+
+def test_a_word_with_its_own_hyphen_or_slash_gets_no_other():
+    parts = broken_word(1, 1, hyphen=None)
+    (page,) = pages(parts, page="A4", line_width=15.5)
+    assert read_lines(page) == ["0", "1"] and len(page.strokes) == 2
+
+
+def test_a_mark_stays_with_the_last_piece_of_a_broken_word():
+    (page,) = pages([*broken_word(1, 1), bar(0.2, text="!", glued=True)], page="A4", line_width=24)
+    assert read_lines(page) == ["0-", "1 !"]
+
+
+def test_parts_that_no_line_may_part_are_scaled_down():
+    parts = [bar(1), dataclasses.replace(bar(1), glued=True, joined=True)]
+    (page,) = pages(parts, page="A4", line_width=16.0)
+    assert rows(page) == [0, 0] and page.words[0].scale < UNIT
+    ink = np.concatenate(page.strokes)[:, 0]
+    assert np.ptp(ink) < 16 + 1e-3
+
+
+def test_lines_with_words_are_counted():
+    for parts, n in (
+        ([], 0),
+        ([bar(1)], 1),
+        ([bar(1), bar(1)], 1),
+        ([bar(1), Break(), bar(1)], 2),
+        ([bar(1), bar(1), bar(1), bar(1), Break(3), bar(1)], 3),
+    ):
+        found = pages(parts, page="A4", line_width=30.0)
+        assert sum(page.count_lines() for page in found) == n
+
+
 def test_a_tail_makes_no_hole_between_words():
     """The tail of the second word hangs far under the first one, so they move together."""
     flat = PlacedWord("o", np.array([[0, 0, 1], [1, -0.01, 0]], np.float32))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from cursivetransformer.render.specimen import save_sheet
+from cursivetransformer.render.specimen import Cell, save_cells, save_sheet
 from cursivetransformer.utils.errors import UserError
 
 STICK = np.array([[0, 0, 1], [0.1, -0.3, 0]], np.float32)
@@ -29,3 +29,13 @@ def test_every_row_has_ink_and_the_bytes_are_the_same_again(tmp_path):
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(UserError, match="must be .png or .svg"):
         save_sheet(tmp_path / "a.gif", [("Ada", [STICK])])
+
+
+def test_every_word_has_its_cell(tmp_path):
+    empty = np.zeros((0, 3), np.float32)
+    inks = [STICK, empty, STICK * (30, 1, 1), empty, empty, STICK]
+    save_cells(tmp_path / "a.png", "six words", [Cell("$5", ink) for ink in inks])
+    dark = imread(tmp_path / "a.png")[..., :3].min(2) < 0.35  # without the titles, which are gray
+    dark = dark[round(dark.shape[0] * 0.35 / 2.25) :]  # without the heading
+    cells = [cell for row in np.array_split(dark, 2) for cell in np.array_split(row, 4, axis=1)]
+    assert [bool(cell.any()) for cell in cells[:6]] == [len(ink) > 0 for ink in inks]

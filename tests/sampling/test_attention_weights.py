@@ -94,7 +94,7 @@ def test_slips_are_told(letters, slips):
     word = judged(np.append(letters, 0))
     del word.slips[0]  # the dot looks at a
     assert word.slips == slips
-    assert describe_slips({5: word}) == [
+    assert describe_slips([(5, word)]) == [
         f"attention: word 5, 'abcd': letter {i + 1}, {'abcd'[i]!r}, {what}"
         for i, what in slips.items()
     ]
