@@ -16,7 +16,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from cursivetransformer.bank.authors import UNKNOWN_AUTHOR, find_author, indices_by_name
+from cursivetransformer.bank.authors import (
+    UNKNOWN_AUTHOR,
+    find_author,
+    indices_by_name,
+    offered_authors,
+)
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.sample import (
     SampleConfig,
@@ -133,6 +138,7 @@ class Writer:
         ink_scale: Factor of the ink's size in training.
         recorded: {author: characters in that author's bank} of an adapted model.
         instead: {author: who writes the other characters}.
+        name: What messages call the model.
     """
 
     def __init__(
@@ -145,6 +151,7 @@ class Writer:
         ink_scale: float = 1.0,
         recorded: dict[str, str] | None = None,
         instead: dict[str, str] | None = None,
+        name: str = "this model",
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -154,6 +161,7 @@ class Writer:
         self.ink_scale = ink_scale
         self.recorded = recorded or {}
         self.instead = instead or {}
+        self.name = name
 
     @classmethod
     def load(
@@ -195,12 +203,17 @@ class Writer:
             ink_scale=training.ink_scale,
             recorded=loaded.origin.get("recorded"),
             instead=loaded.origin.get("instead"),
+            name=path.name,
         )
 
     @property
     def authors(self) -> list[str]:
-        """Names of the authors that the model can write as."""
-        return list(self.model.config.authors)
+        """Names of the authors that the model writes well: of an adapted one, the new ones."""
+        return offered_authors(self.model.config.authors, self.recorded)
+
+    def find_author(self, name: str) -> int:
+        """Return an author's index in the model. Raises `UserError`, unless it writes it well."""
+        return find_author(name, self.model.config.authors, self.authors, self.name)
 
     def write(self, text: str, **settings: Any) -> Document:
         """Write a text; settings: of `SampleConfig`, by name. Raises `UserError`."""
@@ -214,7 +227,8 @@ class Writer:
         """Check all that can be checked before the text is written. Raises `UserError`."""
         sheet = Sheet.from_settings(config)
         primer, author = self._find_style(config)
-        name = self.authors[author - 1] if author else UNKNOWN_AUTHOR
+        names = self.model.config.authors
+        name = names[author - 1] if author else UNKNOWN_AUTHOR
         normalizer = self.normalizer(config, sheet, primer, name)
         n_words = manuscript.count_words(normalizer)
         return Plan(
@@ -223,7 +237,7 @@ class Writer:
             sheet,
             primer,
             author,
-            indices_by_name(self.authors).get(self.instead.get(name, ""), author),
+            indices_by_name(names).get(self.instead.get(name, ""), author),
             normalizer,
             n_words,
             parse_rewrite(config.rewrite, n_words),
@@ -236,17 +250,19 @@ class Writer:
         `style_from` may name an author of the model instead of a word. The author of the word
         writes if the settings name no other.
         """
-        if config.style_from.casefold() in map(str.casefold, self.authors):
-            return None, find_author(config.author or config.style_from, self.authors)
+        names = self.model.config.authors
+        if config.style_from.casefold() in map(str.casefold, names):
+            return None, self.find_author(config.author or config.style_from)
         if not config.style_from:
-            return None, find_author(config.author, self.authors)
+            return None, self.find_author(config.author)
         max_text = self.model.config.max_text // 2
         primer = find_primer(
             config.style_from, self.tokenizer, self.dropped, max_text, self.ink_scale
         )
         if config.author:
-            return primer, find_author(config.author, self.authors)
-        return primer, indices_by_name(self.authors).get(primer.author, 0)
+            return primer, self.find_author(config.author)
+        is_offered = primer.author in self.authors
+        return primer, indices_by_name(names)[primer.author] if is_offered else 0
 
     def normalizer(
         self,
@@ -465,7 +481,9 @@ def load_writer(config: SampleConfig, say: Callable[[str], object] = print) -> W
 
 
 def draw_authors(config: SampleConfig, say: Callable[[str], object] = print) -> list[str]:
-    """Draw the text of the settings in the hand of every author, and of the unknown author.
+    """Draw the text of the settings in the hand of every author that the model writes well.
+
+    A model that was not adapted to a hand also writes as the unknown author.
 
     Returns:
         The names of the authors.
@@ -481,8 +499,8 @@ def draw_authors(config: SampleConfig, say: Callable[[str], object] = print) -> 
     manuscript.count_words(normalizer)
     texts = [part.text for part in manuscript.parts(normalizer) if isinstance(part, TextWord)]
     texts += texts[: -len(texts) % writer.group]  # so that no row has two authors
-    names = [*writer.authors, UNKNOWN_AUTHOR]
-    authors = [find_author(name, writer.authors) for name in names]
+    names = writer.authors if writer.recorded else [*writer.authors, UNKNOWN_AUTHOR]
+    authors = [writer.find_author(name) for name in names]
     words = generate_best_of_n(
         writer.model,
         writer.tokenizer,

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from cursivetransformer import pipeline
+from cursivetransformer.bank.authors import ME
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.sample import get_sample_args
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.data.dataloader import DataLoader, mix
-from cursivetransformer.data.dataset import ME, own_words
+from cursivetransformer.data.dataset import own_words
 from cursivetransformer.ink import measures
 from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
