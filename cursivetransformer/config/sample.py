@@ -186,7 +186,11 @@ class SampleConfig(Settings):
     recognizer_dir: str = same_setting(Config, "recognizer_dir", group="spelling")
 
     # Model
-    checkpoint: str = setting("", "model to write with; empty takes the newest in run_dir", "model")
+    checkpoint: str = setting(
+        "",
+        "model to write with; 'base' is the one that ships; empty takes the newest in run_dir",
+        "model",
+    )
     run_dir: str = setting("runs", "folder to search for the newest checkpoint", "model")
     device: str = setting("cpu", "cuda, mps or cpu; 'auto' takes the first available one", "model")
 

@@ -222,6 +222,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def _raise_stopped(number: int, frame: FrameType | None) -> None:
+    print(flush=True)  # ends a line of progress
     raise Stopped(number)
 
 

@@ -208,12 +208,12 @@ def resume_run(
         raise UserError(
             f"{path} has been trained for its {step} steps already; give a larger --max_steps"
         )
+    warn(f"continuing {path} at step {step}")
     checkpoint = Checkpoint(saved.model, saved.tokenizer, config, {}, saved.bank_digest)
     if config.finetune:
         checkpoint.recognizer, checkpoint.origin = saved.recognizer, saved.origin
     trainer = _build(checkpoint, own_words(words, config), path.parent, warn, group, step)
     trainer.restore(saved.training)
-    warn(f"continuing {path} at step {trainer.step}")
     return trainer
 
 

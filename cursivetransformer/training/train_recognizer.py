@@ -367,11 +367,11 @@ def _fit(
             nn.utils.clip_grad_norm_(net.parameters(), GRAD_CLIP)
             optimizer.step()
             is_last = step + 1 == config.max_steps
-            if on_step and (step == first or (step + 1) % 10 == 0 or is_last):
-                on_step(step + 1, loss.item())
             # In between, batches are waiting that were sampled together.
             if (step + 1) % SORTED_BATCHES and not is_last:
                 continue
+            if on_step:
+                on_step(step + 1, loss.item())
             due = stop.signal or is_last or time.monotonic() - saved > SAVE_SECONDS
             if unfinished and due:
                 _save(unfinished, recognizer, optimizer, rng, step + 1)
