@@ -265,13 +265,12 @@ def measure_last(judge: Judge, run: Trainer) -> dict[str, Result]:
 
 def start_run(folder: str, bank: Path, name: str, seed: int, arguments: Sequence[str]) -> Trainer:
     """Return a trainer of a bank before its first step. arguments: more settings of `train.py`."""
-    quiet = lambda sentence: None
     started = Path(folder) / "runs" / name / STARTED
     if started.is_file():
-        return runs.resume_start(started, get_all_args(argv=[]), quiet)
+        return runs.resume_start(started, get_all_args(argv=[]), lambda sentence: None)
     argv = ["--dataset_name", str(bank), "--wandb", "off", "--seed", str(seed)]
     argv += ["--run_dir", str(Path(folder) / "runs"), "--wandb_run_name", name]
-    return runs.new_run(get_all_args(argv=[*argv, *arguments]), quiet)
+    return runs.new_run(get_all_args(argv=[*argv, *arguments]), warn=lambda sentence: None)
 
 
 def find_scratch_recognizer(

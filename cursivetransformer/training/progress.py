@@ -18,7 +18,7 @@ import torch
 
 # torchrun forwards a Ctrl-C that its processes have received already, within this many seconds.
 SAME_REQUEST_SECONDS = 1.0
-LINE_SECONDS = 5.0  # between two lines of progress where the output is no terminal
+LINE_SECONDS = 10.0  # between two lines of progress where the output is no terminal
 NEARLY_ALL = 0.95  # of the letters misread; scribble can have more errors than letters
 
 
