@@ -44,7 +44,7 @@ from cursivetransformer.ink import measures
 from cursivetransformer.ink.augment import downsample
 from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.base import Model
-from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
+from cursivetransformer.models.checkpoint import SHIPPED, STARTED, load_checkpoint
 from cursivetransformer.recognition.error_rate import ErrorRate
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
@@ -204,8 +204,7 @@ def fit(judge: Judge, options: argparse.Namespace, way: str, n: Size, seed: int)
     from_scratch = way == "scratch"
     changes = scratch_way(n) if from_scratch else WAYS[way]
     arguments = setting_arguments(changes.settings)
-    if not from_scratch:
-        arguments = ["--finetune", "base", *arguments]
+    arguments = ["--finetune", "none" if from_scratch else "base", *arguments]
     start = time.process_time()  # other work on the machine does not count
     with ExitStack() as stack:
         for name, replacement in changes.replacements.items():
@@ -267,6 +266,9 @@ def measure_last(judge: Judge, run: Trainer) -> dict[str, Result]:
 
 def start_run(folder: str, bank: Path, name: str, seed: int, arguments: Sequence[str]) -> Trainer:
     """Return a trainer of a bank before its first step. arguments: more settings of `train.py`."""
+    started = Path(folder) / "runs" / name / STARTED
+    if started.is_file():
+        return runs.resume_start(started, get_all_args(argv=[]), lambda sentence: None)
     argv = ["--dataset_name", str(bank), "--wandb", "off", "--seed", str(seed)]
     argv += ["--run_dir", str(Path(folder) / "runs"), "--wandb_run_name", name]
     return runs.new_run(get_all_args(argv=[*argv, *arguments]), warn=lambda sentence: None)

@@ -150,7 +150,8 @@ def timeless(line: str) -> object:
     try:
         row = json.loads(line.strip().rstrip(",").join("{}") if line.startswith(" ") else line)
     except ValueError:
-        timed = any(word in line for word in (" s:", "seconds", "tokens/s", "in a second", *TIMED))
+        marks = (" s:", " s) ", " left", "seconds", "tokens/s", "in a second", *TIMED)
+        timed = any(mark in line for mark in marks)
         return "" if timed else line
     return (
         {key: value for key, value in row.items() if key not in TIMED}

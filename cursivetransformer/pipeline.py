@@ -16,7 +16,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from cursivetransformer.bank.authors import UNKNOWN_AUTHOR, find_author, indices_by_name
+from cursivetransformer.bank.authors import (
+    UNKNOWN_AUTHOR,
+    find_author,
+    indices_by_name,
+    offered_authors,
+)
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.sample import (
     SampleConfig,
@@ -142,6 +147,7 @@ class Writer:
         ink_scale: Factor of the ink's size in training.
         recorded: {author: characters in that author's bank} of an adapted model.
         instead: {author: who lends the other characters}.
+        name: What messages call the model.
     """
 
     def __init__(
@@ -154,6 +160,7 @@ class Writer:
         ink_scale: float = 1.0,
         recorded: dict[str, str] | None = None,
         instead: dict[str, str] | None = None,
+        name: str = "this model",
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -163,6 +170,7 @@ class Writer:
         self.ink_scale = ink_scale
         self.recorded = recorded or {}
         self.instead = instead or {}
+        self.name = name
 
     @classmethod
     def load(
@@ -204,12 +212,17 @@ class Writer:
             ink_scale=training.ink_scale,
             recorded=loaded.origin.get("recorded"),
             instead=loaded.origin.get("instead"),
+            name=path.name,
         )
 
     @property
     def authors(self) -> list[str]:
-        """Names of the authors that the model can write as."""
-        return list(self.model.config.authors)
+        """Names of the authors that the model writes well: of an adapted one, the new ones."""
+        return offered_authors(self.model.config.authors, self.recorded)
+
+    def find_author(self, name: str) -> int:
+        """Return an author's index in the model. Raises `UserError`, unless it writes it well."""
+        return find_author(name, self.model.config.authors, self.authors, self.name)
 
     def write(self, text: str, **settings: Any) -> Document:
         """Write a text; settings: of `SampleConfig`, by name. Raises `UserError`."""
@@ -223,7 +236,8 @@ class Writer:
         """Check all that can be checked before the text is written. Raises `UserError`."""
         sheet = Sheet.from_settings(config)
         primer, author = self._find_style(config)
-        name = self.authors[author - 1] if author else UNKNOWN_AUTHOR
+        names = self.model.config.authors
+        name = names[author - 1] if author else UNKNOWN_AUTHOR
         normalizer = self.normalizer(config, sheet)
         survey = manuscript.survey(normalizer)
         rewrite = parse_rewrite(config.rewrite, survey.n_words)
@@ -246,17 +260,19 @@ class Writer:
         `style_from` may name an author of the model instead of a word. The author of the word
         writes if the settings name no other.
         """
-        if config.style_from.casefold() in map(str.casefold, self.authors):
-            return None, find_author(config.author or config.style_from, self.authors)
+        names = self.model.config.authors
+        if config.style_from.casefold() in map(str.casefold, names):
+            return None, self.find_author(config.author or config.style_from)
         if not config.style_from:
-            return None, find_author(config.author, self.authors)
+            return None, self.find_author(config.author)
         max_text = self.model.config.max_text // 2
         primer = find_primer(
             config.style_from, self.tokenizer, self.dropped, max_text, self.ink_scale
         )
         if config.author:
-            return primer, find_author(config.author, self.authors)
-        return primer, indices_by_name(self.authors).get(primer.author, 0)
+            return primer, self.find_author(config.author)
+        is_offered = primer.author in self.authors
+        return primer, indices_by_name(names)[primer.author] if is_offered else 0
 
     def composer(
         self, config: SampleConfig, primer: Word | None = None, author: int = 0, name: str = ""
@@ -283,7 +299,7 @@ class Writer:
             self.group,
             max(1, min(max_text // self.group - 1, MAX_LETTERS_AT_ONCE)),
             frozenset(recorded) if recorded else None,
-            indices_by_name(self.authors).get(self.instead.get(name, ""), author),
+            indices_by_name(self.model.config.authors).get(self.instead.get(name, ""), author),
         )
 
     def normalizer(self, config: SampleConfig, sheet: Sheet | None = None) -> TextNormalizer:
@@ -568,7 +584,9 @@ def load_writer(config: SampleConfig, say: Callable[[str], object] = print) -> W
 
 
 def draw_authors(config: SampleConfig, say: Callable[[str], object] = print) -> list[str]:
-    """Draw the text of the settings in the hand of every author, and of the unknown author.
+    """Draw the text of the settings in the hand of every author that the model writes well.
+
+    A model that was not adapted to a hand also writes as the unknown author.
 
     Returns:
         The names of the authors.
@@ -588,8 +606,8 @@ def draw_authors(config: SampleConfig, say: Callable[[str], object] = print) -> 
         if isinstance(part, TextWord) and not part.hyphen
     ]
     texts += texts[: -len(texts) % writer.group]  # so that no row has two authors
-    names = [*writer.authors, UNKNOWN_AUTHOR]
-    authors = [find_author(name, writer.authors) for name in names]
+    names = writer.authors if writer.recorded else [*writer.authors, UNKNOWN_AUTHOR]
+    authors = [writer.find_author(name) for name in names]
     composer = writer.composer(config)
     words = composer.write(texts * len(names), np.repeat(authors, len(texts)))
     inks = [word.points for word in words]

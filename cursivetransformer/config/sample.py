@@ -253,7 +253,10 @@ class SampleConfig(Settings):
 
     # Model
     checkpoint: str = setting(
-        "", "model to write with; empty takes the newest in run_dir", "model", everyday=True
+        "",
+        "model to write with; 'base' is the one that ships; empty takes the newest in run_dir",
+        "model",
+        everyday=True,
     )
     run_dir: str = setting("runs", "folder to search for the newest checkpoint", "model")
     device: str = setting("cpu", "cuda, mps or cpu; 'auto' takes the first available one", "model")

@@ -102,10 +102,20 @@ class Config(Settings):
     finetune: str = setting(
         "",
         "adapt a model to the bank's hand: 'base', the model that ships, or a checkpoint; "
-        "settings that are not given are chosen from the bank",
+        "settings that are not given are chosen from the bank; "
+        "'none' trains from nothing, however few words there are",
         "hands",
+        aliases={"none": "", "no": ""},
         was="init",
         everyday=True,
+    )
+    hands: str = setting(
+        "auto",
+        "whose words a model is fine-tuned to: 'named' tells hands apart by the names in the "
+        "bank, 'one' takes all words for one hand, 'auto' joins names that differ in case or "
+        "spaces, and words without a name to a single name",
+        "hands",
+        choices=("auto", "one", "named"),
     )
     start_from: str = setting(
         "",
@@ -317,9 +327,11 @@ class RecognizerTrainingConfig(Settings):
         "adapt recognizers to the bank's hand: 'base', those that ship, or a folder of two; "
         "settings that are not given are chosen from the bank",
         "training",
+        aliases={"none": "", "no": ""},
         was="init",
         everyday=True,
     )
+    hands: str = same_setting(Config, "hands")
     start_from: str = setting(
         "",
         "folder of two recognizers to initialize the weights from, like data/recognizers/starter; "

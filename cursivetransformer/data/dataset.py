@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cursivetransformer.bank.word import UNKNOWN_AUTHOR, Word
-from cursivetransformer.config.train import Config
+from cursivetransformer.bank.authors import assign_hands
+from cursivetransformer.bank.word import Word
+from cursivetransformer.config.train import Config, RecognizerTrainingConfig
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.strokes import resize
 from cursivetransformer.utils.errors import UserError
 
 IGNORE = -100  # target that is never scored; the default of torch's cross_entropy
-ME = "me"  # author of words without a name when a model is fine-tuned
 NO_WORD = -1  # word id that fills up an example with fewer words than others
 
 
@@ -146,15 +146,12 @@ def split_words(
     return np.flatnonzero(~is_test), np.flatnonzero(is_test)
 
 
-def own_words(words: Sequence[Word], config: Config) -> list[Word]:
-    """Scale a bank's words by `ink_scale`; with `finetune`, name their unknown author `ME`."""
-
-    def author(word: Word) -> str:
-        return ME if config.finetune and word.author == UNKNOWN_AUTHOR else word.author
-
+def own_words(words: Sequence[Word], config: Config | RecognizerTrainingConfig) -> list[Word]:
+    """Scale a bank's words by `ink_scale`; with `finetune`, tell hands apart as `hands` says."""
+    if config.finetune:
+        words = assign_hands(words, config.hands)
     return [
-        dataclasses.replace(word, points=resize(word.points, config.ink_scale), author=author(word))
-        for word in words
+        dataclasses.replace(word, points=resize(word.points, config.ink_scale)) for word in words
     ]
 
 

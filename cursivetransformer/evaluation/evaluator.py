@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cursivetransformer.bank.authors import find_author
+from cursivetransformer.bank.authors import find_author, indices_by_name, offered_authors
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.sample import EvaluationSettings, sampling_options
@@ -284,17 +284,20 @@ def _choose_authors(subject: Subject, author: str, n_texts: int) -> list[int]:
 
     Args:
         subject: the model and its held-out words.
-        author: name of the author of the fixed texts; "" has all authors take turns.
+        author: name of the author of the fixed texts; "" has all authors take turns whom the
+            model writes well.
         n_texts: number of fixed texts.
 
     Returns:
         The authors of the fixed texts, then those of the held-out words.
     """
     names = subject.checkpoint.model.config.authors
+    offered = offered_authors(names, subject.checkpoint.origin.get("recorded", {}))
     if author or not names:
-        authors = [find_author(author, names)] * n_texts
+        authors = [find_author(author, names, offered, subject.path.name)] * n_texts
     else:
-        authors = [1 + i % len(names) for i in range(n_texts)]
+        indices = indices_by_name(names)
+        authors = [indices[offered[i % len(offered)]] for i in range(n_texts)]
     return [*authors, *subject.authors]
 
 

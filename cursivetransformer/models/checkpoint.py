@@ -23,6 +23,8 @@ from cursivetransformer.utils.serialization import read_content, write_content
 
 KIND = "checkpoint"
 SHIPPED = shipped("base.pt")  # the model that comes with the project
+BASE = "base"  # its name
+STARTED = "settings.json"  # in a run's folder, what resuming needs before there is a checkpoint
 FORMAT = 5  # counts up when older versions can no longer read what is written
 # Names that modules of a model had in format 4 -> their present names.
 PRESENT_MODULES = {"reader": "trajectory_encoder", "later": "slot_heads"}
@@ -136,7 +138,7 @@ def _build(content: dict[str, Any], device: torch.device | str) -> Checkpoint:
     return Checkpoint(
         model.to(device),
         tokenizer,
-        _config(content["config"]),
+        stored_config(content["config"]),
         content["training"],
         content["bank_digest"],
         content["version"],
@@ -145,9 +147,11 @@ def _build(content: dict[str, Any], device: torch.device | str) -> Checkpoint:
     )
 
 
-def _config(values: dict[str, Any]) -> Config:
+def stored_config(values: dict[str, Any]) -> Config:
     """Build the settings of a run; a setting that no longer exists is left out."""
     known = {field.name for field in setting_fields(Config)}
+    # Without this setting, names were taken as they stand.
+    values = {"hands": "named", **values}
     return Config(**{name: value for name, value in values.items() if name in known})
 
 
@@ -175,8 +179,8 @@ def find_checkpoint(
     """Find the checkpoint to write with.
 
     Args:
-        name: a path, or "" for the newest checkpoint in `run_dir`. If that has none, the shipped
-            one is taken.
+        name: a path, "base" for the shipped checkpoint, or "" for the newest one in `run_dir`. If
+            that has none, the shipped one is taken.
         run_dir: folder of the runs.
         say: takes a note if the shipped one is taken.
 
@@ -184,7 +188,7 @@ def find_checkpoint(
         UserError: if there is none at all.
     """
     if name:
-        return Path(name)
+        return SHIPPED if str(name) == BASE else Path(name)
     if SHIPPED.is_file() and not _resumable(run_dir):
         say(
             f"note: there is no model of your own in {run_dir}/ yet, "
@@ -211,7 +215,7 @@ def newest_checkpoint(run_dir: str | Path) -> Path:
 
 
 def find_run(name: str, run_dir: str | Path) -> Path:
-    """Find the checkpoint to resume.
+    """Find the checkpoint to resume, or the settings of a run that has none yet.
 
     Args:
         name: a run in `run_dir`, a run's folder, a checkpoint file, or "last" for the newest run.
@@ -220,13 +224,18 @@ def find_run(name: str, run_dir: str | Path) -> Path:
     Raises:
         UserError: if there is none.
     """
+    started = Path(run_dir).glob(f"*/{STARTED}")
+    runs = {path.parent: path for path in [*started, *_resumable(run_dir)]}
     if name == "last":
-        return newest_checkpoint(run_dir).with_name("last.pt")
-    for path in (Path(run_dir) / name / "last.pt", Path(name) / "last.pt", Path(name)):
-        if path.is_file():
-            return path
-    runs = sorted(path.parent.name for path in _resumable(run_dir))
-    present = ", ".join(runs[-5:]) if runs else "none"
+        return max(runs.values(), key=_modified) if runs else newest_checkpoint(run_dir)
+    for folder in (Path(run_dir) / name, Path(name)):
+        for path in (folder / "last.pt", folder / STARTED):
+            if path.is_file():
+                return path
+    if Path(name).is_file():
+        return Path(name)
+    names = sorted(folder.name for folder in runs)
+    present = ", ".join(names[-5:]) if names else "none"
     raise UserError(f"there is no run or checkpoint {name!r}; {run_dir}/ has {present}")
 
 

@@ -6,7 +6,7 @@ Joins `splice.py` and `assemble.py`, which do not depend on a model, with a reco
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,12 +47,24 @@ SPLICE_STREAM = 4
 Matrix = tuple[tuple[float, float], tuple[float, float]]
 
 
-def make_spliced_words(config: Config, words: Sequence[Word], recognizer: Recognizer) -> list[Word]:
+def make_spliced_words(
+    config: Config,
+    words: Sequence[Word],
+    recognizer: Recognizer,
+    on_texts: Callable[[int], object] | None = None,
+) -> list[Word]:
     """Make new words from training words, for each hand from its own.
 
     Some have any text that comes of splicing, the others texts that people write. Words that the
     recognizer misreads are left out. Words are cut upright, since in a slanted hand one letter
     stands above the next.
+
+    Args:
+        config: settings of the run.
+        words: training words in the model's size.
+        recognizer: of the hand.
+        on_texts: called with the number of texts tried since its last call; `count_texts` says how
+            many there may be.
     """
     made = []
     for author_index, author in enumerate(sorted({word.author for word in words})):
@@ -64,8 +76,16 @@ def make_spliced_words(config: Config, words: Sequence[Word], recognizer: Recogn
         spliced = splice(aligned, round(n * (1 - ASSEMBLED_FRACTION)), rng)
         spliced = _restore_slant(spliced, slant, rng)
         made += _keep_legible(spliced, recognizer, [UNCHANGED])
-        made += make_assembled_words(aligned, round(n * ASSEMBLED_FRACTION), slant, recognizer, rng)
+        if on_texts:
+            on_texts(round(n * (1 - ASSEMBLED_FRACTION)))
+        n_assembled = round(n * ASSEMBLED_FRACTION)
+        made += make_assembled_words(aligned, n_assembled, slant, recognizer, rng, on_texts)
     return made
+
+
+def count_texts(n_words: int) -> int:
+    """Return how many texts are tried at most to make so many words."""
+    return round(n_words * (1 - ASSEMBLED_FRACTION + TRIES_PER_WORD * ASSEMBLED_FRACTION))
 
 
 def make_assembled_words(
@@ -74,6 +94,7 @@ def make_assembled_words(
     slant: float,
     recognizer: Recognizer,
     rng: np.random.Generator,
+    on_texts: Callable[[int], object] | None = None,
 ) -> list[Word]:
     """Make up to `n` words with texts that people write.
 
@@ -83,6 +104,7 @@ def make_assembled_words(
         slant: of the hand, dx per dy.
         recognizer: must read each word under all `CHECKED_TRANSFORMS`.
         rng: the source of random numbers.
+        on_texts: called with the number of texts tried since its last call.
     """
     excluded = evaluation_words()
     made: list[Word] = []
@@ -94,6 +116,8 @@ def make_assembled_words(
         assembled = _restore_slant(assemble(aligned, texts, rng), slant, rng)
         made += _keep_legible(assembled, recognizer, CHECKED_TRANSFORMS)
         tries_left -= size
+        if on_texts:
+            on_texts(size)
     return made[:n]
 
 

@@ -34,7 +34,7 @@ from cursivetransformer.data.packing import PackedBatch
 from cursivetransformer.ink import measures
 from cursivetransformer.ink.strokes import kept_counts, split_strokes
 from cursivetransformer.models.base import Model
-from cursivetransformer.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
+from cursivetransformer.models.checkpoint import BASE, SHIPPED, Checkpoint, load_checkpoint
 from cursivetransformer.models.loss import estimate_loss
 from cursivetransformer.recognition.recognizer import (
     SELECTION,
@@ -46,15 +46,18 @@ from cursivetransformer.recognition.recognizer import (
     recognizer_state,
 )
 from cursivetransformer.recognition.recognizer import SHIPPED as SHIPPED_RECOGNIZERS
+from cursivetransformer.synthesis.concatenative import count_texts
+from cursivetransformer.training.progress import Progress, Stage, format_misread
 from cursivetransformer.training.train_recognizer import (
+    STEP_COST,
     alphabet_of,
     measure_recognizer,
     plan_recognizer,
+    show_steps,
     train_recognizer,
 )
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.errors import UserError, how_to_run
 
-BASE = "base"  # name of the included model for --finetune
 BASE_BANK = "starter"  # the bank of its hands
 X_HEIGHT = 0.14  # canvas heights: median of the base's hands
 DENSITY = 4.07  # points kept in an x-height of ink, as in the base's training
@@ -72,6 +75,20 @@ EVALUATIONS, READ_WORDS = 10, 150
 MONITOR_START = 0.7  # of the steps: while the learning rate is high, a good reading is chance
 MAX_TOKENS = 2400  # of a word, 60 letters; longer words are left out
 MAX_COMPARED = 100  # words of an author that are enough to find the nearest hand
+# Fewer words are not trained on from random weights unless that is asked for.
+MIN_SCRATCH_WORDS = 1000
+# Character error rates of English after training on so many words, see docs/personal.md.
+MEASURED_WORDS = (25, 50, 100, 200, 400, 800, 2706)
+SCRATCH_ERRORS = (1.451, 1.629, 0.894, 0.387, 0.154, 0.098, 0.018)
+FINETUNED_ERRORS = (0.066, 0.030, 0.027, 0.024, 0.019, 0.021, 0.007)
+RECOGNIZER_STATE = "recognizer.pt"  # in a run's folder, the unfinished training of the recognizer
+# What is done before a model is fine-tuned.
+HAND_RECOGNIZER, SPLICING, NEAREST_HAND = (
+    "a recognizer learns the hand",
+    "new words are spliced",
+    "the nearest hand is looked for",
+)
+SPLICE_COST, NEAREST_COST = 0.005, 7.0  # seconds of a text, and of the search, on one core
 
 
 @dataclass
@@ -111,6 +128,39 @@ def choose_settings(config: Config, words: Sequence[Word]) -> Config:
     longest = max(count_tokens(word, lowest_rate) for word in words)
     chosen["max_seq_length"] = max(config.max_seq_length, longest)
     return configs.replace(config, **_without(config.explicit, chosen))
+
+
+def check_enough_words(config: Config, words: Sequence[Word]) -> None:
+    """Refuse to train on a small bank from random weights, unless it was asked for.
+
+    Raises:
+        UserError: tells what to expect, and the commands.
+    """
+    wanted = "finetune" in config.explicit or config.start_from or config.replay
+    if len(words) >= MIN_SCRATCH_WORDS or wanted or config.synthetic_words:
+        return
+    scratch, finetuned = (
+        format_misread(float(np.interp(np.log(len(words)), np.log(MEASURED_WORDS), errors)))
+        for errors in (SCRATCH_ERRORS, FINETUNED_ERRORS)
+    )
+    raise UserError(
+        f"{config.dataset_name} has {len(words)} words, too few to learn writing from nothing: "
+        f"expect {scratch} misread, but {finetuned} if the included model is adapted with "
+        f"`{how_to_run('train')} --dataset_name {config.dataset_name} --finetune base`; "
+        "--finetune none trains from nothing all the same"
+    )
+
+
+def hand_stages(config: Config, has_recognizer: bool) -> list[Stage]:
+    """Return the stages of fine-tuning before the first step, for a `Progress`."""
+    if not config.finetune:
+        return []
+    n_texts = count_texts(config.splice_words) if config.splice_fraction else 0
+    stages = [Stage(SPLICING, n_texts, SPLICE_COST)]
+    if not has_recognizer:
+        stages.append(Stage(HAND_RECOGNIZER, RECOGNIZER_STEPS, STEP_COST))
+        stages.append(Stage(NEAREST_HAND, 1, NEAREST_COST))
+    return stages
 
 
 def recognizer_settings(config: RecognizerTrainingConfig) -> RecognizerTrainingConfig:
@@ -231,21 +281,23 @@ def train_hand_recognizer(
     loader: DataLoader,
     replay: Sequence[Word],
     digest: str,
-    warn: Callable[[str], object],
-    show_progress: bool = True,
+    folder: Path,
+    progress: Progress,
 ) -> NewHand:
     """Train the recognizer of a bank's hand, starting from that of the model to fine-tune.
 
-    If that model has no recognizer, training starts from random weights.
+    If that model has no recognizer, training starts from random weights. What is done is kept in
+    the folder, and goes on from there.
 
     Args:
         config: settings of the run.
         loader: the bank.
         replay: words of another bank to train on too.
         digest: sha256 of the bank.
-        warn: takes messages.
-        show_progress: show a progress bar on a terminal.
+        folder: of the run.
+        progress: shows how far it is.
     """
+    say = progress.console.say
     settings = configs.get_recognizer_args(
         use_argparse=False,
         dataset_name=config.dataset_name,
@@ -259,14 +311,16 @@ def train_hand_recognizer(
         device=config.device,
     )
     initial = source_recognizer(config)
-    warn("a recognizer learns the hand ...")
     words = [loader.words[i] for i in loader.train_ids]
     held_out = [loader.words[i] for i in loader.test_ids]
     alphabet = alphabet_of([*words, *held_out, *replay])
-    planned, chosen = plan_recognizer(words, alphabet, digest, settings, SELECTION, initial, warn)
+    planned, chosen = plan_recognizer(words, alphabet, digest, settings, SELECTION, initial, say)
     planned = dataclasses.replace(planned, test_fraction=config.test_fraction)
-    recognizer = train_recognizer(planned, chosen, replay, settings, 0, initial, show_progress)
-    warn(f"the recognizer of the hand: {measure_recognizer(recognizer, held_out)}")
+    unfinished, on_step = folder / RECOGNIZER_STATE, show_steps(progress, HAND_RECOGNIZER)
+    recognizer = train_recognizer(
+        planned, chosen, replay, settings, 0, initial, unfinished, on_step
+    )
+    say(f"the recognizer of the hand {measure_recognizer(recognizer, held_out)}")
     recorded: dict[str, set[str]] = {}
     for word in loader.words:
         recorded.setdefault(word.author, set()).update(word.text)

@@ -1,16 +1,25 @@
-"""How a long run is going, and when it is asked to stop. Does not depend on what is run."""
+"""How a long run is going, when it is asked to stop, and which random numbers come next.
 
+Does not depend on what is run.
+"""
+
+import math
+import shutil
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import torch
 
 # torchrun forwards a Ctrl-C that its processes have received already, within this many seconds.
 SAME_REQUEST_SECONDS = 1.0
+LINE_SECONDS = 10.0  # between two lines of progress where the output is no terminal
+NEARLY_ALL = 0.95  # of the letters misread; scribble can have more errors than letters
 
 
 class Meter:
@@ -44,15 +53,160 @@ class Meter:
         """Return the speed; waits for the device."""
         return float(self.tokens) / self.seconds()
 
-    def line(self, step: int, max_steps: int) -> str:
-        """Return a progress line."""
-        left = (max_steps - step) * self.seconds() / self.steps
-        hours, minutes, seconds = left // 3600, left % 3600 // 60, left % 60
-        return (
-            f"step {step}/{max_steps}  loss {self.loss():.3f}  "
-            f"{self.tokens_per_second():,.0f} tokens/s  "
-            f"{hours:.0f}:{minutes:02.0f}:{seconds:02.0f} left"
+
+class Console:
+    """Prints sentences, and one line of progress that is replaced on a terminal.
+
+    Args:
+        say: takes the sentences.
+        shown: whether to print progress at all.
+    """
+
+    def __init__(self, say: Callable[[str], object] | None = None, shown: bool = True) -> None:
+        self._say = say or _print_now
+        self._shown = shown
+        self._line_open = False
+        self._last_line = -math.inf
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence below the progress."""
+        self.close()
+        self._say(sentence)
+
+    def progress(self, line: str) -> None:
+        """Print progress: in place on a terminal, else as a line, but not too often."""
+        if not self._shown:
+            return
+        if sys.stdout.isatty():
+            # A line that wraps could not be replaced.
+            line = line[: shutil.get_terminal_size().columns - 1]
+            print("\r\033[K" + line, end="", flush=True)
+            self._line_open = True
+        elif time.monotonic() - self._last_line >= LINE_SECONDS:
+            self._last_line = time.monotonic()
+            print(line, flush=True)
+
+    def close(self) -> None:
+        """End the line of progress."""
+        if self._line_open:
+            print()
+            self._line_open = False
+
+
+def _print_now(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+@dataclass
+class Stage:
+    """A part of a long work.
+
+    Attributes:
+        name: what is done, for people.
+        total: number of its steps.
+        cost: expected seconds of a step, which count until some are timed.
+        done: steps done.
+        timed: how many of them were timed here, and not before an interruption.
+        seconds: that these took.
+    """
+
+    name: str
+    total: int
+    cost: float
+    done: int = 0
+    timed: int = 0
+    seconds: float = 0.0
+
+
+class Progress:
+    """How much of a work is done and how long the rest takes: one estimate for all its stages.
+
+    Args:
+        stages: all parts of the work, in any order.
+        console: where progress is shown.
+    """
+
+    def __init__(self, stages: Sequence[Stage], console: Console | None = None) -> None:
+        self.stages = {stage.name: stage for stage in stages}
+        self.console = console or Console()
+        self._clock = time.monotonic()
+
+    def begin(self, name: str, done: int = 0) -> None:
+        """Begin a stage of which `done` steps were done before."""
+        self.stages[name].done = done
+        self._clock = time.monotonic()
+
+    def reach(self, name: str, done: int) -> None:
+        """Note that `done` steps of a stage are done; the time since the last note was theirs."""
+        stage, now = self.stages[name], time.monotonic()
+        stage.timed += done - stage.done
+        stage.seconds += now - self._clock
+        stage.done, self._clock = done, now
+
+    def finish(self, name: str) -> None:
+        """Note that a stage is done."""
+        self.reach(name, self.stages[name].total)
+
+    def show(self, name: str, numbers: str, note: str = "") -> None:
+        """Show progress.
+
+        Args:
+            name: the stage that is going on.
+            numbers: what stands behind it, in brackets.
+            note: what else a person should know.
+        """
+        note = f", {note}" if note else ""
+        self.console.progress(
+            f"{math.floor(100 * self.fraction())}% done, "
+            f"{format_seconds(self.seconds_left())} left{note}: {name} ({numbers})"
         )
+
+    def fraction(self) -> float:
+        """Return the fraction of the whole work that is done."""
+        seconds = [(stage, self._step_seconds(stage)) for stage in self.stages.values()]
+        total = sum(stage.total * step for stage, step in seconds)
+        return sum(stage.done * step for stage, step in seconds) / total if total else 1.0
+
+    def seconds_left(self) -> float:
+        """Return how long the rest of all stages takes."""
+        return sum(
+            (stage.total - stage.done) * self._step_seconds(stage) for stage in self.stages.values()
+        )
+
+    def _step_seconds(self, stage: Stage) -> float:
+        """Return the seconds of a step: as timed, or as expected on a machine this fast."""
+        if stage.timed:
+            return stage.seconds / stage.timed
+        expected = sum(other.timed * other.cost for other in self.stages.values())
+        spent = sum(other.seconds for other in self.stages.values() if other.timed)
+        return stage.cost * (spent / expected if expected else 1.0)
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a time as people say it: "less than a minute", "4 min", "1 h 20 min"."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def format_misread(error: float) -> str:
+    """Return a character error rate as people say it: "12 of 100 letters"."""
+    return "nearly all letters" if error >= NEARLY_ALL else f"{100 * error:.2g} of 100 letters"
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of torch's global random number generators."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"random_state": torch.get_rng_state(), "cuda_random_states": cuda}
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Continue with the random numbers that follow `random_states`."""
+    torch.set_rng_state(states["random_state"].cpu())
+    cuda = states["cuda_random_states"]
+    if torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in cuda])
 
 
 @dataclass
@@ -61,6 +215,22 @@ class StopRequest:
 
     signal: int = 0
     time: float = 0.0
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has stopped the work; its number is the argument."""
+
+
+def _raise_stopped(number: int, frame: FrameType | None) -> None:
+    print(flush=True)  # ends a line of progress
+    raise Stopped(number)
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM, like SIGINT, raise `Stopped` wherever the program is."""
+    with _handlers(_raise_stopped):
+        yield
 
 
 @contextmanager
@@ -75,13 +245,21 @@ def stop_signals() -> Iterator[StopRequest]:
             stop.signal, stop.time = number, time.monotonic()
             print("\nstopping after this step (once more to stop at once)", flush=True)
 
-    try:
-        handled = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, request) for number in handled}
-    except ValueError:  # in another thread, as in some notebooks, Python allows no handlers
-        before = {}
-    try:
+    with _handlers(request):
         yield stop
+
+
+@contextmanager
+def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle SIGINT and SIGTERM."""
+    before: dict[int, Any] = {}
+    try:
+        for handled in (signal.SIGINT, signal.SIGTERM):
+            before[handled] = signal.signal(handled, handler)
+    except ValueError:  # in another thread, as in some notebooks, Python allows no handlers
+        pass
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,6 +5,8 @@ and the mixture of replayed, spliced and synthetic words.
 """
 
 import dataclasses
+import json
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,22 +15,25 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from cursivetransformer.bank.authors import author_names
+from cursivetransformer.bank.authors import author_names, describe_hands
 from cursivetransformer.bank.coverage import tell_advice
 from cursivetransformer.bank.registry import bank_name, load_banks
 from cursivetransformer.bank.word import Word, mean_character_width
 from cursivetransformer.config import train as configs
+from cursivetransformer.config.args import public_values
 from cursivetransformer.config.train import Config
 from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.data.dataset import own_words
 from cursivetransformer.data.tokenizer import Tokenizer, fold_text, make_tokenizer
 from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import (
+    STARTED,
     Checkpoint,
     export,
     find_run,
     find_run_by_id,
     load_checkpoint,
+    stored_config,
 )
 from cursivetransformer.models.factory import make_model
 from cursivetransformer.models.loss import BatchLoss, should_compile
@@ -43,18 +48,25 @@ from cursivetransformer.synthesis.concatenative import make_spliced_words
 from cursivetransformer.synthesis.online import OnlineSynthesizer
 from cursivetransformer.training.distributed import ProcessGroup, process_group
 from cursivetransformer.training.finetune import (
+    NEAREST_HAND,
+    RECOGNIZER_STATE,
+    SPLICING,
     NewHand,
+    check_enough_words,
     choose_settings,
+    hand_stages,
     init_author_embeddings,
     known_authors,
     load_replay,
     train_hand_recognizer,
 )
 from cursivetransformer.training.optim import make_optimizers
+from cursivetransformer.training.progress import Console, Progress, Stopped, signals_interrupt
 from cursivetransformer.training.samples import draw_samples, reading_error
 from cursivetransformer.training.tracking import fetch_checkpoint
-from cursivetransformer.training.trainer import Callbacks, Trainer
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.training.trainer import Callbacks, Trainer, training_stages
+from cursivetransformer.utils.errors import UserError, how_to_run
+from cursivetransformer.utils.io import atomic_path
 
 Say = Callable[[str], object]
 
@@ -95,38 +107,91 @@ def train(config: Config, warn: Say = print) -> Path:
 
     Returns:
         The path of the best checkpoint.
+
+    Raises:
+        UserError: if something does not fit.
+        SystemExit: after a signal, with all saved that was done.
     """
     with process_group(config) as (group, device):
         config = configs.replace(config, device=device)
         if not group.first:
             warn = _say_nothing
         source = group.broadcast(lambda: checkpoint_to_resume(config))
-        if source:
-            trainer = resume_run(source, config, warn, group)
-        else:
-            trainer = new_run(config, warn, group)
-        return trainer.run()
+        folder = source.parent if source else group.broadcast(lambda: new_folder(config))
+        try:
+            with signals_interrupt():
+                if source is None:
+                    trainer = new_run(config, warn, group, folder)
+                elif source.name == STARTED:
+                    trainer = resume_start(source, config, warn, group)
+                else:
+                    trainer = resume_run(source, config, warn, group)
+                return trainer.run()
+        except KeyboardInterrupt as interrupt:
+            if any((folder / name).exists() for name in (STARTED, "last.pt")):
+                warn(f"stopped; continue with: {how_to_run('train')} --resume {folder}")
+            number = interrupt.args[0] if isinstance(interrupt, Stopped) else signal.SIGINT
+            raise SystemExit(128 + number) from None
 
 
-def new_run(config: Config, warn: Say = print, group: ProcessGroup | None = None) -> Trainer:
-    """Build a new run.
+def new_run(
+    config: Config,
+    warn: Say = print,
+    group: ProcessGroup | None = None,
+    folder: Path | None = None,
+) -> Trainer:
+    """Build a new run in a folder.
 
     Its weights are random, or those of `config.start_from`, or it fine-tunes `config.finetune`.
     """
     group = group or ProcessGroup()
+    folder = folder or group.broadcast(lambda: new_folder(config))
     words, digest = load_banks(config.dataset_name, config.strict, warn)
-    folder = group.broadcast(lambda: new_folder(config))
     if config.finetune:
         config = choose_settings(config, words)
         group.broadcast(lambda: tell_advice(words, folder, warn))
+        hands = describe_hands(words, config.hands)
+        if hands:
+            warn(hands)
+    else:
+        check_enough_words(config, words)
+    return _start(config, words, digest, folder, warn, group)
+
+
+def resume_start(
+    path: Path, config: Config, warn: Say = print, group: ProcessGroup | None = None
+) -> Trainer:
+    """Build a run that was stopped before its first step, from the settings in its folder."""
+    stored, digest = load_settings(path)
+    config = resumed_config(stored, config, path)
+    words = _load_same_bank(config, digest, path, warn)
+    warn(f"continuing {path.parent} before its first step")
+    return _start(config, words, digest, path.parent, warn, group or ProcessGroup())
+
+
+def _start(
+    config: Config,
+    words: Sequence[Word],
+    digest: str,
+    folder: Path,
+    warn: Say,
+    group: ProcessGroup,
+) -> Trainer:
+    """Build a run at its first step; `words` are as recorded."""
     words = own_words(words, config)
     make = init_from if config.start_from else init_randomly
-    config, model, tokenizer = make(config, words)
-    checkpoint = Checkpoint(model, tokenizer, config, {}, digest)
+    shaped, model, tokenizer = make(config, words)
+    if config.finetune and group.first:
+        save_settings(folder, config, digest)
+    checkpoint = Checkpoint(model, tokenizer, shaped, {}, digest)
     trainer = _build(checkpoint, words, folder, warn, group)
     if config.finetune:
-        instead = init_author_embeddings(config, trainer.model, trainer.loader)
+        progress = trainer.progress
+        progress.begin(NEAREST_HAND)
+        progress.show(NEAREST_HAND, f"{len(model.config.authors)} hands")
+        instead = init_author_embeddings(shaped, trainer.model, trainer.loader)
         trainer.checkpoint.origin["instead"] = instead
+        progress.finish(NEAREST_HAND)
     return trainer
 
 
@@ -136,29 +201,56 @@ def resume_run(
     """Build the run of a checkpoint as it stood; `config` may give what `MAY_CHANGE` lists."""
     group = group or ProcessGroup()
     saved = load_checkpoint(path)
-    config = resumed_config(saved, config, path)
-    words, digest = load_banks(config.dataset_name, config.strict, warn)
-    if digest != saved.bank_digest:
+    config = resumed_config(saved.config, config, path)
+    words = _load_same_bank(config, saved.bank_digest, path, warn)
+    step = saved.training.get("step", 0)
+    if "optimizers" in saved.training and step >= config.max_steps:
+        raise UserError(
+            f"{path} has been trained for its {step} steps already; give a larger --max_steps"
+        )
+    warn(f"continuing {path} at step {step}")
+    checkpoint = Checkpoint(saved.model, saved.tokenizer, config, {}, saved.bank_digest)
+    if config.finetune:
+        checkpoint.recognizer, checkpoint.origin = saved.recognizer, saved.origin
+    trainer = _build(checkpoint, own_words(words, config), path.parent, warn, group, step)
+    trainer.restore(saved.training)
+    return trainer
+
+
+def _load_same_bank(config: Config, digest: str, path: Path, warn: Say) -> list[Word]:
+    """Load the bank of a run to resume. Raises `UserError` if it has changed."""
+    words, present = load_banks(config.dataset_name, config.strict, warn)
+    if present != digest:
         raise UserError(
             f"the bank {config.dataset_name} is not the one that {path} was trained on; "
             "bring that one back, or start a new run"
         )
-    checkpoint = Checkpoint(saved.model, saved.tokenizer, config, {}, digest)
-    if config.finetune:
-        checkpoint.recognizer, checkpoint.origin = saved.recognizer, saved.origin
-    trainer = _build(checkpoint, own_words(words, config), path.parent, warn, group)
-    trainer.restore(saved.training)
-    if trainer.step >= config.max_steps:
-        raise UserError(
-            f"{path} has been trained for its {trainer.step} steps already; "
-            "give a larger --max_steps"
-        )
-    warn(f"continuing {path} at step {trainer.step}")
-    return trainer
+    return words
+
+
+def save_settings(folder: Path, config: Config, digest: str) -> None:
+    """Write what resuming a run needs before there is a checkpoint."""
+    content = {"bank_digest": digest, "settings": public_values(config)}
+    with atomic_path(folder / STARTED) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def load_settings(path: Path) -> tuple[Config, str]:
+    """Read what `save_settings` wrote: settings, and digest of the bank. Raises `UserError`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return stored_config(content["settings"]), content["bank_digest"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); start a new run") from error
 
 
 def _build(
-    checkpoint: Checkpoint, words: Sequence[Word], folder: Path, warn: Say, group: ProcessGroup
+    checkpoint: Checkpoint,
+    words: Sequence[Word],
+    folder: Path,
+    warn: Say,
+    group: ProcessGroup,
+    step: int = 0,
 ) -> Trainer:
     """Build the trainer of a model.
 
@@ -169,8 +261,12 @@ def _build(
         folder: where the run is written to.
         warn: takes messages.
         group: the processes that train together.
+        step: at which the training goes on.
     """
     config = checkpoint.config
+    stages = hand_stages(config, checkpoint.recognizer is not None)
+    progress = Progress([*stages, *training_stages(config, step)], Console(warn, group.first))
+    warn = progress.console.say
     loader = DataLoader(
         words,
         checkpoint.tokenizer,
@@ -191,12 +287,11 @@ def _build(
     spliced: list[Word] = []
     recognizer: Recognizer | None
     if config.finetune:
-        checkpoint = _with_hand(checkpoint, loader, replay, warn, group)
+        checkpoint = _with_hand(checkpoint, loader, replay, folder, progress, group)
         assert checkpoint.recognizer is not None
         recognizer = recognizer_from_state(checkpoint.recognizer, config.device)
         if config.splice_fraction:
-            train_words = [loader.words[i] for i in loader.train_ids]
-            spliced = make_spliced_words(config, train_words, recognizer)
+            spliced = _splice_words(config, loader, recognizer, progress)
     else:
         recognizer = _find_recognizer(checkpoint, warn) if group.first else None
     synthesizer = None
@@ -221,16 +316,36 @@ def _build(
         checkpoint,
         folder,
         _make_callbacks(model, loader, recognizer, config, folder),
+        progress,
         mixture,
         group,
     )
+
+
+def _splice_words(
+    config: Config, loader: DataLoader, recognizer: Recognizer, progress: Progress
+) -> list[Word]:
+    """Make new words from the training words."""
+
+    def on_texts(n: int) -> None:
+        done = min(stage.done + n, stage.total)
+        progress.reach(SPLICING, done)
+        progress.show(SPLICING, f"{done:,} of {stage.total:,} texts tried")
+
+    stage = progress.stages[SPLICING]
+    progress.begin(SPLICING)
+    train_words = [loader.words[i] for i in loader.train_ids]
+    spliced = make_spliced_words(config, train_words, recognizer, on_texts)
+    progress.finish(SPLICING)
+    return spliced
 
 
 def _with_hand(
     checkpoint: Checkpoint,
     loader: DataLoader,
     replay: Sequence[Word],
-    warn: Say,
+    folder: Path,
+    progress: Progress,
     group: ProcessGroup,
 ) -> Checkpoint:
     """Return the checkpoint with the recognizer of its hand, which is trained if it has none."""
@@ -239,7 +354,7 @@ def _with_hand(
     config, digest = checkpoint.config, checkpoint.bank_digest
 
     def make() -> NewHand:
-        return train_hand_recognizer(config, loader, replay, digest, warn)
+        return train_hand_recognizer(config, loader, replay, digest, folder, progress)
 
     hand = group.broadcast(make)
     return dataclasses.replace(checkpoint, recognizer=hand.recognizer, origin=hand.origin)
@@ -279,6 +394,7 @@ def _make_callbacks(
 def _export(folder: Path, config: Config) -> Path:
     path = folder / f"{bank_name(config.dataset_name)}.pt"
     export(folder / "best.pt", path)
+    (folder / RECOGNIZER_STATE).unlink(missing_ok=True)
     return path
 
 
@@ -418,7 +534,7 @@ def _max_length(config: Config, source: Checkpoint) -> int:
 
 
 def checkpoint_to_resume(config: Config) -> Path | None:
-    """Return the path of the checkpoint that the settings say to continue, or None."""
+    """Return the path of the checkpoint, or of the settings, to continue; None for a new run."""
     if config.load_from_run_id:
         found = find_run_by_id(config.load_from_run_id, config.run_dir)
         return found or fetch_checkpoint(config)
@@ -426,11 +542,11 @@ def checkpoint_to_resume(config: Config) -> Path | None:
     return find_run(name, config.run_dir) if name else None
 
 
-def resumed_config(saved: Checkpoint, config: Config, path: Path) -> Config:
-    """Return the checkpoint's settings with those of `MAY_CHANGE` that were given."""
+def resumed_config(saved: Config, config: Config, path: Path) -> Config:
+    """Return the settings of a run with those of `MAY_CHANGE` that were given."""
     changes = {}
     for name in config.explicit:
-        value, stored = getattr(config, name), getattr(saved.config, name)
+        value, stored = getattr(config, name), getattr(saved, name)
         if name in MAY_CHANGE:
             changes[name] = value
         elif value != stored:
@@ -438,7 +554,7 @@ def resumed_config(saved: Checkpoint, config: Config, path: Path) -> Config:
                 f"--{name} {value} is not what {path} was trained with ({stored}); "
                 "leave it out, or start a new run"
             )
-    return configs.replace(saved.config, **{"device": config.device, **changes})
+    return configs.replace(saved, **{"device": config.device, **changes})
 
 
 def new_folder(config: Config) -> Path:
@@ -451,7 +567,7 @@ def new_folder(config: Config) -> Path:
         name = f"{bank_name(config.dataset_name)}-{time.strftime('%Y%m%d-%H%M%S')}"
     safe = "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
     folder = Path(config.run_dir) / safe
-    if (folder / "last.pt").exists():
+    if any((folder / name).exists() for name in ("last.pt", STARTED)):
         raise UserError(
             f"{folder} holds a run already; continue it with --resume {folder.name}, "
             "or give another --wandb_run_name"

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from cursivetransformer.config.args import public_values
 from cursivetransformer.config.train import Config
+from cursivetransformer.training.progress import Console
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error
 
@@ -32,17 +33,23 @@ class Tracker:
         config: settings of the run.
         wandb_id: id of the W&B run to continue, or None.
         first_step: step that the run continues at.
+        console: where sentences and progress are printed.
     """
 
     def __init__(
-        self, folder: Path, config: Config, wandb_id: str | None = None, first_step: int = 0
+        self,
+        folder: Path,
+        config: Config,
+        wandb_id: str | None = None,
+        first_step: int = 0,
+        console: Console | None = None,
     ) -> None:
         self.folder = Path(folder)
+        self.console = console or Console()
         self.metrics_path = self.folder / "metrics.jsonl"
         with as_user_error(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._drop_metrics_after(first_step)
-        self._line_open = False
         self.wandb = make_wandb(config, self.folder, wandb_id, self.say)
         self.say(f"run folder: {self.folder}")
 
@@ -53,18 +60,7 @@ class Tracker:
 
     def say(self, sentence: str) -> None:
         """Print a line."""
-        if self._line_open:
-            print()
-            self._line_open = False
-        print(sentence, flush=True)
-
-    def progress(self, line: str) -> None:
-        """Print the progress: in place on a terminal, else as a line."""
-        if sys.stdout.isatty():
-            print("\r\033[K" + line, end="", flush=True)
-            self._line_open = True
-        else:
-            print(line, flush=True)
+        self.console.say(sentence)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Append metrics to metrics.jsonl, and send them to W&B."""
@@ -92,8 +88,7 @@ class Tracker:
 
     def finish(self) -> None:
         """Close what is open."""
-        if self._line_open:
-            print()
+        self.console.close()
         if self.wandb:
             self.wandb.finish()
 

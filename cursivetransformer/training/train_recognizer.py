@@ -13,16 +13,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from tqdm import tqdm
 
 from cursivetransformer.bank.registry import bank_name, load_banks
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.train import RecognizerTrainingConfig
 from cursivetransformer.data.dataloader import mix
-from cursivetransformer.data.dataset import split_words
+from cursivetransformer.data.dataset import own_words, split_words
 from cursivetransformer.ink.distort import PAIR_PROBABILITY, distort, side_by_side
 from cursivetransformer.ink.stance import Stance
-from cursivetransformer.ink.strokes import resize
 from cursivetransformer.models.text_encoder import remap_character_rows
 from cursivetransformer.recognition.error_rate import read_back
 from cursivetransformer.recognition.features import FeatureGrid, count_columns
@@ -37,8 +35,19 @@ from cursivetransformer.recognition.recognizer import (
 )
 from cursivetransformer.synthesis.online import synthesize_batch
 from cursivetransformer.training.optim import set_learning_rates
+from cursivetransformer.training.progress import (
+    Console,
+    Progress,
+    Stage,
+    Stopped,
+    format_misread,
+    random_states,
+    restore_random_states,
+    stop_signals,
+)
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error
+from cursivetransformer.utils.serialization import read_content, write_content
 
 # Streams of random numbers of a seed, after those of the data loader.
 HALVES, EXAMPLES = 3, 4
@@ -63,7 +72,14 @@ RECIPE = (
     "own_fraction",
 )
 
+# What a file that holds an unfinished training is, and the seconds between two writings of it.
+KIND, FORMAT = "recognizer training", 1
+SAVE_SECONDS = 5.0
+STEP_COST = 0.25  # seconds of a step on one core
+
 Example = tuple[np.ndarray, str]  # ink (n, 3) and its text
+# Takes the number of steps made and the loss; first, the steps of an earlier time and None.
+OnStep = Callable[[int, float | None], object]
 
 
 def train_recognizers(
@@ -73,12 +89,15 @@ def train_recognizers(
 ) -> Path:
     """Train both recognizers of a bank; return the folder that holds them.
 
-    A recognizer that was trained already with the same settings is kept. Raises `UserError`.
+    A recognizer that was trained already with the same settings is kept, and one whose training
+    was stopped goes on from there. Raises `UserError`, and SystemExit after a signal.
     """
+    names = (SELECTION, EVALUATION)
+    stages = [Stage(f"the {name} recognizer learns", config.max_steps, STEP_COST) for name in names]
+    progress = Progress(stages, Console(say, show_progress))
+    say = progress.console.say
     words, digest = load_banks(config.dataset_name, config.strict, say)
-    words = [
-        dataclasses.replace(word, points=resize(word.points, config.ink_scale)) for word in words
-    ]
+    words = own_words(words, config)
     train_ids, test_ids = split_words(words, config.test_fraction, config.seed)
     test_words = [words[i] for i in test_ids]
     held_out = {word.text for word in test_words}
@@ -99,7 +118,7 @@ def train_recognizers(
         f"{len(halves[0])} and {len(halves[1])} training words, {len(test_ids)} held out, "
         f"{len(alphabet) - 1} characters"
     )
-    for index, (half, ids) in enumerate(zip((SELECTION, EVALUATION), halves)):
+    for index, (half, ids) in enumerate(zip(names, halves)):
         initial = None
         if config.start_from:
             initial_path = recognizer_path(Path(config.start_from), half)
@@ -111,16 +130,40 @@ def train_recognizers(
         present = recognizer_path(folder, half)
         if _is_trained(present, wanted):
             say(f"{half} recognizer: trained already with these settings, {present} stays")
+            progress.begin(stages[index].name, config.max_steps)
             continue
         start = time.monotonic()
-        recognizer = train_recognizer(wanted, chosen, replay, config, index, initial, show_progress)
+        unfinished = folder / f"{half}-training.pt"
+        on_step = show_steps(progress, stages[index].name)
+        try:
+            recognizer = train_recognizer(
+                wanted, chosen, replay, config, index, initial, unfinished, on_step
+            )
+        except Stopped as stopped:
+            say("stopped; the same command goes on from here")
+            raise SystemExit(128 + stopped.args[0]) from None
         errors = measure_recognizer(recognizer, test_words)
         save_recognizer(path, recognizer)
+        unfinished.unlink(missing_ok=True)
         say(
-            f"{half} recognizer, {recognizer.n_parameters:,} weights, "
-            f"{time.monotonic() - start:.0f} s: {errors}"
+            f"the {half} recognizer ({recognizer.n_parameters:,} weights, "
+            f"{time.monotonic() - start:.0f} s) {errors}"
         )
     return folder
+
+
+def show_steps(progress: Progress, name: str) -> OnStep:
+    """Return what shows the steps of a recognizer's training as the stage `name`."""
+
+    def on_step(step: int, loss: float | None) -> None:
+        if loss is None:
+            progress.begin(name, step)
+            return
+        progress.reach(name, step)
+        total = progress.stages[name].total
+        progress.show(name, f"step {step}/{total}, loss {loss:.3f} nats per character")
+
+    return on_step
 
 
 def alphabet_of(words: Sequence[Word]) -> str:
@@ -178,7 +221,8 @@ def train_recognizer(
     config: RecognizerTrainingConfig,
     index: int,
     initial: Recognizer | None = None,
-    show_progress: bool = False,
+    unfinished: Path | None = None,
+    on_step: OnStep | None = None,
 ) -> Recognizer:
     """Train a recognizer on words that `plan_recognizer` chose.
 
@@ -189,7 +233,12 @@ def train_recognizer(
         config: settings of the training.
         index: which recognizer of the seed; each has its own weights and examples.
         initial: the recognizer to initialize from, or None.
-        show_progress: show a progress bar on a terminal.
+        unfinished: file that keeps the training while it goes on. If it holds this training, it
+            goes on from there, exactly as if it had never been stopped.
+        on_step: is told how far the training is.
+
+    Raises:
+        Stopped: after a signal; the file holds all that was done.
     """
     torch.manual_seed(config.seed + index)
     recognizer = Recognizer(planned, config.device)
@@ -201,7 +250,7 @@ def train_recognizer(
         [config.own_fraction],
     )
     rng = np.random.default_rng([config.seed, EXAMPLES, index])
-    _fit(recognizer, [mixed[i] for i in ids], config, rng, show_progress)
+    _fit(recognizer, [mixed[i] for i in ids], config, rng, unfinished, on_step)
     recognizer.config.stances = measure_stances(words, recognizer)
     return recognizer
 
@@ -231,9 +280,9 @@ def measure_recognizer(recognizer: Recognizer, words: Sequence[Word]) -> str:
     recorded, thinned = (read_back(recognizer, words, rate) for rate in (0, MODEL_RATE))
     recognizer.config.error = recorded.cer
     return (
-        f"of the held-out words' characters {recorded.cer:.2%} are misread, "
-        f"of the words {recorded.wer:.2%}; with {MODEL_RATE:.0%} of the points dropped "
-        f"{thinned.cer:.2%} and {thinned.wer:.2%}"
+        f"misreads {format_misread(recorded.cer)} of held-out ink "
+        f"({recorded.cer:.2%} of the characters, {recorded.wer:.2%} of the words; "
+        f"with {MODEL_RATE:.0%} of the points dropped {thinned.cer:.2%} and {thinned.wer:.2%})"
     )
 
 
@@ -313,7 +362,8 @@ def _fit(
     words: Sequence[Word],
     config: RecognizerTrainingConfig,
     rng: np.random.Generator,
-    show_progress: bool,
+    unfinished: Path | None,
+    on_step: OnStep | None,
 ) -> None:
     """Run the training loop, with AdamW and a linear schedule."""
     rate, net = config.learning_rate, recognizer.net
@@ -324,17 +374,15 @@ def _fit(
         dict(params=vectors, weight_decay=0.0, full_lr=rate),
     ]
     optimizer = torch.optim.AdamW(groups, rate)
+    first = _restore(unfinished, recognizer, optimizer, rng) if unfinished else 0
     examples = batches(rng, words, config.batch_size)
     warmup = min(WARMUP_STEPS, 1 + config.max_steps // 10)
     net.train()
-    with tqdm(
-        range(config.max_steps),
-        desc=f"{recognizer.config.half} recognizer",
-        unit="step",
-        disable=None if show_progress else True,
-        leave=False,
-    ) as bar:
-        for step in bar:
+    saved = time.monotonic()
+    if on_step:
+        on_step(first, None)
+    with stop_signals() as stop:
+        for step in range(first, config.max_steps):
             set_learning_rates([optimizer], min((step + 1) / warmup, 1 - step / config.max_steps))
             inks, texts = zip(*next(examples))
             loss = ctc_loss(recognizer, inks, texts)
@@ -342,5 +390,60 @@ def _fit(
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), GRAD_CLIP)
             optimizer.step()
-            if step % 10 == 0:
-                bar.set_postfix_str(f"{loss.item():.3f} nats/character")
+            is_last = step + 1 == config.max_steps
+            # In between, batches are waiting that were sampled together.
+            if (step + 1) % SORTED_BATCHES and not is_last:
+                continue
+            if on_step:
+                on_step(step + 1, loss.item())
+            due = stop.signal or is_last or time.monotonic() - saved > SAVE_SECONDS
+            if unfinished and due:
+                _save(unfinished, recognizer, optimizer, rng, step + 1)
+                saved = time.monotonic()
+            if stop.signal:
+                raise Stopped(stop.signal)
+
+
+def _save(
+    path: Path,
+    recognizer: Recognizer,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+    step: int,
+) -> None:
+    """Write an unfinished training to a file."""
+    content = {
+        "kind": KIND,
+        "format": FORMAT,
+        "version": recognizer.config.version,
+        "planned": dataclasses.asdict(recognizer.config),
+        "step": step,
+        "weights": recognizer.net.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "examples": rng.bit_generator.state,
+        **random_states(),
+    }
+    write_content(path, content)
+
+
+def _restore(
+    path: Path,
+    recognizer: Recognizer,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+) -> int:
+    """Go on with the unfinished training of a file; return its steps, 0 if it is another one."""
+
+    def build(content: dict[str, Any]) -> int:
+        if content["planned"] != dataclasses.asdict(recognizer.config):
+            return 0
+        recognizer.net.load_state_dict(content["weights"])
+        optimizer.load_state_dict(content["optimizer"])
+        rng.bit_generator.state = content["examples"]
+        restore_random_states(content)
+        return int(content["step"])
+
+    try:
+        return read_content(path, KIND, FORMAT, "cpu", "", build)
+    except UserError:  # none yet, or it cannot be used
+        return 0

@@ -22,11 +22,23 @@ from cursivetransformer.models.checkpoint import Checkpoint, save_checkpoint
 from cursivetransformer.models.loss import BatchLoss, estimate_loss
 from cursivetransformer.training.distributed import ProcessGroup
 from cursivetransformer.training.optim import learning_rate_factor, set_learning_rates
-from cursivetransformer.training.progress import Meter, StopRequest, stop_signals
+from cursivetransformer.training.progress import (
+    Meter,
+    Progress,
+    Stage,
+    StopRequest,
+    format_misread,
+    random_states,
+    restore_random_states,
+    stop_signals,
+)
 from cursivetransformer.training.tracking import NullTracker, Tracker
 from cursivetransformer.utils.errors import UserError, how_to_run
 
 STOP_CHECK_INTERVAL = 10  # steps after which several processes agree on whether to stop
+TRAINING, EVALUATION = "the model learns", "the model is tried"  # stages of a run
+# Seconds of a step and of an evaluation on one core; only their ratio counts.
+TRAINING_COST, EVALUATION_COST = 0.25, 8.0
 
 
 @dataclass
@@ -38,6 +50,7 @@ class TrainingState:
         best_step: step of the best model.
         best_loss: lowest loss on held-out words, in nats per token.
         best_error: lowest character error rate of generated words.
+        error: character error rate of generated words at the last evaluation.
         seconds: of training, without evaluations.
         wandb_id: id of the W&B run, or None.
     """
@@ -46,6 +59,7 @@ class TrainingState:
     best_step: int = 0
     best_loss: float = math.inf
     best_error: float = math.inf
+    error: float = math.inf
     seconds: float = 0.0
     wandb_id: str | None = None
 
@@ -91,6 +105,7 @@ class Trainer:
         checkpoint: what is saved beside the state of the training.
         folder: where the run is written to.
         callbacks: what the run does beside training.
+        progress: how far the whole work is, `training_stages` and what came before.
         mixture: words that change with the step, or None.
         group: the processes that train together.
         state: how far the run is.
@@ -105,6 +120,7 @@ class Trainer:
     checkpoint: Checkpoint
     folder: Path
     callbacks: Callbacks
+    progress: Progress
     mixture: WordMixture | None = None
     group: ProcessGroup = field(default_factory=ProcessGroup)
     state: TrainingState = field(default_factory=TrainingState)
@@ -137,12 +153,13 @@ class Trainer:
         best = self.folder / "best.pt"
         if self.callbacks.export is not None and self.group.first:
             best = self.callbacks.export()
-        misread = ""
-        if self.callbacks.reading_error is not None:
-            misread = f" and {self.state.best_error:.1%} of the characters misread"
+        loss = f"loss {self.state.best_loss:.4f} nats per token of held-out words"
+        if math.isfinite(self.state.best_error):
+            result = f"{format_misread(self.state.best_error)} misread at best ({loss})"
+        else:
+            result = f"{loss} at best"
         tracker.say(
-            f"done: test loss {self.state.best_loss:.4f} nats per token{misread} at best; "
-            f'write with: {how_to_run("write")} "your text" --checkpoint {best}'
+            f'done: {result}; write with: {how_to_run("write")} "your text" --checkpoint {best}'
         )
         return best
 
@@ -180,8 +197,7 @@ class Trainer:
         training: dict[str, Any] = {
             **asdict(self.state),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "random_state": torch.get_rng_state(),
-            "cuda_random_states": _cuda_random_states(),
+            **random_states(),
         }
         saved = replace(self.checkpoint, model=self.model, training=training)
         save_checkpoint(self.folder / name, saved)
@@ -199,30 +215,32 @@ class Trainer:
             best_step=training.get("best_step", training["step"]),
             best_loss=training["best_loss"],
             best_error=training.get("best_error", math.inf),
+            error=training.get("error", math.inf),
             seconds=training["seconds"],
             wandb_id=training["wandb_id"],
         )
         for optimizer, state in zip(self.optimizers, training["optimizers"]):
             optimizer.load_state_dict(state)
-        torch.set_rng_state(training["random_state"].cpu())
-        cuda_states = training["cuda_random_states"]
-        if torch.cuda.is_available() and len(cuda_states) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all([state.cpu() for state in cuda_states])
+        restore_random_states(training)
 
     def _make_tracker(self) -> Tracker | NullTracker:
         if not self.group.first:
             return NullTracker()
-        return Tracker(self.folder, self.config, self.state.wandb_id, self.step)
+        return Tracker(
+            self.folder, self.config, self.state.wandb_id, self.step, self.progress.console
+        )
 
     def _loop(self, tracker: Tracker | NullTracker, stop: StopRequest) -> None:
         config, meter = self.config, Meter(self.config.device)
+        self.progress.begin(TRAINING, self.step)
         while not self._finished() and not self._stopping(stop):
             if self.mixture is not None:
                 self.mixture.update(self.step)
             meter.add(*self.train_step())
+            self.progress.reach(TRAINING, self.step)
             if self.step % config.print_every == 0:
                 self._check_loss(meter.loss())
-                tracker.progress(meter.line(self.step, config.max_steps))
+                self._show_progress(meter)
             if self.step % config.log_every == 0 or self.step == config.max_steps:
                 self._check_loss(meter.loss())
                 if self.group.first:
@@ -231,10 +249,23 @@ class Trainer:
                     best_step = self.group.broadcast(lambda: self.state.best_step)
                     self.state.best_step = best_step
                 meter = Meter(config.device)
-        if not self._finished() and self.step % config.log_every and self.group.first:
+        was_saved = self.step > 0 and self.step % config.log_every == 0
+        if not self._finished() and not was_saved and self.group.first:
             self._check_loss(meter.loss())
             self.save("last.pt")
             tracker.checkpoint(self.folder / "last.pt", force=True)
+
+    def _show_progress(self, meter: Meter) -> None:
+        if not self.group.first:
+            return
+        misread = ""
+        if math.isfinite(self.state.error):
+            misread = f"{format_misread(self.state.error)} misread"
+        numbers = (
+            f"step {self.step}/{self.config.max_steps}, loss {meter.loss():.3f} nats per token, "
+            f"{meter.tokens_per_second():,.0f} tokens/s"
+        )
+        self.progress.show(TRAINING, numbers, misread)
 
     def _finished(self) -> bool:
         """Return whether all steps are made, or `patience` evaluations found no better model."""
@@ -271,16 +302,17 @@ class Trainer:
             "tokens_per_second": speed,
             **self.loader.counts(),
         }
-        line = (
-            f"step {self.step}: train {train:.4f}, test {test:.4f} nats/token, "
-            f"{test_per_offset:.4f} nats/offset"
+        numbers = (
+            f"loss {test:.4f} nats per token of held-out words, {train:.4f} of training words, "
+            f"{test_per_offset:.4f} nats per offset"
         )
         error = math.inf
         if self.callbacks.reading_error is not None:
             error = metrics["reading_error"] = self.callbacks.reading_error()
-            line += f", {error:.1%} of the characters misread"
+            numbers = f"{format_misread(error)} misread ({numbers})"
+        state.error = error
         tracker.log(self.step, metrics)
-        tracker.say(line)
+        tracker.say(f"step {self.step}: {numbers}")
         state.seconds += seconds
         if self._is_best(test, error):
             state.best_step = self.step
@@ -290,6 +322,7 @@ class Trainer:
         path = tracker.picture_path(self.step)
         self.callbacks.draw_samples(path)
         tracker.picture(self.step, path)
+        self.progress.reach(EVALUATION, -(-self.step // self.config.log_every))
 
     def _is_best(self, loss: float, error: float) -> bool:
         """Return whether the model is the best so far; update the best loss and error."""
@@ -317,5 +350,10 @@ class Trainer:
         )
 
 
-def _cuda_random_states() -> list[torch.Tensor]:
-    return torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+def training_stages(config: Config, step: int = 0) -> list[Stage]:
+    """Return the stages of training from `step` on, for a `Progress`."""
+    n_evaluations = -(-config.max_steps // config.log_every)
+    return [
+        Stage(TRAINING, config.max_steps, TRAINING_COST, step),
+        Stage(EVALUATION, n_evaluations, EVALUATION_COST, step // config.log_every),
+    ]

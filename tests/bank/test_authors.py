@@ -5,10 +5,15 @@ import pytest
 import torch
 
 from cursivetransformer.bank.authors import (
+    ME,
+    assign_hands,
     author_indices,
     author_names,
+    describe_hands,
     find_author,
     hand_indices,
+    name_hands,
+    offered_authors,
 )
 from cursivetransformer.bank.word import Word
 from cursivetransformer.config.train import get_all_args
@@ -38,6 +43,54 @@ def test_authors_are_numbered_by_how_much_they_wrote():
         find_author("Bern", ["Ada", "Ben"])
     with pytest.raises(UserError, match="it knows Ada"):
         find_author("Zacharias", ["Ada"])
+
+
+def test_only_the_hands_that_a_model_was_fine_tuned_to_are_offered():
+    names = ["Mia", "Edith", "Ada"]
+    assert offered_authors(names, []) == names
+    assert offered_authors(names, {"Mia": "abc"}) == ["Mia"]
+    assert find_author("ada", names, ["Edith", "Ada"]) == 3, "the index is that of the model"
+    with pytest.raises(UserError, match="mia.pt writes as Mia; the hand of edith .* base$"):
+        find_author("edith", names, ["Mia"], "mia.pt")
+    with pytest.raises(UserError, match="mia.pt knows no author 'Max'; did you mean Mia?"):
+        find_author("Max", names, ["Mia"], "mia.pt")
+
+
+@pytest.mark.parametrize(
+    "authors, hands, expected",
+    [
+        (["unknown"], "auto", {"unknown": ME}),
+        (["Mia", "unknown"], "auto", {"Mia": "Mia", "unknown": "Mia"}),
+        (
+            ["Mia K", "Mia K", "mia  k", "MiaK "],
+            "auto",
+            dict.fromkeys(["Mia K", "mia  k", "MiaK "]),
+        ),
+        (["Mia", "Tom", "unknown", "tom"], "auto", {"Mia": "Mia", "unknown": ME}),
+        (["Tom", "Mia", "unknown", "tom"], "one", {"Mia": "Tom", "unknown": "Tom", "tom": "Tom"}),
+        (["Mia", "mia", "unknown"], "named", {"Mia": "Mia", "mia": "mia", "unknown": ME}),
+    ],
+)
+def test_one_bank_is_one_hand_unless_its_names_say_otherwise(authors, hands, expected):
+    words = words_of(*authors)
+    names = name_hands(words, hands)
+    assert names.keys() == set(authors)
+    for author, hand in expected.items():
+        assert names[author] == (hand or "Mia K")
+    named = assign_hands(words, hands)
+    assert [word.author for word in named] == [names[word.author] for word in words]
+    assert all(a.points is b.points for a, b in zip(named, words))
+
+
+def test_a_sentence_says_which_hands_there_are_where_one_may_not_expect_it():
+    assert describe_hands(words_of("Mia"), "auto") == ""
+    assert describe_hands(words_of("unknown"), "auto") == ""
+    joined = describe_hands(words_of("Mia", "unknown")[:5], "auto")
+    assert joined.startswith("the 5 words are taken for one hand, Mia, also 2 without a name; ")
+    several = describe_hands(words_of("Mia", "Tom", "mia")[:6], "auto")
+    assert several == (
+        "the words are by 2 hands, Mia (4 words) and Tom (2 words); --hands one takes them for one"
+    )
 
 
 def loader_of(words, names, **changes):

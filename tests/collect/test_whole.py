@@ -104,7 +104,7 @@ def test_a_bank_recorded_in_the_browser_trains_a_model_that_draws(recorder, tmp_
     )
     quick = (
         "--max_steps 20 --log_every 10 --test_size 4 --warmup_steps 2 --batch_size 4"
-        " --device cpu --wandb off"
+        " --finetune none --device cpu --wandb off"
     ).split()
     folder = ("--run_dir", tmp_path, "--wandb_run_name", "mine")
     trained = run("train.py", "--dataset_name", bank, *folder, *quick)

@@ -18,6 +18,7 @@ from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = dict(
+    finetune="none",
     device="cpu",
     n_layer=2,
     n_embd=16,
@@ -102,7 +103,7 @@ def start_endless(made_up_bank, run_dir):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     for line in job.stdout:
-        if line.startswith("step "):
+        if "the model learns (step " in line:
             break
     found = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(job.pid)], capture_output=True, text=True
