@@ -223,9 +223,10 @@ class Page:
 
     def count_lines(self) -> int:
         """Return the number of lines with words."""
-        # A word stands to the left of the one before where a line begins.
-        starts = [word.x for word in self.words]
-        return bool(starts) + sum(x <= before for before, x in zip(starts, starts[1:]))
+        # Where a line begins, a word does not stand to the right of the one before.
+        middles = [word.x + word.width * word.scale / 2 for word in self.words]
+        starts = [word.x for word in self.words[1:]]
+        return bool(self.words) + sum(start < before for before, start in zip(middles, starts))
 
 
 def parse_size(text: str, name: str) -> tuple[float, float] | None:
