@@ -1,9 +1,11 @@
 """Do the README's four steps as a user does: record, export, adapt, write. Take an image of each.
 
-    python -m docs.walk DIR [--words 100]        # needs pip install -e ".[page]" and a Chromium
+    python -m docs.walk DIR [--words 100] [--bank bigbank]
 
 A synthetic writer, unknown to every model, records words in the recording page in a real browser.
-The bank and the run go to DIR, the images to docs/.
+The bank, the run and the images go to DIR, the images also to docs/. With `--bank` the ink is that
+of a bank of real words, which the page asks for as a list of one's own; then docs/ stays as it is,
+because such ink may not be passed on. Needs pip install -e ".[page]" and a Chromium.
 """
 
 import argparse
@@ -14,11 +16,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.first_words import write_phrase
 from benchmarks.page import Recorder, browser_type, fractions
+from cursivetransformer.bank.coverage import next_prompts
+from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.bank.word import Word
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
-from cursivetransformer.synthesis.synthesizer import write_word
 from cursivetransformer.utils.errors import UserError, run_script
 
 NAME = "Nora"
@@ -27,7 +31,7 @@ SCREENSHOT_WORD = 40  # index of the word on the paper in the screenshot
 VIEW = dict(width=1100, height=620)
 LETTER = (
     "Dear Ada,\n\nthis is my own hand. I wrote a hundred words into a page of my browser, "
-    "and some minutes later my laptop wrote the rest. "
+    "and some minutes later my laptop wrote the rest. I have 8 more pages; I'll be done at 12:30. "
     "It never saw me write this sentence.\n\nYours,\nNora"
 )
 DOCS = Path(__file__).parent
@@ -35,8 +39,9 @@ N_STAGES = 4  # previews shown of the model as it adapts
 N_COLORS = 16
 
 
-def record(folder: Path, n_words: int) -> Path:
+def record(folder: Path, n_words: int, bank_name: str) -> Path:
     """Write words into the recording page and export them. Return the path of the bank."""
+    real = {word.text: word for word in load_banks(bank_name)[0]} if bank_name else {}
     writer = Hand(NAME, SEED, load_fonts("own,hershey"))
     rng = np.random.default_rng(SEED)
     bank = folder / "mine.json"
@@ -44,8 +49,12 @@ def record(folder: Path, n_words: int) -> Path:
         browser = kind.launch(**options)
         recorder = Recorder(browser.new_page(viewport=VIEW)).open()
         recorder.set("author", NAME)
+        if real:
+            recorder.view("settings")
+            recorder.page.fill("#own", "\n".join(next_prompts([], n_words, list(real))))
+            recorder.set("source", "own")
         for i in range(n_words):
-            word = write_word(writer, recorder.prompt, rng)
+            word = real.get(recorder.prompt) or write_phrase(writer, recorder.prompt, rng)
             ratio = float(recorder.box[2] / recorder.box[3])
             points = word.points + np.array([0.3, 0, 0], np.float32)  # away from the edge
             word = Word(word.text, word.author, points)
@@ -53,10 +62,11 @@ def record(folder: Path, n_words: int) -> Path:
             if i == min(SCREENSHOT_WORD, n_words - 1):
                 recorder.page.screenshot(path=folder / "1-record.png")
             recorder.press("Enter")
+        recorder.export(bank)
+        recorder.page.screenshot(path=folder / "2-exported.png")
         recorder.view("words")
         recorder.page.wait_for_timeout(500)
         recorder.page.screenshot(path=folder / "2-export.png")
-        recorder.export(bank)
         browser.close()
     return bank
 
@@ -101,24 +111,25 @@ def main() -> None:
     )
     parser.add_argument("dir", type=Path)
     parser.add_argument("--words", type=int, default=100)
+    parser.add_argument("--bank", default="", help="bank of real words to replay")
     options = parser.parse_args()
     folder = options.dir
     folder.mkdir(parents=True, exist_ok=True)
     bank = folder / "mine.json"
     if not bank.exists():
-        record(folder, options.words)
+        record(folder, options.words, options.bank)
     runs = folder / "runs"
     model = runs / "mine" / "mine.pt"
     if not model.exists():
         own_run = ("--run_dir", runs, "--wandb_run_name", "mine", "--wandb", "off")
         run("train.py", "--dataset_name", bank, "--finetune", "base", *own_run)
+    stack_previews(runs / "mine").save(folder / "3-adapt.png")
     letter = folder / "4-letter.png"
     page = "--page A6 --margin 12 --paper ruled --dpi 130".split()
     run("sample.py", LETTER, "--checkpoint", model, *page, "--out", letter)
-    save_image(Image.open(folder / "1-record.png"), "walk-1-record.png")
-    save_image(Image.open(folder / "2-export.png"), "walk-2-export.png")
-    save_image(stack_previews(runs / "mine"), "walk-3-adapt.png")
-    save_image(Image.open(letter), "walk-4-letter.png")
+    if not options.bank:
+        for step in ("1-record", "2-export", "3-adapt", "4-letter"):
+            save_image(Image.open(folder / f"{step}.png"), f"walk-{step}.png")
 
 
 if __name__ == "__main__":
