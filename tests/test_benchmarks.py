@@ -34,7 +34,7 @@ def run(*words):
 
 def test_two_recipes_race_and_leave_their_figures_pictures_and_checkpoints(made_up_bank, tmp_path):
     out = ("--out", tmp_path / "race", "--run_dir", tmp_path / "runs")
-    bank = ("--dataset_name", made_up_bank)
+    bank = ("--dataset_name", made_up_bank, "--finetune", "none")
     printed = run("benchmarks.time_to_loss", "--minutes", "0.06", *out, *bank, *SMALL)
     assert "nats per offset" in printed and "of the positions real" in printed
     fast, slow = json.loads((tmp_path / "race.json").read_text())["recipes"]

@@ -84,7 +84,7 @@ def describe_hands(words: Sequence[Word], hands: str) -> str:
     recorded = Counter(word.author for word in words)
     counts = Counter(names[word.author] for word in words)
     if len(counts) > 1:
-        listed = _join([f"{name} ({n} words)" for name, n in counts.most_common()])
+        listed = _join([f"{name} ({n} word{'s'[: n > 1]})" for name, n in counts.most_common()])
         return f"the words are by {len(counts)} hands, {listed}; --hands one takes them for one"
     if len(recorded) == 1:
         return ""

@@ -241,6 +241,8 @@ def test_the_scripts_do_what_they_say(home, run):
             [
                 "--dataset_name",
                 "shapes.json",
+                "--finetune",
+                "none",
                 "--monitor",
                 "reading",
                 "--recognizer_dir",
