@@ -38,6 +38,7 @@ from cursivetransformer.bank.prompts import (
     read_lines,
 )
 from cursivetransformer.bank.word import Word, word_to_entry
+from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.data.eval_texts import ENGLISH
 from cursivetransformer.ink.stance import Stance
 from cursivetransformer.ink.strokes import resize
@@ -51,6 +52,7 @@ from cursivetransformer.recognition.recognizer import (
     recognizer_from_state,
     recognizer_path,
 )
+from cursivetransformer.sampling.generate import GeneratedWord
 from cursivetransformer.sampling.rerank import generate_best_of_n
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.hand import Hand
@@ -121,6 +123,12 @@ def write_phrase(writer: Hand, text: str, rng: np.random.Generator) -> Word:
     return Word(text, writer.name, np.concatenate(inks))
 
 
+def as_laid_out(word: GeneratedWord, ink_scale: float) -> np.ndarray:
+    """Return a word's ink in the size of its bank, as high above its line as a page has it."""
+    lift = np.array([0, SampleConfig.normalize_baseline * word.standing.low, 0], np.float32)
+    return resize(word.points - lift, 1 / ink_scale)
+
+
 def measure(subject: Subject, path: Path) -> dict[str, Any]:
     """Write the texts with a fine-tuned model, and measure what is read and how it stands."""
     loaded = load_checkpoint(path)
@@ -144,12 +152,12 @@ def measure(subject: Subject, path: Path) -> dict[str, Any]:
             versions,
             authors=find_author("", loaded.model.config.authors),
         )
-        inks = [resize(word.points, 1 / loaded.config.ink_scale) for word in words]
+        inks = [as_laid_out(word, loaded.config.ink_scale) for word in words]
         examined = subject.recognizer.examine(inks, texts)
         readings = [reading.text for reading in examined]
         n = len(english)
         faulty = [
-            bool(subject.stance.faults(ink, text, reading.centers))
+            bool(subject.stance.judge(ink, text, reading.centers).faults)
             for ink, text, reading in zip(inks, texts, examined)
             if reading.centers is not None
         ]
@@ -169,12 +177,14 @@ def learn(
     run_name = f"{hand}-{name}-{n}-{seed}"
     bank = Path(options.dir) / f"{run_name}.json.zip"
     words = subject.record(name, n, seed)
-    write_entries(bank, [word_to_entry(word) for word in words])
-    arguments = ["--finetune", "base", *shlex.split(options.settings)]
-    run = start_run(options.dir, bank, run_name, seed, arguments)
+    path = Path(options.dir) / "runs" / run_name / f"{run_name}.pt"
+    if not path.exists():
+        write_entries(bank, [word_to_entry(word) for word in words])
+        arguments = ["--finetune", "base", *shlex.split(options.settings)]
+        path = start_run(options.dir, bank, run_name, seed, arguments).run()
     key = {"hand": hand, "list": name, "n": n, "seed": seed}
     letters = sum(len(word.text) for word in words)
-    return {**key, "letters": letters, "steps": run.config.max_steps, **measure(subject, run.run())}
+    return {**key, "letters": letters, **measure(subject, path)}
 
 
 def show(results: Sequence[dict[str, Any]]) -> None:

@@ -414,8 +414,9 @@ def _normalize_parts(
         text_word, word = part
         if on_word and not text_word.hyphen:
             on_word(text_word, word)
+        lift = np.array([0, config.normalize_baseline * word.standing.low, 0], np.float32)
         points = hand.normalize(
-            word.points, text_word.text, config.normalize_slant, config.normalize_size
+            word.points - lift, text_word.text, config.normalize_slant, config.normalize_size
         )
         points = smooth(points, config.smooth)
         if text_word.hyphen:

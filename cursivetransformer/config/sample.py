@@ -200,6 +200,11 @@ class SampleConfig(Settings):
         "layout",
         was="even_slant",
     )
+    normalize_baseline: float = setting(
+        0.5,
+        "fraction to remove of each word's deviation from where its letters stand in its hand",
+        "layout",
+    )
     normalize_size: float = setting(
         0.5,
         "fraction to remove of each word's deviation from the mean height of its hand",
@@ -473,6 +478,7 @@ def _page_rules(config: SampleConfig) -> dict[str, Rule]:
         "normalize_slant": between(config.normalize_slant, 0, 1),
         "smooth": between(config.smooth, 0, 1),
         "normalize_size": between(config.normalize_size, 0, 1),
+        "normalize_baseline": between(config.normalize_baseline, 0, 1),
         "pen_width": between(config.pen_width, 0.01, 20, "millimeters"),
         "swell": between(config.swell, 0, 1),
         "ink_jitter": between(config.ink_jitter, 0, 1),

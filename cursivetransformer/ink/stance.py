@@ -27,7 +27,8 @@ PRIOR_TIMES = 2
 MAX_DEVIATIONS = 4.0
 MIN_TOLERANCE, MAX_TOLERANCE = 0.2, 0.8
 ROBUST_STD = 1.4826  # standard deviations in a median absolute deviation of normal values
-LOW = 0.4  # below the baseline: a letter whose ink ends there has a tail
+TAIL = 0.4  # below the baseline: a letter whose ink ends there has a tail
+PRIOR_LETTERS = 1.0  # of a word that are taken to stand on the line, beside its own
 # The gap that is wide for pairs of a kind, as a quantile, and how much wider one may be.
 WIDE_QUANTILE, GAP_TOLERANCE = 0.98, 0.1
 UNKNOWN_GAP = 0.6  # that is wide for pairs of a kind that the hand hardly wrote
@@ -46,6 +47,18 @@ class Bottom:
     times: int
     usual: float
     spread: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a word stands.
+
+    faults: letters off the line, and pairs that fall apart; low: how far the whole word stands
+    below its line, in canvas heights, as far as its letters are not expected to.
+    """
+
+    faults: tuple[str, ...] = ()
+    low: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,26 +127,36 @@ class Stance:
         bottoms = {char: Bottom(*of_char) for char, of_char in values["bottoms"].items()}
         return cls(values["x_height"], bottoms, dict(values["wide_gaps"]))
 
-    def faults(self, points: Ink, text: str, centers: np.ndarray) -> list[str]:
-        """Name the letters of a word that stand off the line, and the pairs that fall apart."""
+    def judge(self, points: Ink, text: str, centers: np.ndarray) -> "Standing":
+        """Compare a word with what is usual in the hand.
+
+        Args:
+            points: (n, 3) its ink.
+            text: what is written.
+            centers: x of each character, in canvas heights.
+        """
         letters = _Letters(points, text, centers, self.x_height)
-        off = [char for i, char in enumerate(text) if self._is_off(char, i, letters)]
+        deviations, off = [], []
+        for i, char in enumerate(text):
+            expected = self._expected(char)
+            if expected is None or not np.isfinite(letters.bottoms[i]):
+                continue
+            usual, tolerance = expected
+            deviation = float(letters.bottoms[i]) - usual
+            # The tail of a letter beside it may reach below this one.
+            if deviation > 0 and any(self._has_tail(c) for c in letters.neighbors(i)):
+                continue
+            deviations.append(deviation)
+            if abs(deviation) > tolerance:
+                off.append(char)
         apart = [
             text[i : i + 2]
             for i, (kind, gap) in enumerate(letters.gaps())
             if gap > self.wide_gaps.get(kind, UNKNOWN_GAP) + GAP_TOLERANCE
         ]
-        return off + apart
-
-    def _is_off(self, char: str, index: int, letters: "_Letters") -> bool:
-        expected = self._expected(char)
-        if expected is None or not np.isfinite(letters.bottoms[index]):
-            return False
-        usual, tolerance = expected
-        off = letters.bottoms[index] - usual
-        # The tail of a letter beside it may reach below this one.
-        near_tail = off > 0 and any(self._has_tail(c) for c in letters.neighbors(index))
-        return bool(abs(off) > tolerance) and not near_tail
+        n = len(deviations)
+        low = float(np.median(deviations)) * n / (n + PRIOR_LETTERS) if n else 0.0
+        return Standing((*off, *apart), low * self.x_height)
 
     def _expected(self, char: str) -> tuple[float, float] | None:
         """Return where a character's ink ends and how far off it may be, or None if unknown."""
@@ -156,7 +179,7 @@ class Stance:
 
     def _has_tail(self, char: str) -> bool:
         bottom = self.bottoms.get(char)
-        return bottom.usual > LOW if bottom else char not in STANDING
+        return bottom.usual > TAIL if bottom else char not in STANDING
 
 
 class _Letters:

@@ -13,6 +13,7 @@ from itertools import groupby
 import numpy as np
 
 from cursivetransformer.ink import measures
+from cursivetransformer.ink.stance import Standing
 from cursivetransformer.ink.strokes import join_strokes, resize, split_strokes
 from cursivetransformer.recognition.recognizer import Reading
 from cursivetransformer.sampling.generate import GeneratedWord
@@ -181,7 +182,7 @@ class Composer:
         if self.recorded is None or self.recorded.issuperset(job.text):
             return False
         unchecked = self.reranker.recognizer is None
-        wrong = unchecked or job.word.doubtful or bool(job.word.faults)
+        wrong = unchecked or job.word.doubtful or bool(job.word.standing.faults)
         return wrong and self.substitute != job.author
 
     def _runs(self, text: str, author: int) -> list[tuple[str, int]]:
@@ -224,7 +225,10 @@ class Composer:
             all(piece.finished for piece in pieces),
             sum(piece.nll for piece in pieces),
             None if None in readings else "".join(map(str, readings)),
-            tuple(fault for piece in pieces for fault in piece.faults),
+            Standing(
+                tuple(fault for piece in pieces for fault in piece.standing.faults),
+                float(np.mean([piece.standing.low for piece in pieces])),
+            ),
             versions=max(piece.versions for piece in pieces),
         )
 

@@ -14,6 +14,7 @@ import torch
 from cursivetransformer.bank.word import Word
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.preview import ink_svg
+from cursivetransformer.ink.stance import Standing
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
 from cursivetransformer.models.base import Model
 from cursivetransformer.utils.errors import UserError
@@ -77,7 +78,7 @@ class GeneratedWord:
 
     points: (n, 3), the left edge at x = 0, the baseline at y = 0; finished: the model sampled the
     word's end; nll: negative log-likelihood of its tokens at temperature 1, in nats; reading: of a
-    recognizer, or None; faults: letters off the line and pairs that fall apart; borrowed:
+    recognizer, or None; standing: how it stands on the line, as far as a recognizer told; borrowed:
     characters by another hand; versions: how many were sampled; replaces: the word that `--rewrite`
     replaced by this one, or None.
     """
@@ -87,7 +88,7 @@ class GeneratedWord:
     finished: bool
     nll: float = 0.0
     reading: str | None = None
-    faults: tuple[str, ...] = ()
+    standing: Standing = Standing()
     borrowed: str = ""
     versions: int = 1
     replaces: "GeneratedWord | None" = None

@@ -15,7 +15,7 @@ import numpy as np
 
 from cursivetransformer.bank.word import UNKNOWN_AUTHOR
 from cursivetransformer.data.tokenizer import Tokenizer
-from cursivetransformer.ink.stance import Stance
+from cursivetransformer.ink.stance import Stance, Standing
 from cursivetransformer.models.base import Model
 from cursivetransformer.recognition.error_rate import edit_distance
 from cursivetransformer.recognition.recognizer import Reading, Recognizer
@@ -42,11 +42,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version of a word, how it reads, and its faults, as `Stance.faults` names them."""
+    """A version of a word, how it reads, and how it stands in its hand."""
 
     word: GeneratedWord
     reading: Reading
-    faults: tuple[str, ...] = ()
+    standing: Standing = Standing()
 
     @property
     def badness(self) -> tuple[int, int, bool, int, float]:
@@ -59,7 +59,13 @@ class Candidate:
         length_error = abs(len(text) - len(reading)) if any(map(str.isdigit, text)) else 0
         doubt = max(self.reading.nll, SURE_NLL)
         unfinished = not self.word.finished
-        return length_error, edit_distance(text, reading), unfinished, len(self.faults), doubt
+        return (
+            length_error,
+            edit_distance(text, reading),
+            unfinished,
+            len(self.standing.faults),
+            doubt,
+        )
 
     @property
     def sure(self) -> bool:
@@ -67,12 +73,12 @@ class Candidate:
         return not self.badness > (0, 0, False, 0, SURE_NLL)
 
     def judged(self, stance: Stance | None) -> "Candidate":
-        """Return the candidate with the faults that it has in a hand."""
+        """Return the candidate with how it stands in a hand."""
         centers = self.reading.centers
         if stance is None or centers is None:
             return self
-        faults = stance.faults(self.word.points, self.word.text, centers)
-        return replace(self, faults=tuple(faults))
+        standing = stance.judge(self.word.points, self.word.text, centers)
+        return replace(self, standing=standing)
 
 
 @dataclass
@@ -191,7 +197,7 @@ def best_word(candidates: Sequence[Candidate]) -> GeneratedWord:
     """Return the word of the best candidate with its reading and the number of versions."""
     best = min(candidates, key=lambda candidate: (*candidate.badness, candidate.word.nll))
     versions = sum(candidate.word.versions for candidate in candidates)
-    return replace(best.word, reading=best.reading.text, faults=best.faults, versions=versions)
+    return replace(best.word, reading=best.reading.text, standing=best.standing, versions=versions)
 
 
 def generate_best_of_n(
