@@ -111,7 +111,9 @@ def make_assembled_words(
     tries_left = TRIES_PER_WORD * n
     while len(made) < n and tries_left:
         size = min(BATCH_SIZE, tries_left)
-        settings = WordbankSettings(size=size, random=0.1, numbers=0.05, least=0, pairs=0)
+        settings = WordbankSettings(
+            kind="flat", size=size, random=0.1, numbers=0.05, least=0, pairs=0
+        )
         texts = [text for text in make_prompts(settings, rng) if text not in excluded]
         assembled = _restore_slant(assemble(aligned, texts, rng), slant, rng)
         made += _keep_legible(assembled, recognizer, CHECKED_TRANSFORMS)

@@ -65,7 +65,7 @@ def synthesize_batch(words: Iterable[Word], config: OnlineSettings, number: int)
     rng = np.random.default_rng([config.seed, ONLINE_STREAM, number])
     fonts = load_fonts(config.synthetic_fonts)
     hands = hands_of_bank(words, fonts)
-    settings = WordbankSettings(size=config.synthetic_words, least=0, pairs=0)
+    settings = WordbankSettings(kind="flat", size=config.synthetic_words, least=0, pairs=0)
     prompts = make_prompts(settings, rng)
     n_named = round(config.synthetic_named_fraction * len(prompts)) if hands else 0
     batch = [

@@ -235,7 +235,9 @@ def test_one_small_file_arrives_that_writes_in_the_new_hand_and_offers_no_other(
     )
     notes = []
     summary = write_page(monk, notes.append)
-    assert summary.borrowed == {"&"} and notes == [] and "<path" in (tmp_path / "a.svg").read_text()
+    assert (
+        summary.unrecorded == {"&"} and notes == [] and "<path" in (tmp_path / "a.svg").read_text()
+    )
     # The hands that the model began with decay in training, so they are not offered.
     writer = Writer.load(path, run_dir=str(tmp_path), respell=1)
     assert writer.authors == ["Zoe"]
