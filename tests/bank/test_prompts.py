@@ -23,6 +23,7 @@ from cursivetransformer.bank.prompts import (
     save_prompts,
 )
 from cursivetransformer.config.synthesis import get_wordbank_args
+from cursivetransformer.data.eval_texts import ENGLISH
 from cursivetransformer.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -101,6 +102,12 @@ def test_the_flat_prompts_cover_every_character_and_pair():
     assert "0 missing" in coverage_table(read_lines(FLAT_PROMPTS))
 
 
+def share_of_pairs(texts, written):
+    """Return the fraction of the pairs in texts that were written in others."""
+    known = Coverage.of(written).pairs
+    return np.mean([pair in known for text in texts for pair in items_of(text)[1]])
+
+
 def test_the_first_hundred_everyday_prompts_serve_a_letter():
     prompts = read_lines(PROMPTS)
     first = prompts[:100]
@@ -108,13 +115,17 @@ def test_the_first_hundred_everyday_prompts_serve_a_letter():
     chars = coverage(first)[0]
     usual = string.ascii_letters + string.digits + ".,!?'\"-"
     assert all(chars[char] for char in usual), "every letter and digit comes"
-    # Four in five pairs of a letter's text have been written after 50 prompts, nine in ten after
+    # Four in five pairs of an English text have been written after 50 prompts, nine in ten after
     # 100, beginnings and ends of words among them.
-    text = (ROOT / "docs" / "letter.txt").read_text()
-    pairs = [pair for word in text.split() for pair in items_of(word)[1]]
-    for n, share in ((50, 0.8), (100, 0.9)):
-        written = Coverage.of(first[:n]).pairs
-        assert np.mean([pair in written for pair in pairs]) > share
+    flat = read_lines(FLAT_PROMPTS)
+    for name, chosen in (
+        ("everyday", first),
+        ("flat", choose_prompts(flat, 100, Coverage.of(flat))),
+    ):
+        shares = [share_of_pairs(ENGLISH.split(), chosen[:n]) for n in (50, 100)]
+        n_characters = sum(map(len, chosen))
+        print(f"{name}: {n_characters} characters, pairs {shares[0]:.1%} and {shares[1]:.1%}")
+        assert shares[0] > 0.8 and shares[1] > 0.9
     said = {word for prompt in prompts[:250] for word in prompt.split()}
     assert {"I", "It", "the", "and", "you", "Dear"} <= said
     assert {"It is", "I have"} <= set(prompts[:100]) and "I am" in prompts[:300]
