@@ -28,13 +28,13 @@ import torch
 
 from benchmarks.personal import BEST_OF, Judge, start_run
 from cursivetransformer.bank.authors import find_author
+from cursivetransformer.bank.coverage import next_prompts
 from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.prompts import (
     EVERYDAY,
     FLAT_PROMPTS,
     PROMPTS,
     Coverage,
-    choose_prompts,
     read_lines,
 )
 from cursivetransformer.bank.word import Word, word_to_entry
@@ -94,15 +94,14 @@ class Subject:
     def record(self, list_name: str, n: int, seed: int) -> list[Word]:
         """Return the words of the first `n` prompts of a list."""
         prompts = read_lines(LISTS[list_name])
-        wanted = Coverage.of(prompts) if list_name == "flat" else Coverage.of_english()
+        wanted = Coverage.of(prompts) if list_name == "flat" else None
         if self.writer is not None:
             rng = np.random.default_rng([seed, n])
-            return [
-                write_phrase(self.writer, text, rng) for text in choose_prompts(prompts, n, wanted)
-            ]
+            texts = next_prompts([], n, prompts if wanted else None, wanted)
+            return [write_phrase(self.writer, text, rng) for text in texts]
         assert self.judge is not None
         half = {word.text: word for word in self.judge.half(n, seed)}
-        return [half[text] for text in choose_prompts(half, n, wanted)]
+        return [half[text] for text in next_prompts([], n, list(half), wanted)]
 
 
 def measure_stance(recognizer: Recognizer, words: Sequence[Word]) -> Stance:

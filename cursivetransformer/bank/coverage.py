@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cursivetransformer.bank.prompts import (
+    N_EVERYDAY,
     PROMPTS,
     Coverage,
     choose_prompts,
@@ -82,13 +83,19 @@ def next_prompts(
     Args:
         words: the words recorded so far.
         n: how many prompts to choose.
-        prompts: prompts to choose from; by default, those that come with the program.
+        prompts: prompts to choose from; by default, those that come with the program, the first
+            `N_EVERYDAY` of them before the others.
         wanted: how often characters and pairs are wanted; by default, as in English.
     """
-    prompts = read_lines(PROMPTS) if prompts is None else prompts
-    wanted = Coverage.of_english() if wanted is None else wanted
     texts = [word.text for word in words]
-    return choose_prompts(prompts, n, wanted, Coverage.of(texts), set(texts))
+    done, recorded = set(texts), Coverage.of(texts)
+    wanted = Coverage.of_english() if wanted is None else wanted
+    if prompts is not None:
+        return choose_prompts(prompts, n, wanted, recorded, done)
+    prompts = read_lines(PROMPTS)
+    chosen = choose_prompts(prompts[:N_EVERYDAY], n, wanted, recorded, done)
+    further = choose_prompts(prompts[N_EVERYDAY:], n - len(chosen), wanted, recorded, done)
+    return chosen + further
 
 
 def odd_words(words: Sequence[Word]) -> tuple[dict[int, str], list[str]]:

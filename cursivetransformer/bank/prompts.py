@@ -41,7 +41,7 @@ MIN_WORD_FREQUENCY = 150
 # The worth of a pair of letters and of a whole word, relative to a character, and the effort of a
 # prompt beside its letters, in letters. The recording page has the same.
 PAIR_WEIGHT, WORD_WEIGHT, PROMPT_EFFORT = 0.5, 1.0, 6
-# The first prompts are all from the everyday list.
+# The first prompts are all from the everyday list, and come before the others. The page does alike.
 N_EVERYDAY = 300
 # Candidates for each further prompt that is wanted.
 CANDIDATES = 2
