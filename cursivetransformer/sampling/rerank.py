@@ -29,6 +29,9 @@ from cursivetransformer.utils.errors import UserError
 # A word is surely read below this nll of its text in nats, a probability of 95%. With a higher
 # limit another recognizer misreads more of the kept words.
 SURE_NLL = 0.05
+# Versions of a word that is read but stands badly: where a few do not stand better, the hand's
+# letters stand like this beside each other, and more do not help.
+MAX_FAULTY_VERSIONS = 4
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,14 @@ class Candidate:
         )
 
     @property
+    def legible(self) -> bool:
+        """Whether the recognizer reads the text, and surely."""
+        return not (*self.badness[:3], 0, self.badness[4]) > (0, 0, False, 0, SURE_NLL)
+
+    @property
     def sure(self) -> bool:
-        """Whether the recognizer reads the text, and surely, and nothing is at fault."""
-        return not self.badness > (0, 0, False, 0, SURE_NLL)
+        """Whether the word is legible, and nothing is at fault."""
+        return self.legible and not self.standing.faults
 
     def judged(self, stance: Stance | None) -> "Candidate":
         """Return the candidate with how it stands in a hand."""
@@ -146,8 +154,13 @@ class Reranker:
         if not unsure:
             return
         group = len(rows[0].texts)
-        unsure_rows = sorted({i // group for i in unsure})
-        again = [(row, version) for row in unsure_rows for version in range(1, self.max_versions)]
+        wanted: dict[int, int] = {}  # versions by row
+        for i in sorted(unsure):
+            n = self.max_versions
+            if candidates[i][0].legible:
+                n = min(n, MAX_FAULTY_VERSIONS)
+            wanted[i // group] = max(n, wanted.get(i // group, 0))
+        again = [(row, version) for row, n in wanted.items() for version in range(1, n)]
         words = self._generate([rows[row] for row, _ in again], [version for _, version in again])
         indices = [row * group + column for row, _ in again for column in range(group)]
         for i, candidate in zip(indices, read_candidates(recognizer, words)):
