@@ -63,7 +63,7 @@ from cursivetransformer.utils.errors import run_script
 PHRASE_SPACE = 0.16  # canvas heights between the words of a phrase
 N_JUDGED = 1000  # words of a synthetic hand that tell what is usual in it
 LISTS = {"flat": FLAT_PROMPTS, "everyday": PROMPTS}
-# Words with which a letter begins, and which the issue of floating capitals is about.
+# Words with capitals that a letter needs and that a bank often has once.
 CAPITALS = "I I I'm I'll I've It Is In If All Be Bring By Call Can Dear Do Each Even For".split()
 
 

@@ -86,11 +86,13 @@ def _notes(summary: "Summary") -> Iterator[str]:
             named.append(plural(len(left_out) - MAX_CHARACTERS, "other character"))
         yield f"left out, because the model has never seen it: {', '.join(named)}"
     if summary.unrecorded:
-        borrowed = " ".join(sorted(summary.borrowed))
+        unrecorded, borrowed = (
+            ", ".join(map(repr, sorted(chars))) for chars in (summary.unrecorded, summary.borrowed)
+        )
         yield (
-            f"never recorded in this hand: {' '.join(sorted(summary.unrecorded))}, "
-            "so written as the model knows them from other hands"
-            + (f", and borrowed from one of these: {borrowed}" if borrowed else "")
+            "never recorded in this hand, so written as the model knows it from others: "
+            + unrecorded
+            + (f"; of these borrowed from another hand and fitted: {borrowed}" if borrowed else "")
         )
     yield from _notes_on_doubtful_words(summary)
     if summary.few_lines:

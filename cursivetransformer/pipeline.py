@@ -271,6 +271,8 @@ class Writer:
         )
         if config.author:
             return primer, self.find_author(config.author)
+        if self.recorded and len(self.authors) == 1:  # the hand of all words of its bank
+            return primer, indices_by_name(names)[self.authors[0]]
         is_offered = primer.author in self.authors
         return primer, indices_by_name(names)[primer.author] if is_offered else 0
 
@@ -513,7 +515,9 @@ def write_page(
 
     def on_word(part: TextWord, word: GeneratedWord) -> None:
         summary.add(part, word, plan.composer.recorded)
-        if config.attention and len(explained) < MAX_EXPLAINED and len(word.points):
+        # The model did not look at a word that it wrote in pieces as a whole.
+        whole = len(word.text) <= plan.composer.max_part_length and not word.borrowed
+        if config.attention and len(explained) < MAX_EXPLAINED and len(word.points) and whole:
             explained.append((part.number, word))
 
     # None disables the bar where the output is not a terminal.

@@ -150,8 +150,8 @@ def find_author(
     listed = ", ".join([*offered[:MAX_LISTED], *["..."][: len(offered) > MAX_LISTED]])
     if name.casefold() in map(str.casefold, names):
         raise UserError(
-            f"{model} writes as {listed}; the hand of {name} is written by the model that comes "
-            "with the project, with --checkpoint base"
+            f"{model} writes as {listed}; the hand of {name} is written by the model that this one "
+            "was fine-tuned from, for the included hands with --checkpoint base"
         )
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
     if close:

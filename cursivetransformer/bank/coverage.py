@@ -21,7 +21,7 @@ from cursivetransformer.bank.prompts import (
     read_lines,
     write_list,
 )
-from cursivetransformer.bank.word import Word
+from cursivetransformer.bank.word import PHRASE, Word
 from cursivetransformer.ink import measures
 from cursivetransformer.utils.wording import plural
 
@@ -68,7 +68,7 @@ def missing_and_rare_characters(
 
     ordered = sorted(wanted, key=usefulness)
     missing = [char for char in ordered if char != " " and not counts[char]]
-    rare = [char for char in ordered if 0 < counts[char] < MIN_COUNT]
+    rare = [char for char in ordered if char != " " and 0 < counts[char] < MIN_COUNT]
     return missing, rare
 
 
@@ -88,7 +88,8 @@ def next_prompts(
         wanted: how often characters and pairs are wanted; by default, as in English.
     """
     texts = [word.text for word in words]
-    done, recorded = set(texts), Coverage.of(texts)
+    done = {*texts, *(word.metadata.get(PHRASE, "") for word in words)}
+    recorded = Coverage.of(texts)
     wanted = Coverage.of_english() if wanted is None else wanted
     if prompts is not None:
         return choose_prompts(prompts, n, wanted, recorded, done)

@@ -18,6 +18,7 @@ MAX_TEXT_LENGTH = 1_000
 # Canvas heights from the origin.
 MAX_COORDINATE = 100.0
 UNKNOWN_AUTHOR = "unknown"
+PHRASE = "phrase"  # in the metadata of a word, the text of the phrase that it was split from
 
 
 @dataclass
@@ -58,7 +59,11 @@ def _split_phrase(word: Word) -> list[Word]:
         return [word]
     for points in parts:
         points[:, 0] -= points[:, 0].min()
-    return [replace(word, text=text, points=points) for text, points in zip(texts, parts)]
+    metadata = {**word.metadata, PHRASE: word.text}
+    return [
+        replace(word, text=text, points=points, metadata=metadata)
+        for text, points in zip(texts, parts)
+    ]
 
 
 class InvalidEntry(Exception):

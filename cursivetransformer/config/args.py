@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import difflib
 import re
+import shlex
 import sys
 import types
 import typing
@@ -372,9 +373,14 @@ class _HelpFormatter(argparse.HelpFormatter):
 
 def _shell_words(words: Iterable[str]) -> str:
     """Return words as a command line, in double quotes where they are needed."""
-    return " ".join(
-        word if re.fullmatch(r"[\w@%+=:,./-]+", word) else f'"{word}"' for word in words
-    )
+    return " ".join(_quote(word) for word in words)
+
+
+def _quote(word: str) -> str:
+    if re.fullmatch(r"[\w@%+=:,./-]+", word):
+        return word
+    # Windows knows double quotes only.
+    return shlex.quote(word) if re.search(r'["$`\\!]', word) else f'"{word}"'
 
 
 def _help_text(field: dataclasses.Field[Any]) -> str:
@@ -443,7 +449,8 @@ class CommandParser(argparse.ArgumentParser):
         for i, word in enumerate(argv):
             if word == "--":  # all that follows has no flag
                 return flags, [*loose, *argv[i + 1 :]]
-            if word.startswith("--") or (word.startswith("-") and word != "-" and not takes_value):
+            is_flag = re.fullmatch(r"--\S+|-\w", word.partition("=")[0]) and word != "-"
+            if is_flag and (word.startswith("--") or not takes_value):
                 flags.append(word)
                 action = self._option_string_actions.get(word)
                 takes_value = "=" not in word and (action is None or action.nargs != 0)

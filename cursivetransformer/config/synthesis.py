@@ -73,9 +73,13 @@ class WordbankSettings(Settings):
         "prompts",
     )
     marks: str = setting("%+=@#*$", "other characters to use in prompts", "prompts")
-    least: int = setting(20, "minimum number of occurrences of every character", "coverage")
+    least: int = setting(
+        20, "minimum number of occurrences of every character in flat prompts", "coverage"
+    )
     pairs: int = setting(
-        400, "number of the most common letter pairs that must each occur once", "coverage"
+        400,
+        "number of the most common letter pairs that must each occur once in flat prompts",
+        "coverage",
     )
     seed: int = setting(
         0, "random seed; the same seed makes the same prompts again", "run", everyday=True

@@ -15,10 +15,8 @@ import numpy as np
 from cursivetransformer.ink import measures
 from cursivetransformer.ink.stance import Standing
 from cursivetransformer.ink.strokes import join_strokes, resize, split_strokes
-from cursivetransformer.recognition.recognizer import Reading
 from cursivetransformer.sampling.generate import GeneratedWord
 from cursivetransformer.sampling.rerank import (
-    Candidate,
     Reranker,
     Row,
     best_word,
@@ -153,7 +151,7 @@ class Composer:
     def _borrow(self, jobs: Sequence["_Job"]) -> None:
         """Write what is not legible by its author again, with borrowed characters.
 
-        The better of both stays.
+        The better of both stays; without a recognizer, the one with borrowed characters.
         """
         jobs = [job for job in jobs if self._may_borrow(job)]
         runs = [self._runs(job.text, job.author) for job in jobs]
@@ -170,12 +168,12 @@ class Composer:
             composed.append(replace(self._join(job.text, fitted, job.author), borrowed=lent))
         recognizer = self.reranker.recognizer
         if recognizer is None:
-            candidates = [[Candidate(word, Reading())] for word in composed]
-        else:
-            own = read_candidates(recognizer, [job.word for job in jobs])
-            candidates = list(map(list, zip(own, read_candidates(recognizer, composed))))
-        for job, versions in zip(jobs, candidates):
-            stance = self.reranker.stances.get(job.author)
+            for job, word in zip(jobs, composed):
+                job.word = word
+            return
+        own = read_candidates(recognizer, [job.word for job in jobs])
+        for job, *versions in zip(jobs, own, read_candidates(recognizer, composed)):
+            stance = self.reranker.stance(job.author)
             job.word = best_word([version.judged(stance) for version in versions])
 
     def _may_borrow(self, job: "_Job") -> bool:
@@ -211,7 +209,7 @@ class Composer:
 
     def _join(self, text: str, pieces: Sequence[GeneratedWord], author: int) -> GeneratedWord:
         """Join pieces side by side; what is read of each is read of the word."""
-        space = JOIN_SPACE * self._size(author).x_height
+        space = JOIN_SPACE * self._x_height(pieces, author)
         inks, x = [], 0.0
         for piece in pieces:
             if len(piece.points):
@@ -231,6 +229,14 @@ class Composer:
             ),
             versions=max(piece.versions for piece in pieces),
         )
+
+    def _x_height(self, pieces: Sequence[GeneratedWord], author: int) -> float:
+        """Return the x-height of an author in canvas heights, by pieces if it is not known."""
+        stance = self.reranker.stance(author)
+        if stance:
+            return stance.x_height
+        inks, texts = [piece.points for piece in pieces], [piece.text for piece in pieces]
+        return measures.estimate_x_height(inks, texts) or CANVAS_X_HEIGHT
 
     def _size(self, author: int) -> HandSize:
         """Return the size and slant of an author, measured on probes that the author writes."""

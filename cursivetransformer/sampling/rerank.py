@@ -91,18 +91,24 @@ class Candidate:
 
 @dataclass
 class Reranker:
-    """Writes rows of words, each word in the best of several versions.
-
-    stances: how the hand of an author stands and joins, by the author's index, as far as it was
-    needed; the recognizer may know it, or it is measured by the author's first words.
-    """
+    """Writes rows of words, each word in the best of several versions."""
 
     model: Model
     tokenizer: Tokenizer
     recognizer: Recognizer | None
     max_versions: int
     options: dict[str, Any]
-    stances: dict[int, Stance] = field(default_factory=dict, init=False)
+    _stances: dict[int, Stance | None] = field(default_factory=dict, init=False)
+
+    def stance(self, author: int) -> Stance | None:
+        """Return how an author's hand stands, as the recognizer learned it; None if it did not."""
+        if self.recognizer is None:
+            return None
+        if author not in self._stances:
+            name = self.model.config.authors[author - 1] if author else UNKNOWN_AUTHOR
+            values = self.recognizer.config.stances.get(name)
+            self._stances[author] = Stance.from_dict(values) if values else None
+        return self._stances[author]
 
     def write_texts(
         self,
@@ -135,14 +141,7 @@ class Reranker:
             return words
         authors = [row.author for row in rows for _ in row.texts]
         firsts = read_candidates(self.recognizer, words)
-        for author in set(authors) - self.stances.keys():
-            of_author = [first for first, by in zip(firsts, authors) if by == author]
-            stance = _known_stance(self.model, self.recognizer, author) or _measure(of_author)
-            if stance:
-                self.stances[author] = stance
-        candidates = [
-            [first.judged(self.stances.get(author))] for first, author in zip(firsts, authors)
-        ]
+        candidates = [[first.judged(self.stance(author))] for first, author in zip(firsts, authors)]
         self._add_versions(self.recognizer, rows, candidates)
         return [best_word(versions) for versions in candidates]
 
@@ -165,7 +164,7 @@ class Reranker:
         indices = [row * group + column for row, _ in again for column in range(group)]
         for i, candidate in zip(indices, read_candidates(recognizer, words)):
             if i in unsure:
-                stance = self.stances.get(rows[i // group].author)
+                stance = self.stance(rows[i // group].author)
                 candidates[i].append(candidate.judged(stance))
 
     def _generate(
@@ -185,19 +184,6 @@ class Reranker:
             **self.options,
         )
         return [word for row in written for word in row]
-
-
-def _known_stance(model: Model, recognizer: Recognizer, author: int) -> Stance | None:
-    """Return how an author's hand stands and joins in what the recognizer learned from."""
-    name = model.config.authors[author - 1] if author else UNKNOWN_AUTHOR
-    values = recognizer.config.stances.get(name)
-    return Stance.from_dict(values) if values else None
-
-
-def _measure(candidates: Sequence[Candidate]) -> Stance | None:
-    words = [candidate.word for candidate in candidates]
-    centers = [candidate.reading.centers for candidate in candidates]
-    return Stance.from_words([w.points for w in words], [w.text for w in words], centers)
 
 
 def read_candidates(recognizer: Recognizer, words: Sequence[GeneratedWord]) -> list[Candidate]:

@@ -130,6 +130,7 @@ def train_recognizers(
         present = recognizer_path(folder, half)
         if _is_trained(present, wanted):
             say(f"{half} recognizer: trained already with these settings, {present} stays")
+            _add_stances(present, chosen, config.device)
             progress.begin(stages[index].name, config.max_steps)
             continue
         start = time.monotonic()
@@ -340,6 +341,14 @@ def _is_trained(path: Path, planned: RecognizerConfig) -> bool:
         )
     except UserError:
         return False
+
+
+def _add_stances(path: Path, words: Sequence[Word], device: str) -> None:
+    """Store how the hands of its words stand with a recognizer of a version that did not."""
+    recognizer = load_recognizer(path, device)
+    if not recognizer.config.stances:
+        recognizer.config.stances = measure_stances(words, recognizer)
+        save_recognizer(path, recognizer)
 
 
 def _remapped_weights(initial: Recognizer, alphabet: str) -> dict[str, torch.Tensor]:

@@ -49,6 +49,15 @@ def test_the_next_prompts_bring_what_lacks():
     assert next_prompts([], 1, ["xyz", "the"], wanted) == ["the"]
 
 
+def test_a_recorded_phrase_is_not_offered_again():
+    whole = next_prompts([], 300)
+    phrase = next(text for text in whole if " " in text)
+    words = [Word(text, "Ada", POINTS, {"phrase": phrase}) for text in phrase.split()]
+    assert phrase in whole and phrase not in next_prompts(words, 300)
+    missing, rare = missing_and_rare_characters(words_of("I don't", "ab"))
+    assert " " not in missing + rare
+
+
 def test_words_unlike_the_others_are_named_and_an_uneven_hand_is_told():
     words = shape_words(40, seed=1)
     odd, uneven = odd_words(words)

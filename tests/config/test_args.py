@@ -1,6 +1,7 @@
 """Tests of reading settings, whatever they are."""
 
 import dataclasses
+import shlex
 
 import pytest
 
@@ -15,7 +16,11 @@ from cursivetransformer.config.args import (
     setting,
     setting_fields,
 )
-from cursivetransformer.config.sample import EvaluationSettings, SampleConfig
+from cursivetransformer.config.sample import (
+    EvaluationSettings,
+    SampleConfig,
+    get_sample_args,
+)
 from cursivetransformer.config.synthesis import SynthSettings, WordbankSettings
 from cursivetransformer.config.train import Config, RecognizerTrainingConfig
 from cursivetransformer.utils.errors import UserError
@@ -218,6 +223,19 @@ def test_words_without_a_flag_get_advice_that_fits(argv, sentence):
     with pytest.raises(UserError) as caught:
         parse_command_line(Example, argv.split(), USAGE)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["-5 degrees", "- milk, bread", "-- Ada", "a=b c"])
+def test_a_text_may_begin_with_a_dash(text):
+    config = get_sample_args(argv=[text, "--seed", "3"])
+    assert (config.text, config.seed) == (text, 3)
+
+
+def test_an_advised_command_can_be_pasted():
+    with pytest.raises(UserError) as caught:
+        get_sample_args(argv=['"so" $HOME', "it's"])
+    command = str(caught.value).split("python sample.py ")[1]
+    assert shlex.split(command) == ['"so" $HOME it\'s']
 
 
 def test_a_setting_is_declared_once_for_several_commands():

@@ -5,11 +5,12 @@ import pytest
 
 from cursivetransformer.ink import measures
 from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.recognition.recognizer import Reading
 from cursivetransformer.sampling import compose, generate
 from cursivetransformer.sampling.compose import Composer, HandSize, split_evenly
 from cursivetransformer.sampling.rerank import Reranker
 from tests.sampling.test_generate import scribbler
-from tests.sampling.test_rerank import ShapeRecognizer
+from tests.sampling.test_rerank import FakeRecognizer, ShapeRecognizer
 
 LONG = "abcdeabcde"
 TEXTS = ["abc", LONG, "bad", "cab", LONG[::-1]]
@@ -69,18 +70,37 @@ def test_a_word_does_not_depend_on_where_a_batch_ends():
         np.testing.assert_allclose(one.points[:3], other.points[:3], atol=1e-3)
 
 
-def test_only_what_is_not_legible_borrows():
+def test_only_what_is_not_legible_borrows(monkeypatch):
     settings = dict(recorded=frozenset("abc"), substitute=2)
     fine = ShapeRecognizer("bad", 10**6)  # reads every ink as "bad"
     bad, ace = composer(fine, **settings).write(["bad", "ace"], 1)
     assert bad.borrowed == "" and bad.text == bad.reading
-    blind = ShapeRecognizer("", 10**6)
     texts = ["bad", "cab", "dad"]
-    lent = [word.borrowed for word in composer(blind, **settings).write(texts, 1)]
-    assert set(lent) <= {"", "d", "dd"} and lent[1] == ""
-    lent = [word.borrowed for word in composer(None, **settings).write(texts, 1)]
-    assert lent == ["d", "", "dd"], "without a recognizer nobody can tell"
-    own = composer(blind, recorded=frozenset("abc"), substitute=1).write(texts, 1)
+    joined = set()
+    join = Composer._join
+
+    def remembered(self, *pieces):
+        word = join(self, *pieces)
+        joined.add(word.points.tobytes())
+        return word
+
+    class JoinedRecognizer(FakeRecognizer):
+        """Reads only what was joined from pieces."""
+
+        def examine(self, inks, texts):
+            legible = [ink.tobytes() in joined for ink in inks]
+            return [Reading(text if ok else "", 0.0) for text, ok in zip(texts, legible)]
+
+    monkeypatch.setattr(Composer, "_join", remembered)
+    words = composer(JoinedRecognizer(), **settings).write(texts, 1)
+    assert [word.borrowed for word in words if word.finished] == [
+        "".join(char for char in word.text if char == "d") for word in words if word.finished
+    ]
+    assert [word.text == word.reading for word in words] == [True, False, True]
+    words = composer(None, **settings).write(texts, 1)
+    assert [word.borrowed for word in words] == ["d", "", "dd"], "nobody can tell, so they borrow"
+    assert all(word.reading is None for word in words), "what nobody read is not misread"
+    own = composer(JoinedRecognizer(), recorded=frozenset("abc"), substitute=1).write(texts, 1)
     assert [word.borrowed for word in own] == ["", "", ""], "there is nobody to borrow from"
 
 

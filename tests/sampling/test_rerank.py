@@ -1,12 +1,20 @@
 """Reranking of versions, and rewriting of words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from cursivetransformer.recognition.recognizer import Reading, RecognizerConfig
-from cursivetransformer.sampling import generate
-from cursivetransformer.sampling.rerank import generate_best_of_n, parse_rewrite
+from cursivetransformer.sampling import generate, rerank
+from cursivetransformer.sampling.rerank import (
+    Candidate,
+    Reranker,
+    Row,
+    generate_best_of_n,
+    parse_rewrite,
+)
 from cursivetransformer.utils.errors import UserError
 from tests.sampling.test_generate import scribbler
 
@@ -91,6 +99,66 @@ def test_a_word_that_is_read_right_but_not_surely_is_drawn_again(scribble):
     if kept[0].versions == 12:
         best = min((not word.finished, len(word.points) <= 8, word.nll) for word in versions)
         assert kept[0].nll == pytest.approx(best[2], rel=1e-4)
+
+
+class LegibleRecognizer:
+    """Reads every ink as its text, and knows a hand whose letters end at some height."""
+
+    def __init__(self, bottom):
+        bottoms = {char: [9, bottom, 0.05] for char in "abcde"}
+        stance = {"x_height": 1.0, "bottoms": bottoms, "wide_gaps": {"small-small": 1e6}}
+        self.config = RecognizerConfig("abcde", {}, stances={"Ada": stance})
+
+    def examine(self, inks, texts):
+        return [
+            Reading(text, 0.0, np.linspace(0, max(1e-3, np.ptp(ink[:, 0])), len(text)))
+            for ink, text in zip(inks, texts)
+        ]
+
+
+def test_a_word_that_stands_badly_is_drawn_again_but_not_as_often_as_one_misread(
+    scribble, monkeypatch
+):
+    far = LegibleRecognizer(bottom=1000.0)
+    reranker = Reranker(*scribble, far, 8, FREE)
+    word = generate.GeneratedWord("a", np.array([[0, 0, 1], [1, -1, 0]], np.float32), True)
+    ada, ben, anybody = (reranker.stance(author) for author in (1, 2, 0))
+    assert ada is not None and ben is None and anybody is None
+    first = Candidate(word, far.examine([word.points], ["a"])[0])
+    assert first.judged(ben).sure, "nothing is known of Ben's hand"
+    faulty = first.judged(ada)
+    assert faulty.legible and not faulty.sure and faulty.standing.faults == ("a",)
+    asked = []
+    monkeypatch.setattr(
+        Reranker, "_generate", lambda self, rows, versions, *rest: asked.extend(versions) or []
+    )
+    reranker._add_versions(far, [Row(["a"], 1, (0, 0))], [[faulty]])
+    assert asked == list(range(1, rerank.MAX_FAULTY_VERSIONS))
+    asked.clear()
+    misread = replace(first, reading=Reading("b", 9.0))
+    reranker._add_versions(far, [Row(["a"], 1, (0, 0))], [[misread]])
+    assert asked == list(range(1, 8))
+
+
+def test_a_longer_text_keeps_the_ink_of_its_beginning(scribble):
+    recognizer = ShapeRecognizer("abc", 8)
+    whole = generate_best_of_n(*scribble, TEXTS * 2, recognizer, 3, **FREE)
+    part = generate_best_of_n(*scribble, TEXTS, recognizer, 3, **FREE)
+    for one, other in zip(points(part), points(whole)):
+        # Sums are rounded differently among other rows.
+        np.testing.assert_allclose(one[:3], other[:3], atol=1e-3)
+
+
+def test_of_legible_versions_the_one_that_stands_best_is_kept(scribble):
+    rows = generate.generate_rows(
+        *scribble, [["c"]] * 4, [(0, 0, version) for version in range(4)], authors=1, **FREE
+    )
+    bottoms = [float(row[0].points[:, 1].max()) for row in rows]
+    for wanted in bottoms:
+        recognizer = LegibleRecognizer(wanted)
+        (word,) = generate_best_of_n(*scribble, ["c"], recognizer, 4, authors=1, **FREE)
+        if all(row[0].finished for row in rows):
+            assert word.points[:, 1].max() == pytest.approx(wanted, abs=0.8)
 
 
 @pytest.mark.parametrize("group", [1, 2])
