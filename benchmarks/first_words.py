@@ -63,6 +63,9 @@ from cursivetransformer.utils.errors import run_script
 PHRASE_SPACE = 0.16  # canvas heights between the words of a phrase
 N_JUDGED = 1000  # words of a synthetic hand that tell what is usual in it
 LISTS = {"flat": FLAT_PROMPTS, "everyday": PROMPTS}
+# Which version of a word is measured: the first; the best by its reading alone; the one kept, by
+# its reading and by how it stands.
+RULES = ("first", "by reading", "kept")
 # Words with capitals that a letter needs and that a bank often has once.
 CAPITALS = "I I I'm I'll I've It Is In If All Be Bring By Call Can Dear Do Each Even For".split()
 
@@ -142,12 +145,15 @@ def measure(subject: Subject, path: Path) -> dict[str, Any]:
     english = [word for word in ENGLISH.split() if word not in chosen and known.issuperset(word)]
     texts = [*english, *CAPITALS]
     found: dict[str, Any] = {}
-    for versions in (1, BEST_OF):
+    stances = loaded.recognizer["config"].get("stances", {})
+    for rule, versions, known_stances in zip(RULES, (1, BEST_OF, BEST_OF), ({}, {}, stances)):
+        recognizer = recognizer_from_state(loaded.recognizer)
+        recognizer.config.stances = known_stances
         words = generate_best_of_n(
             loaded.model.eval(),
             loaded.tokenizer,
             texts,
-            recognizer_from_state(loaded.recognizer) if versions > 1 else None,
+            recognizer if versions > 1 else None,
             versions,
             authors=find_author("", loaded.model.config.authors),
         )
@@ -160,7 +166,7 @@ def measure(subject: Subject, path: Path) -> dict[str, Any]:
             for ink, text, reading in zip(inks, texts, examined)
             if reading.centers is not None
         ]
-        found[str(versions)] = {
+        found[rule] = {
             "english": ErrorRate.from_readings(english, readings[:n]).cer,
             "capitals": ErrorRate.from_readings(CAPITALS, readings[n:]).cer,
             "off": float(np.mean(faulty)),
@@ -189,17 +195,18 @@ def learn(
 def show(results: Sequence[dict[str, Any]]) -> None:
     """Print a table: the mean over the seeds of each hand, size and list."""
     print(
-        "| hand | prompts | list | letters | English, 1 version | kept | off the line, 1 | kept |"
+        "| hand | prompts | list | letters | English, first | by reading | kept | off, first "
+        "| by reading | kept |"
     )
-    print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
+    print("| --- | ---: | --- |" + " ---: |" * 7)
     groups: dict[tuple[str, int, str], list[dict[str, Any]]] = defaultdict(list)
     for result in results:
         groups[result["hand"], result["n"], result["list"]].append(result)
     for (hand, n, name), same in sorted(groups.items()):
         cells = [
-            f"{100 * np.mean([one[versions][what] for one in same]):.1f}%"
+            f"{100 * np.mean([one[rule][what] for one in same]):.1f}%"
             for what in ("english", "off")
-            for versions in ("1", str(BEST_OF))
+            for rule in RULES
         ]
         letters = np.mean([one["letters"] for one in same])
         print(f"| {hand} | {n} | {name} | {letters:.0f} | {' | '.join(cells)} |")

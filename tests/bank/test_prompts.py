@@ -127,6 +127,7 @@ def test_the_first_hundred_everyday_prompts_serve_a_letter():
         print(f"{name}: {n_characters} characters, pairs {shares[0]:.1%} and {shares[1]:.1%}")
         assert shares[0] > 0.8 and shares[1] > 0.9
     assert {"It is", "Dear Anna,", "12:30", "I am"} <= set(prompts[:300])
+    assert chars["."] >= 5 and chars[","] >= 5, "as the end of a word, where a letter has them"
     said = {word for prompt in first for word in prompt.split()}
     assert {"I", "It", "the", "of", "you", "have", "Dear"} <= said
 
