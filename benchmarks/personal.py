@@ -8,7 +8,7 @@
 
 Bigbank stands in for a new writer. The ninth part that `train.py` holds out gives the texts to
 write. Of the other words a random half is taken, another one for each seed, and of this half `n`
-words by the rule of the recording page, for the characters and pairs of letters of English. The
+words by the rule of the recording page, for the characters and pairs of its flattened list. The
 grading recognizer of the whole bank (`python train_recognizer.py --dataset_name bigbank`) reads
 what is written; the recognizer made of the n words chooses among versions. DIR keeps the banks, the
 runs, and a line of results.jsonl for each. What is there already is not done again.
@@ -33,6 +33,7 @@ from benchmarks.personal_ways import WAYS, Way
 from cursivetransformer.bank.authors import find_author
 from cursivetransformer.bank.coverage import next_prompts
 from cursivetransformer.bank.file import write_entries
+from cursivetransformer.bank.prompts import FLAT_PROMPTS, Coverage, read_lines
 from cursivetransformer.bank.registry import load_banks
 from cursivetransformer.bank.word import Word, word_to_entry
 from cursivetransformer.config.train import Config, get_all_args
@@ -111,7 +112,8 @@ class Judge:
         if n == "all":
             return self.half(len(self.training), seed)
         by_text = {word.text: word for word in self.half(n, seed)}
-        return [by_text[text] for text in next_prompts([], n, list(by_text))]
+        wanted = Coverage.of(read_lines(FLAT_PROMPTS))
+        return [by_text[text] for text in next_prompts([], n, list(by_text), wanted)]
 
     def measure(
         self,
