@@ -39,7 +39,10 @@ MIN_FREQUENCY = 3000
 # How often usual marks come in a million characters of English, which lists of words hardly have:
 # 65, 62, 27, 24 and 15 in a thousand words (V. Cook, "Standard punctuation and the punctuation of
 # the street", 2013).
-MARK_FREQUENCIES = {".": 14000, ",": 13000, '"': 6000, "'": 5000, "-": 3000}
+FREQUENCIES = {".": 14000, ",": 13000, '"': 6000, "'": 5000, "-": 3000}
+# A digit is wanted more often than English has it: a wrong one makes another number, and no pairs
+# help to learn it.
+FREQUENCIES.update(dict.fromkeys(string.digits, 15000))
 # Words that are wanted as a whole come so often in a million characters.
 MIN_WORD_FREQUENCY = 150
 # The worth of a pair of letters and of a whole word, relative to a character, and the effort of a
@@ -174,7 +177,7 @@ class Coverage:
             {word: n for word, n in counts.words.items() if n >= MIN_WORD_FREQUENCY}
         )
         for char in string.ascii_letters + string.digits + MARKS:
-            least = MARK_FREQUENCIES.get(char, MIN_FREQUENCY)
+            least = FREQUENCIES.get(char, MIN_FREQUENCY)
             counts.chars[char] = max(counts.chars[char], least)
         return counts
 
