@@ -29,9 +29,9 @@ def main() -> None:
     options = parser.parse_args()
     writer = Writer.load(options.checkpoint, say=lambda note: None)
     recognizer = grading_recognizer()
-    limit = pipeline.MAX_LETTERS_AT_ONCE
+    limit = pipeline.MAX_PART_LENGTH
     for name, max_letters in (("at once", NO_LIMIT), (f"in parts of up to {limit}", limit)):
-        pipeline.MAX_LETTERS_AT_ONCE = max_letters
+        pipeline.MAX_PART_LENGTH = max_letters
         words = []
         for author in AUTHORS:
             words += writer.write(WORDS, author=author, page="A3").words

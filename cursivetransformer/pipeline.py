@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from cursivetransformer.bank.authors import (
     UNKNOWN_AUTHOR,
+    author_name,
     find_author,
     indices_by_name,
     offered_authors,
@@ -51,7 +52,7 @@ from cursivetransformer.render.outputs import open_outputs, parse_out
 from cursivetransformer.render.specimen import Cell, save_cells, save_sheet
 from cursivetransformer.render.svg import svg_text
 from cursivetransformer.sampling.attention_weights import describe_slips, find_word_attention
-from cursivetransformer.sampling.compose import Composer
+from cursivetransformer.sampling.compose import MAX_PART_LENGTH, Composer, join_words
 from cursivetransformer.sampling.generate import GeneratedWord
 from cursivetransformer.sampling.priming import find_primer
 from cursivetransformer.sampling.rerank import Reranker, parse_rewrite
@@ -59,9 +60,6 @@ from cursivetransformer.utils.wording import plural
 
 DEFAULT_VERSIONS = 8  # of a misread word where --respell is not given
 WORDS_AT_ONCE = 512  # bounds the memory for a text of any length
-# Letters that a model writes well at once. Few words of the training data have more, and the model
-# loses count in longer ones.
-MAX_LETTERS_AT_ONCE = 16
 # x-heights of a usual letter in a wide hand, which tells before writing if a word fits on a line.
 LETTER_WIDTH = 1.7
 MAX_EXPLAINED = 100  # words in the image of attention
@@ -236,8 +234,6 @@ class Writer:
         """Check all that can be checked before the text is written. Raises `UserError`."""
         sheet = Sheet.from_settings(config)
         primer, author = self._find_style(config)
-        names = self.model.config.authors
-        name = names[author - 1] if author else UNKNOWN_AUTHOR
         normalizer = self.normalizer(config, sheet)
         survey = manuscript.survey(normalizer)
         rewrite = parse_rewrite(config.rewrite, survey.n_words)
@@ -247,11 +243,11 @@ class Writer:
             sheet,
             primer,
             author,
-            self.composer(config, primer, author, name),
+            self.composer(config, primer, author),
             normalizer,
             survey,
             _rewritten_parts(manuscript, normalizer, rewrite) if rewrite else {},
-            InkMetadata(name, self.dropped),
+            InkMetadata(author_name(author, self.model.config.authors), self.dropped),
         )
 
     def _find_style(self, config: SampleConfig) -> tuple[Word | None, int]:
@@ -277,7 +273,7 @@ class Writer:
         return primer, indices_by_name(names)[primer.author] if is_offered else 0
 
     def composer(
-        self, config: SampleConfig, primer: Word | None = None, author: int = 0, name: str = ""
+        self, config: SampleConfig, primer: Word | None = None, author: int = 0
     ) -> Composer:
         """Return what writes words by the settings.
 
@@ -285,8 +281,9 @@ class Writer:
             config: The settings.
             primer: The word whose style to follow.
             author: Index of the author.
-            name: Of the author.
         """
+        names = self.model.config.authors
+        name = author_name(author, names)
         reranker = Reranker(
             self.model,
             self.tokenizer,
@@ -299,9 +296,9 @@ class Writer:
         return Composer(
             reranker,
             self.group,
-            max(1, min(max_text // self.group - 1, MAX_LETTERS_AT_ONCE)),
+            max(1, min(max_text // self.group - 1, MAX_PART_LENGTH)),
             frozenset(recorded) if recorded else None,
-            indices_by_name(self.model.config.authors).get(self.instead.get(name, ""), author),
+            indices_by_name(names).get(self.instead.get(name, ""), author),
         )
 
     def normalizer(self, config: SampleConfig, sheet: Sheet | None = None) -> TextNormalizer:
@@ -462,7 +459,8 @@ class Summary:
             self.unrecorded |= set(word.text) - recorded
             self.borrowed |= set(word.borrowed)
         if self._last and self._last[0] == part.number:
-            word = _join_pieces(self._last[1], word)
+            first = self._last[1]
+            word = join_words(first.text + word.text, [first, word])
         self._last = part.number, word
         if word.doubtful:
             self.doubtful[part.number] = word
@@ -480,20 +478,6 @@ class Summary:
 def rewrite_item(number: int, version: int) -> str:
     """Return what --rewrite takes for a version of a word."""
     return f"{number}" if version == 1 else f"{number}:{version}"
-
-
-def _join_pieces(first: GeneratedWord, rest: GeneratedWord) -> GeneratedWord:
-    """Return two pieces of a word as one, side by side."""
-    shift = first.points[:, 0].max() if len(first.points) else 0
-    points = np.concatenate([first.points, rest.points + np.array([shift, 0, 0], np.float32)])
-    return GeneratedWord(
-        first.text + rest.text,
-        points,
-        first.finished and rest.finished,
-        first.nll + rest.nll,
-        None if first.reading is None else first.reading + (rest.reading or ""),
-        versions=max(first.versions, rest.versions),
-    )
 
 
 def write_page(

@@ -9,6 +9,7 @@ import numpy as np
 
 from cursivetransformer.bank.word import UNKNOWN_AUTHOR, Word
 from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.wording import plural
 
 # Authors that a model tells apart; of more, it keeps those who wrote most.
 MAX_AUTHORS = 200
@@ -35,6 +36,11 @@ def author_indices(words: Sequence[Word], names: Sequence[str]) -> np.ndarray:
 def indices_by_name(names: Sequence[str]) -> dict[str, int]:
     """Map each name to its position counted from 1."""
     return {name: index for index, name in enumerate(names, 1)}
+
+
+def author_name(index: int, names: Sequence[str]) -> str:
+    """Return the name of the author with an index, the inverse of `indices_by_name`."""
+    return names[index - 1] if index else UNKNOWN_AUTHOR
 
 
 def hand_indices(words: Sequence[Word]) -> np.ndarray:
@@ -84,7 +90,7 @@ def describe_hands(words: Sequence[Word], hands: str) -> str:
     recorded = Counter(word.author for word in words)
     counts = Counter(names[word.author] for word in words)
     if len(counts) > 1:
-        listed = _join([f"{name} ({n} word{'s'[: n > 1]})" for name, n in counts.most_common()])
+        listed = _join([f"{name} ({plural(n, 'word')})" for name, n in counts.most_common()])
         return f"the words are by {len(counts)} hands, {listed}; --hands one takes them for one"
     if len(recorded) == 1:
         return ""

@@ -36,13 +36,16 @@ FLAT_PROMPTS = shipped("wordbank.txt")
 EVERYDAY_FRACTION, ZIPF_OFFSET = 0.6, 2.7
 # Every letter, digit and usual mark counts as at least so many in a million characters.
 MIN_FREQUENCY = 3000
-# How often usual marks come in a million characters of English, which lists of words hardly have:
-# 65, 62, 27, 24 and 15 in a thousand words (V. Cook, "Standard punctuation and the punctuation of
-# the street", 2013).
-FREQUENCIES = {".": 14000, ",": 13000, '"': 6000, "'": 5000, "-": 3000}
-# A digit is wanted more often than English has it: a wrong one makes another number, and no pairs
-# help to learn it.
-FREQUENCIES.update(dict.fromkeys(string.digits, 15000))
+# Some as more. Of marks, lists of words have fewer than English: 65, 62, 27 and 24 in a thousand
+# words (V. Cook, "Standard punctuation and the punctuation of the street", 2013). A digit is wanted
+# more often than English has it: a wrong one makes another number, and no pairs help to learn it.
+MIN_FREQUENCIES = {
+    ".": 14000,
+    ",": 13000,
+    '"': 6000,
+    "'": 5000,
+    **dict.fromkeys(string.digits, 15000),
+}
 # Words that are wanted as a whole come so often in a million characters.
 MIN_WORD_FREQUENCY = 150
 # The worth of a pair of letters and of a whole word, relative to a character, and the effort of a
@@ -159,7 +162,8 @@ class Coverage:
     def of_english(cls) -> "Coverage":
         """Return how often each item comes in a million characters of English.
 
-        Letters, digits and usual marks that hardly come in words count as `MIN_FREQUENCY`.
+        Letters, digits and usual marks that hardly come in words count as `MIN_FREQUENCY`, or as in
+        `MIN_FREQUENCIES`.
         """
         everyday, words = read_lines(EVERYDAY), read_lines(WORDS)
         zipf = 1 / (np.arange(len(everyday)) + 1 + ZIPF_OFFSET)
@@ -177,7 +181,7 @@ class Coverage:
             {word: n for word, n in counts.words.items() if n >= MIN_WORD_FREQUENCY}
         )
         for char in string.ascii_letters + string.digits + MARKS:
-            least = FREQUENCIES.get(char, MIN_FREQUENCY)
+            least = MIN_FREQUENCIES.get(char, MIN_FREQUENCY)
             counts.chars[char] = max(counts.chars[char], least)
         return counts
 

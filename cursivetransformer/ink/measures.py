@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.ink.strokes import arc_lengths, split_strokes
 
 MEASURES = ("slant", "height", "stroke length", "curvature", "pen lifts")
 # Canvas heights between two points of resampled ink. With a larger spacing, a lower rate of points
@@ -37,6 +37,8 @@ NOMINAL_HEIGHTS = {
     "j": DOTTED,
     **dict.fromkeys("acegmnopqrsuvwxyz", LOW),
 }
+# x-height in canvas heights, between the guide lines of the recorder, for a hand without a measure.
+CANVAS_X_HEIGHT = 1 / 3
 # Words of low letters alone that suffice to measure the x-height.
 MIN_LOW_WORDS = 3
 
@@ -95,7 +97,7 @@ def _concatenate(samples: list[Sample]) -> Sample:
 
 def resample_evenly(stroke: np.ndarray) -> np.ndarray:
     """Resample a stroke (n, 2) to points (m, 2) at most `SPACING` apart; a dot is one point."""
-    along = np.append(0, np.cumsum(np.hypot(*np.diff(stroke, axis=0).T)))
+    along = arc_lengths(stroke)
     length = along[-1]
     if length == 0:
         return stroke[:1]

@@ -59,6 +59,11 @@ def split_strokes(points: np.ndarray) -> list[np.ndarray]:
     return [stroke for stroke in np.split(points[:, :2], ends) if len(stroke)]
 
 
+def arc_lengths(stroke: np.ndarray) -> np.ndarray:
+    """Return the length of a stroke (m, 2) up to each of its points, (m,)."""
+    return np.append(0, np.cumsum(np.hypot(*np.diff(stroke, axis=0).T)))
+
+
 def join_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Join strokes, arrays (m, 2), into points (n, 3): the inverse of `split_strokes`."""
     lengths = [len(stroke) for stroke in strokes]

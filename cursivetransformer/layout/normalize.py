@@ -13,8 +13,6 @@ import numpy as np
 
 from cursivetransformer.ink import measures
 
-# x-height in canvas heights, between the guide lines of the recorder, for a hand without a measure.
-CANVAS_X_HEIGHT = 1 / 3
 # Standard deviation of the prior of a weight: how much words of one letter each differ in slant
 # (dx per dy) or in log height.
 LETTER_STD = 0.12
@@ -45,7 +43,7 @@ class HandStatistics:
     def from_words(cls, inks: Sequence[np.ndarray], texts: Sequence[str]) -> "HandStatistics":
         """Measure the hand that wrote the inks (n, 3)."""
         return cls(
-            measures.estimate_x_height(inks, texts) or CANVAS_X_HEIGHT,
+            measures.estimate_x_height(inks, texts) or measures.CANVAS_X_HEIGHT,
             _LetterRegression.fit(_slants(inks), texts),
             _LetterRegression.fit(_log_heights(inks), texts),
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.ink.curves import FINE, Path, flatten
-from cursivetransformer.ink.strokes import ragged_arange
+from cursivetransformer.ink.strokes import arc_lengths, ragged_arange
 from cursivetransformer.layout.page import PlacedWord
 
 OUTLINE_FINE = 0.03  # millimeters that an outline, which has many corners, may miss its curve by
@@ -60,7 +60,7 @@ def widths(
     means = np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]])
     speed = np.maximum(means / usual, 1e-3)
     width = np.clip(_smooth(speed ** (-swell / 2)), MIN_WIDTH, MAX_WIDTH)
-    along = _along(path)
+    along = arc_lengths(path.xy)
     to_end = np.minimum(along, along[-1] - along) / (TAPER_LENGTH * pen_width)
     taper = 1 - swell * (1 - TAPER) * np.maximum(0, 1 - to_end) ** 2
     return pen_width * np.interp(path.at, np.arange(len(stroke)), width) * taper
@@ -97,7 +97,7 @@ def unevenness(path: Path, pen_width: float, rng: np.random.Generator) -> np.nda
     """
     whole, start, end = rng.standard_normal(3)
     phases = rng.uniform(0, 2 * np.pi, len(WAVES))
-    along = _along(path) / pen_width
+    along = arc_lengths(path.xy) / pen_width
     waves = np.sin(2 * np.pi * along[:, None] / WAVES + phases).mean(axis=1)
     ends = start * np.exp(-along / END_LENGTH) + end * np.exp((along - along[-1]) / END_LENGTH)
     return WHOLE * whole + WAVING * waves + ends
@@ -106,11 +106,6 @@ def unevenness(path: Path, pen_width: float, rng: np.random.Generator) -> np.nda
 def is_dot(stroke: np.ndarray) -> bool:
     """Return whether a stroke (m, 2) has no length."""
     return not np.ptp(stroke, axis=0).any()
-
-
-def _along(path: Path) -> np.ndarray:
-    """Return the length of a path up to each of its points, (k,)."""
-    return np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.ink.curves import flatten, hundredth, path_data
+from cursivetransformer.ink.strokes import arc_lengths
 from cursivetransformer.layout.page import PAPER_COLOR, PAPER_DOT, PAPER_WIDTH, Page, PlacedWord
 from cursivetransformer.render import brush
 
@@ -149,7 +150,7 @@ def _animate(element: ET.Element, stroke: np.ndarray, times: np.ndarray) -> None
     path = flatten(stroke)
     if path.dot:
         return
-    along = np.append(0, np.cumsum(np.hypot(*np.diff(path.xy, axis=0).T)))
+    along = arc_lengths(path.xy)
     left = 1 - np.interp(np.arange(len(stroke)), path.at, along) / along[-1]
     element.set("pathLength", "1")
     element.set("stroke-dasharray", "1 1")

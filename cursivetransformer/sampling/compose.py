@@ -23,13 +23,15 @@ from cursivetransformer.sampling.rerank import (
     read_candidates,
 )
 
+# Letters that a model writes well at once. Few words of the training data have more, and the model
+# loses count in longer ones.
+MAX_PART_LENGTH = 16
 JOIN_SPACE = 0.1  # x-heights between the pieces of a word
 # Rows of random numbers for further parts, for borrowed pieces, and for words that show a hand's
 # size and slant: far from those of the words themselves.
 PART_ROWS, PIECE_ROWS, PROBE_ROWS = 1 << 32, 1 << 40, 1 << 48
 # Words that show the size and slant of a hand.
 PROBES = "summer never annex cream rover nice moon sauce menu rain".split()
-CANVAS_X_HEIGHT = 1 / 3  # where no probe tells
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class HandSize:
         """Measure the hand that wrote the words."""
         inks = [word.points for word in words]
         x_height = measures.estimate_x_height(inks, [word.text for word in words])
-        return cls(x_height or CANVAS_X_HEIGHT, measures.hand_slant(inks))
+        return cls(x_height or measures.CANVAS_X_HEIGHT, measures.hand_slant(inks))
 
     def fit(self, points: np.ndarray, like: "HandSize") -> np.ndarray:
         """Return the points (n, 3) of this hand in the size, slant and density of another one."""
@@ -88,7 +90,7 @@ class Composer:
 
     reranker: Reranker
     group: int = 1
-    max_part_length: int = 16
+    max_part_length: int = MAX_PART_LENGTH
     recorded: frozenset[str] | None = None
     substitute: int = 0
     _sizes: dict[int, HandSize] = field(default_factory=dict, init=False)
@@ -208,35 +210,12 @@ class Composer:
         return self.reranker.write(rows)[:: self.group]
 
     def _join(self, text: str, pieces: Sequence[GeneratedWord], author: int) -> GeneratedWord:
-        """Join pieces side by side; what is read of each is read of the word."""
-        space = JOIN_SPACE * self._x_height(pieces, author)
-        inks, x = [], 0.0
-        for piece in pieces:
-            if len(piece.points):
-                ink = piece.points + np.array([x - piece.points[:, 0].min(), 0, 0], np.float32)
-                inks.append(ink)
-                x = float(ink[:, 0].max()) + space
-        readings = [piece.reading for piece in pieces]
-        return GeneratedWord(
-            text,
-            np.concatenate([*inks, np.zeros((0, 3), np.float32)]),
-            all(piece.finished for piece in pieces),
-            sum(piece.nll for piece in pieces),
-            None if None in readings else "".join(map(str, readings)),
-            Standing(
-                tuple(fault for piece in pieces for fault in piece.standing.faults),
-                float(np.mean([piece.standing.low for piece in pieces])),
-            ),
-            versions=max(piece.versions for piece in pieces),
-        )
+        return join_words(text, pieces, JOIN_SPACE * self._x_height(pieces, author))
 
     def _x_height(self, pieces: Sequence[GeneratedWord], author: int) -> float:
         """Return the x-height of an author in canvas heights, by pieces if it is not known."""
         stance = self.reranker.stance(author)
-        if stance:
-            return stance.x_height
-        inks, texts = [piece.points for piece in pieces], [piece.text for piece in pieces]
-        return measures.estimate_x_height(inks, texts) or CANVAS_X_HEIGHT
+        return stance.x_height if stance else HandSize.from_words(pieces).x_height
 
     def _size(self, author: int) -> HandSize:
         """Return the size and slant of an author, measured on probes that the author writes."""
@@ -248,6 +227,35 @@ class Composer:
             )
             self._sizes[author] = HandSize.from_words(probes)
         return self._sizes[author]
+
+
+def join_words(text: str, pieces: Sequence[GeneratedWord], space: float = 0.0) -> GeneratedWord:
+    """Return the pieces of a text as one word; what is read of each is read of the word.
+
+    Args:
+        text: The text of the word.
+        pieces: Its pieces, from left to right.
+        space: Canvas heights between the ink of two of them.
+    """
+    inks, x = [], 0.0
+    for piece in pieces:
+        if len(piece.points):
+            ink = piece.points + np.array([x - piece.points[:, 0].min(), 0, 0], np.float32)
+            inks.append(ink)
+            x = float(ink[:, 0].max()) + space
+    readings = [piece.reading for piece in pieces]
+    return GeneratedWord(
+        text,
+        np.concatenate([*inks, np.zeros((0, 3), np.float32)]),
+        all(piece.finished for piece in pieces),
+        sum(piece.nll for piece in pieces),
+        None if None in readings else "".join(map(str, readings)),
+        Standing(
+            tuple(fault for piece in pieces for fault in piece.standing.faults),
+            float(np.mean([piece.standing.low for piece in pieces])),
+        ),
+        versions=max(piece.versions for piece in pieces),
+    )
 
 
 def split_evenly(text: str, max_length: int) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cursivetransformer.bank.word import UNKNOWN_AUTHOR
+from cursivetransformer.bank.authors import author_name
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.stance import Stance, Standing
 from cursivetransformer.models.base import Model
@@ -73,7 +73,8 @@ class Candidate:
     @property
     def legible(self) -> bool:
         """Whether the recognizer reads the text, and surely."""
-        return not (*self.badness[:3], 0, self.badness[4]) > (0, 0, False, 0, SURE_NLL)
+        as_text = self.reading.text == self.word.text and self.word.finished
+        return as_text and self.reading.nll <= SURE_NLL
 
     @property
     def sure(self) -> bool:
@@ -105,7 +106,7 @@ class Reranker:
         if self.recognizer is None:
             return None
         if author not in self._stances:
-            name = self.model.config.authors[author - 1] if author else UNKNOWN_AUTHOR
+            name = author_name(author, self.model.config.authors)
             values = self.recognizer.config.stances.get(name)
             self._stances[author] = Stance.from_dict(values) if values else None
         return self._stances[author]

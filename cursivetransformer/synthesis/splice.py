@@ -24,6 +24,7 @@ import numpy as np
 
 from cursivetransformer.bank.word import Word
 from cursivetransformer.data.eval_texts import character_class
+from cursivetransformer.ink.strokes import arc_lengths
 
 # Letters without a dot or cross. A word may be cut within them.
 CUTTABLE_LETTERS = frozenset("abcdeghklmnopqrsuvwyz")
@@ -476,6 +477,5 @@ def _path_phases(aligned: AlignedWord, i: int) -> np.ndarray:
 
     This distinguishes the first arch of an m from the second.
     """
-    steps = np.diff(aligned.points[aligned.cut_points[i], :2], axis=0)
-    path = np.append(0, np.cumsum(np.hypot(*steps.T)))
+    path = arc_lengths(aligned.points[aligned.cut_points[i], :2])
     return path / max(path[-1], 1e-6)

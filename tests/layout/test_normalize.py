@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cursivetransformer.ink import measures
-from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT, HandStatistics
+from cursivetransformer.ink.measures import CANVAS_X_HEIGHT
+from cursivetransformer.layout.normalize import HandStatistics
 
 TEXTS = ["one", "sum", "bold", "van", "tall", "row", "new", "hill", "x", "Moon"]
 # Slants of letters that differ from the hand's.

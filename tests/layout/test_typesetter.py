@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies
 
 from cursivetransformer.config.sample import ALIGNMENTS, PAPERS, SampleConfig
-from cursivetransformer.layout.normalize import CANVAS_X_HEIGHT as X_HEIGHT
+from cursivetransformer.ink.measures import CANVAS_X_HEIGHT as X_HEIGHT
 from cursivetransformer.layout.page import DEFAULT_X_HEIGHT, LINE_PITCH, MAX_X_HEIGHT, PlacedWord
 from cursivetransformer.layout.text import Break
 from cursivetransformer.layout.typesetter import (
