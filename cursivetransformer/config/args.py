@@ -7,6 +7,7 @@ declare them.
 import argparse
 import dataclasses
 import difflib
+import operator
 import re
 import shlex
 import sys
@@ -20,6 +21,8 @@ from cursivetransformer.utils.errors import UserError, how_to_run
 
 COUNTS = tuple[int, ...]  # the type of a setting that takes several whole numbers
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+MAX_SHOWN = 60  # characters of a refused value in a message
+MAX_HELPFUL_BOUND = 10_000  # a larger bound tells nothing in --help
 
 # Settings that take a file with such an ending, the likeliest first.
 FLAGS_OF_FILES = {
@@ -68,10 +71,38 @@ class Usage:
 # Declaring settings
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """The values that a numeric setting may have: from `low` to `high`, never NaN or infinite.
+
+    unit: of both, in words; above: `low` itself is excluded.
+    """
+
+    low: float
+    high: float
+    unit: str = ""
+    above: bool = False
+
+    def hold(self, number: float) -> bool:
+        """Return whether a number lies within the bounds."""
+        return self.low <= number <= self.high and not (self.above and number == self.low)
+
+    def __str__(self) -> str:
+        low, high = (repr(bound).removesuffix(".0") for bound in (self.low, self.high))
+        words = f"above {low} and at most {high}" if self.above else f"between {low} and {high}"
+        return f"{words} ({self.unit})" if self.unit else words
+
+
+FRACTION = Bounds(0, 1)
+POSITIVE_FRACTION = Bounds(0, 1, above=True)
+SEED = Bounds(0, 2**63 - 1)  # what NumPy, torch and checkpoints take
+
+
 def setting(
     default: Any,
     help: str,
     group: str,
+    bounds: Bounds | None = None,
     *,
     choices: Sequence[str] = (),
     aliases: Mapping[str, str] | None = None,
@@ -85,6 +116,7 @@ def setting(
         default: Value where none is given.
         help: Description in `--help`.
         group: Heading in `--help` that lists the setting.
+        bounds: Accepted numbers, or each of several; every setting of numbers has bounds.
         choices: Accepted values; empty accepts all.
         aliases: Other spellings of choices, accepted but not listed: {spelling: choice}.
         everyday: List the setting in `--help`; `--help-all` lists all settings.
@@ -94,6 +126,7 @@ def setting(
     metadata = {
         "help": help,
         "group": group,
+        "bounds": bounds,
         "choices": tuple(choices),
         "aliases": aliases or {},
         "everyday": everyday,
@@ -104,7 +137,7 @@ def setting(
 
 
 def same_setting(cls: type[Settings], name: str, group: str = "") -> Any:
-    """Declare the setting `name` of another dataclass again, with its default and help."""
+    """Declare the setting `name` of another dataclass again, with its default, bounds and help."""
     field = cls.__dataclass_fields__[name]
     metadata = {**field.metadata, "group": group or field.metadata["group"]}
     return dataclasses.field(default=field.default, metadata=metadata)
@@ -140,8 +173,13 @@ def value_type(field: dataclasses.Field[Any]) -> Any:
     return field.type
 
 
-def check_value(field: dataclasses.Field[Any], value: Any) -> Any:
+def check_value(field: dataclasses.Field[Any], value: Any, name: str = "") -> Any:
     """Return `value` as the type of `field`.
+
+    Args:
+        field: A setting.
+        value: Its value: of a command line, a notebook, or a file.
+        name: What a message calls the setting; empty calls it by its flag.
 
     Raises:
         UserError: The value does not fit; the message names the setting and what it takes.
@@ -150,46 +188,65 @@ def check_value(field: dataclasses.Field[Any], value: Any) -> Any:
         return None
     if isinstance(value, str):
         value = field.metadata["aliases"].get(value, value)
-    choices = field.metadata["choices"]
-    if choices and value not in choices:
-        raise UserError(f"--{field.name} takes one of {', '.join(choices)}, not {value!r}")
-    kind = value_type(field)
+    checked = _converted(field, value)
+    if checked is None:
+        raise UserError(f"{name or '--' + field.name} takes {_accepted(field)}, not {shown(value)}")
+    return checked
+
+
+def _converted(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return `value` as the type of a setting, or None where the setting does not take it."""
+    kind, choices = value_type(field), field.metadata["choices"]
     if kind == COUNTS:
-        return _check_counts(field.name, value)
-    if kind in (bool, str) and isinstance(value, kind):
-        return value
-    if kind in (int, float) and not isinstance(value, bool):
-        number = _to_number(kind, value)
-        if number is not None:
-            return number
-    raise UserError(f"--{field.name} takes {TYPE_NAMES[kind]}, not {value!r}")
+        several = value.split(",") if isinstance(value, str) else value
+        parts = several if isinstance(several, (tuple, list)) else [several]
+        numbers = {_to_number(int, part, field.metadata["bounds"]) for part in parts}
+        return None if None in numbers or not numbers else tuple(sorted(numbers))
+    if kind in (int, float):
+        return _to_number(kind, value, field.metadata["bounds"])
+    if not isinstance(value, kind) or (choices and value not in choices):
+        return None
+    # No file and no name has a NUL character, and the system's functions fail on it.
+    return None if kind is str and "\0" in value else value
+
+
+def _to_number(kind: type, value: Any, bounds: Bounds | None) -> Any:
+    """Return `value` as a number within bounds, or None where it is none of this kind."""
+    if isinstance(value, bool):
+        return None
+    try:
+        if kind is float or isinstance(value, str):
+            number = kind(value)
+        elif isinstance(value, float) and value.is_integer():
+            number = int(value)
+        else:
+            number = operator.index(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: of a tensor
+        return None
+    return number if bounds is None or bounds.hold(number) else None
+
+
+def _accepted(field: dataclasses.Field[Any]) -> str:
+    """Return what a setting takes, in words."""
+    kind, bounds, choices = value_type(field), field.metadata["bounds"], field.metadata["choices"]
+    if choices:
+        return f"one of {', '.join(choices)}"
+    if kind == COUNTS:
+        return f"whole numbers {bounds}, joined by commas"
+    return f"{TYPE_NAMES[kind]} {bounds}" if bounds else TYPE_NAMES[kind]
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: never long, whatever it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # of a number of thousands of digits, of nested lists
+        return f"such a {type(value).__name__}"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _is_optional(field: dataclasses.Field[Any]) -> bool:
     return isinstance(field.type, types.UnionType)
-
-
-def _to_number(kind: type[int] | type[float], value: Any) -> int | float | None:
-    """Return `value` as a number, or None where it is not one of this kind."""
-    try:
-        number = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    # int(2.5) would silently drop the half.
-    if kind is int and number != float(value):
-        return None
-    return number
-
-
-def _check_counts(name: str, value: Any) -> tuple[int, ...]:
-    """Return numbers that are joined by commas in ascending order, each once."""
-    parts = value if isinstance(value, (tuple, list)) else str(value).split(",")
-    numbers = [str(part).strip() for part in parts]
-    if not all(number.isdecimal() and int(number) for number in numbers):
-        raise UserError(
-            f"--{name} must be whole numbers of 1 or more, joined by commas, not {value}"
-        )
-    return tuple(sorted({int(number) for number in numbers}))
 
 
 def check_values(cls: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,15 +267,10 @@ def check_values(cls: type[Settings], values: Mapping[str, Any]) -> dict[str, An
     return {name: check_value(fields[name], value) for name, value in values.items()}
 
 
-def between(value: float | None, low: float, high: float, unit: str = "") -> Rule:
-    """Return the rule that `value` lies from `low` to `high`; None is valid too."""
-    valid = value is None or low <= value <= high
-    return valid, f"between {low} and {high}" + (f" ({unit})" if unit else "")
-
-
-def at_least(value: float | None, low: int) -> Rule:
-    """Return the rule that `value` is `low` or more; None is valid too."""
-    return value is None or value >= low, f"{low} or more"
+def check_bounds(settings: Settings) -> None:
+    """Check each setting alone, whoever changed it. Raises `UserError`."""
+    for field in setting_fields(settings):
+        check_value(field, getattr(settings, field.name))
 
 
 def require(settings: Settings, rules: Mapping[str, Rule]) -> None:
@@ -229,7 +281,7 @@ def require(settings: Settings, rules: Mapping[str, Rule]) -> None:
     """
     for name, (valid, requirement) in rules.items():
         if not valid:
-            raise UserError(f"--{name} must be {requirement}, not {getattr(settings, name)}")
+            raise UserError(f"--{name} must be {requirement}, not {shown(getattr(settings, name))}")
 
 
 def resolve_device(name: str) -> str:
@@ -390,8 +442,14 @@ def _help_text(field: dataclasses.Field[Any]) -> str:
     default: Any = field.default
     if value_type(field) == COUNTS:
         default = ",".join(map(str, default))
+    notes = []
     if default not in (None, "") and default is not False:
-        text += f" (default: {default})"
+        notes.append(f"default: {default}")
+    bounds = field.metadata["bounds"]
+    if bounds and bounds.high <= MAX_HELPFUL_BOUND:
+        notes.append(str(dataclasses.replace(bounds, unit="")))
+    if notes:
+        text += f" ({'; '.join(notes)})"
     return text.replace("%", "%%")
 
 

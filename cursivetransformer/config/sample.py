@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
 from cursivetransformer.config.args import (
-    Rule,
+    FRACTION,
+    POSITIVE_FRACTION,
+    SEED,
+    Bounds,
     Settings,
     Usage,
-    at_least,
-    between,
     check_values,
     read_settings,
     require,
@@ -20,6 +21,7 @@ from cursivetransformer.config.args import (
 from cursivetransformer.config.train import Config
 
 PAPERS = ("plain", "ruled", "squared", "dotted")
+FEED = Bounds(0, 1_000_000, "millimeters per minute", above=True)
 ALIGNMENTS = ("left", "justified", "center", "right")
 
 WRITE = Usage(
@@ -95,20 +97,30 @@ class SampleConfig(Settings):
         "output",
         choices=("auto", "line", "outline"),
     )
-    pen_width: float = setting(0.3, "width of the ink in millimeters", "output", everyday=True)
+    pen_width: float = setting(
+        0.3,
+        "width of the ink in millimeters",
+        "output",
+        Bounds(0.01, 20, "millimeters"),
+        everyday=True,
+    )
     swell: float = setting(
-        0.5, "how much outlines swell where the pen is slow: 0 not at all, 1 much", "output"
+        0.5,
+        "how much outlines swell where the pen is slow: 0 not at all, 1 much",
+        "output",
+        FRACTION,
     )
     ink_jitter: float = setting(
         0.08,
         "standard deviation of the width of outlines, along and between strokes, "
         "as a fraction of it; 0 for none",
         "output",
+        FRACTION,
     )
     ink_color: str = setting(
         "#1a2a5e", "color of the ink, by its name or as #rrggbb", "output", everyday=True
     )
-    dpi: int = setting(200, "dots per inch of .png", "output")
+    dpi: int = setting(200, "dots per inch of .png", "output", Bounds(20, 2400))
     attention: str = setting(
         "", "image (.png) to write that shows which letter each stroke attends to", "output"
     )
@@ -131,7 +143,10 @@ class SampleConfig(Settings):
     )
     paper: str = setting("plain", "ruling of the paper", "page", choices=PAPERS, everyday=True)
     grid: float = setting(
-        5.0, "millimeters between the lines or dots of squared and dotted paper", "page"
+        5.0,
+        "millimeters between the lines or dots of squared and dotted paper",
+        "page",
+        Bounds(1, 100, "millimeters"),
     )
     draw_paper: bool = setting(
         True, "draw the ruling; without it, the text stays where the lines would be", "page"
@@ -142,10 +157,14 @@ class SampleConfig(Settings):
         None,
         "x-height in millimeters; empty takes 2.5, or what suits line_height",
         "layout",
+        Bounds(0.5, 100, "millimeters"),
         everyday=True,
     )
     line_height: float | None = setting(
-        None, "millimeters from line to line; empty takes 3.2 x-heights", "layout"
+        None,
+        "millimeters from line to line; empty takes 3.2 x-heights",
+        "layout",
+        Bounds(1, 500, "millimeters"),
     )
     fit: bool = setting(
         False,
@@ -157,6 +176,7 @@ class SampleConfig(Settings):
         None,
         "maximum line width in millimeters; empty takes what the margins leave",
         "layout",
+        Bounds(10, 5000, "millimeters"),
         everyday=True,
     )
     align: str = setting(
@@ -171,44 +191,61 @@ class SampleConfig(Settings):
         0.0,
         "millimeters to indent the first line of each paragraph, besides the spaces before it",
         "layout",
+        Bounds(0, 1000, "millimeters"),
     )
-    paragraph_space: float = setting(1.0, "height of an empty line of the text, in lines", "layout")
-    word_space: float = setting(1.2, "space between the ink of two words, in x-heights", "layout")
+    paragraph_space: float = setting(
+        1.0, "height of an empty line of the text, in lines", "layout", Bounds(0, 100, "lines")
+    )
+    word_space: float = setting(
+        1.2,
+        "space between the ink of two words, in x-heights",
+        "layout",
+        Bounds(0, 100, "x-heights"),
+    )
     word_space_jitter: float = setting(
         0.12,
         "standard deviation of the space between words, as a fraction of it; 0 for none",
         "layout",
+        FRACTION,
     )
     slope_jitter: float = setting(
-        0.2, "standard deviation of the slope of the lines in degrees; 0 for none", "layout"
+        0.2,
+        "standard deviation of the slope of the lines in degrees; 0 for none",
+        "layout",
+        Bounds(0, 10, "degrees"),
     )
     margin_jitter: float = setting(
         0.4,
         "standard deviation of where lines begin, in x-heights; 0 for none; "
         "justified lines always begin at the margin",
         "layout",
+        Bounds(0, 10, "x-heights"),
     )
     line_jitter: float = setting(
         0.12,
         "standard deviation of a line's height on the page, in x-heights; 0 for none; "
         "much less on ruled, squared and dotted paper",
         "layout",
+        Bounds(0, 10, "x-heights"),
     )
     normalize_slant: float = setting(
         0.5,
         "fraction to remove of each word's deviation from the mean slant of its hand",
         "layout",
+        FRACTION,
         was="even_slant",
     )
     normalize_baseline: float = setting(
         0.5,
         "fraction to remove of each word's deviation from where its letters stand in its hand",
         "layout",
+        FRACTION,
     )
     normalize_size: float = setting(
         0.5,
         "fraction to remove of each word's deviation from the mean height of its hand",
         "layout",
+        FRACTION,
         was="even_size",
     )
     smooth: float = setting(
@@ -216,6 +253,7 @@ class SampleConfig(Settings):
         "how far to move jittery points onto the curve of their neighbors; "
         "0 draws every point where the model put it",
         "layout",
+        FRACTION,
     )
 
     # Hand
@@ -246,6 +284,7 @@ class SampleConfig(Settings):
         "maximum number of versions of a word that the recognizer misreads; "
         "empty takes 8 if there is a recognizer",
         "spelling",
+        Bounds(1, 1000),
     )
     rewrite: str = setting(
         "",
@@ -271,28 +310,42 @@ class SampleConfig(Settings):
         0.6,
         "below 1 writes more regularly, above 1 more freely; 0 takes the likeliest token",
         "sampling",
+        Bounds(0, 100),
         everyday=True,
     )
-    top_k: int = setting(0, "sample only from the k likeliest tokens; 0 for all", "sampling")
+    top_k: int = setting(
+        0, "sample only from the k likeliest tokens; 0 for all", "sampling", Bounds(0, 1_000_000)
+    )
     top_p: float = setting(
         0.95,
         "sample only from the likeliest tokens that together have this probability",
         "sampling",
+        POSITIVE_FRACTION,
     )
     bias: float = setting(
         0.0,
         "neatness: 0 writes as the hand does, 1 and more ever closer to its likeliest form",
         "sampling",
+        Bounds(0, 100),
         everyday=True,
     )
     seed: int = setting(
-        0, "random seed; the same seed writes the same ink again", "sampling", everyday=True
+        0, "random seed; the same seed writes the same ink again", "sampling", SEED, everyday=True
     )
 
     # Animation
-    pace: float = setting(4.0, "letters per second of .gif and .animated.svg", "animation")
-    gif_width: int = setting(1000, "maximum width of a .gif in pixels", "animation")
-    fps: int = setting(20, "frames per second of a .gif", "animation")
+    pace: float = setting(
+        4.0,
+        "letters per second of .gif and .animated.svg",
+        "animation",
+        Bounds(0.1, 1000, "letters per second"),
+    )
+    gif_width: int = setting(
+        1000, "maximum width of a .gif in pixels", "animation", Bounds(16, 4000, "pixels")
+    )
+    fps: int = setting(
+        20, "frames per second of a .gif", "animation", Bounds(1, 50, "frames per second")
+    )
 
     # Plotter
     pen_down: str = setting(
@@ -308,8 +361,8 @@ class SampleConfig(Settings):
         "", "G-code commands after the units are set and before the pen moves", "plotter"
     )
     gcode_end: str = setting("", "G-code commands at the end", "plotter")
-    feed: float = setting(1500.0, "millimeters per minute with the pen down", "plotter")
-    travel_feed: float = setting(3000.0, "millimeters per minute with the pen up", "plotter")
+    feed: float = setting(1500.0, "millimeters per minute with the pen down", "plotter", FEED)
+    travel_feed: float = setting(3000.0, "millimeters per minute with the pen up", "plotter", FEED)
     gcode_units: str = setting("mm", "units of the G-code", "plotter", choices=("mm", "inch"))
     origin: str = setting(
         "bottom-left",
@@ -353,6 +406,7 @@ class EvaluationSettings(Settings):
         0,
         "maximum number of words of each text; 0 for all",
         "data",
+        Bounds(0, 1_000_000),
         was="most_words",
         everyday=True,
     )
@@ -363,7 +417,11 @@ class EvaluationSettings(Settings):
         everyday=True,
     )
     best_of: tuple[int, ...] = setting(
-        (1, 4, 8, 16), "numbers of versions of a misread word to report", "sampling", everyday=True
+        (1, 4, 8, 16),
+        "numbers of versions of a misread word to report",
+        "sampling",
+        Bounds(1, 1000),
+        everyday=True,
     )
     temperature: float = same_setting(SampleConfig, "temperature")
     top_k: int = same_setting(SampleConfig, "top_k")
@@ -411,9 +469,7 @@ def get_evaluation_args(
     use_argparse: bool = True, argv: Sequence[str] | None = None, **overrides: Any
 ) -> EvaluationSettings:
     """Return the checked settings of measuring a model; see `config.train.get_all_args`."""
-    config = read_settings(EvaluationSettings, EVALUATE, use_argparse, argv, overrides)
-    require(config, {**_sampling_rules(config), "max_words": at_least(config.max_words, 0)})
-    return config
+    return read_settings(EvaluationSettings, EVALUATE, use_argparse, argv, overrides)
 
 
 def changed(config: SampleConfig, **changes: Any) -> SampleConfig:
@@ -440,58 +496,5 @@ def sampling_options(settings: SamplingSettings) -> SamplingOptions:
 
 def check_sample_config(config: SampleConfig) -> None:
     """Check that the settings of writing pages can work together. Raises `UserError`."""
-    require(
-        config,
-        {
-            **_sampling_rules(config),
-            **_page_rules(config),
-            **_plotter_rules(config),
-            "respell": at_least(config.respell, 1),
-            "file": (not (config.file and config.text), "left out where a text is given"),
-        },
-    )
-
-
-def _sampling_rules(settings: SamplingSettings) -> dict[str, Rule]:
-    return {
-        "bias": between(settings.bias, 0, 100),
-        "temperature": at_least(settings.temperature, 0),
-        "top_k": at_least(settings.top_k, 0),
-        "top_p": (0 < settings.top_p <= 1, "above 0 and at most 1"),
-        "seed": (0 <= settings.seed < 2**63, "0 or more"),
-    }
-
-
-def _page_rules(config: SampleConfig) -> dict[str, Rule]:
-    return {
-        "x_height": between(config.x_height, 0.5, 100, "millimeters"),
-        "line_height": between(config.line_height, 1, 500, "millimeters"),
-        "line_width": between(config.line_width, 10, 10_000, "millimeters"),
-        "grid": between(config.grid, 1, 100, "millimeters"),
-        "indent": between(config.indent, 0, 1000, "millimeters"),
-        "paragraph_space": between(config.paragraph_space, 0, 100, "lines"),
-        "word_space": between(config.word_space, 0, 100, "x-heights"),
-        "word_space_jitter": between(config.word_space_jitter, 0, 1),
-        "slope_jitter": between(config.slope_jitter, 0, 10, "degrees"),
-        "margin_jitter": between(config.margin_jitter, 0, 10, "x-heights"),
-        "line_jitter": between(config.line_jitter, 0, 10, "x-heights"),
-        "normalize_slant": between(config.normalize_slant, 0, 1),
-        "smooth": between(config.smooth, 0, 1),
-        "normalize_size": between(config.normalize_size, 0, 1),
-        "normalize_baseline": between(config.normalize_baseline, 0, 1),
-        "pen_width": between(config.pen_width, 0.01, 20, "millimeters"),
-        "swell": between(config.swell, 0, 1),
-        "ink_jitter": between(config.ink_jitter, 0, 1),
-        "dpi": between(config.dpi, 20, 2400),
-    }
-
-
-def _plotter_rules(config: SampleConfig) -> dict[str, Rule]:
-    return {
-        "pace": between(config.pace, 0.1, 1000, "letters per second"),
-        "gif_width": between(config.gif_width, 16, 4000, "pixels"),
-        # Viewers slow down a faster GIF.
-        "fps": between(config.fps, 1, 50, "frames per second"),
-        "feed": (0 < config.feed <= 1e6, "above 0 (millimeters per minute)"),
-        "travel_feed": (0 < config.travel_feed <= 1e6, "above 0 (millimeters per minute)"),
-    }
+    given_twice = bool(config.file and config.text)
+    require(config, {"file": (not given_twice, "left out where a text is given")})

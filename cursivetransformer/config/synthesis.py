@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cursivetransformer.config.args import (
+    FRACTION,
+    SEED,
+    Bounds,
     Settings,
     Usage,
-    at_least,
-    between,
     read_settings,
     require,
     setting,
@@ -33,8 +34,6 @@ SYNTH = Usage(
 
 # Settings that divide up the prompts; the rest are English words.
 KIND_FRACTIONS = ("short", "random", "numbers")
-# Settings that are fractions of the prompts of some kinds.
-FEATURE_FRACTIONS = ("capitals", "all_capitals", "punctuation", "quotes", "parentheses", "joined")
 
 
 @dataclass
@@ -49,40 +48,58 @@ class WordbankSettings(Settings):
         choices=("everyday", "flat"),
         everyday=True,
     )
-    size: int = setting(2500, "number of prompts to make", "prompts", everyday=True)
-    short: float = setting(0.12, "fraction of English words of one to three letters", "prompts")
-    random: float = setting(0.3, "fraction of random strings among flat prompts", "prompts")
+    size: int = setting(
+        2500, "number of prompts to make", "prompts", Bounds(1, 1_000_000), everyday=True
+    )
+    short: float = setting(
+        0.12, "fraction of English words of one to three letters", "prompts", FRACTION
+    )
+    random: float = setting(
+        0.3, "fraction of random strings among flat prompts", "prompts", FRACTION
+    )
     numbers: float = setting(
         0.1,
         "fraction of numbers: integers, decimals, thousands, years, times, dates",
         "prompts",
+        FRACTION,
         everyday=True,
     )
     capitals: float = setting(
-        0.25, "fraction of words and strings that start with a capital", "prompts", everyday=True
+        0.25,
+        "fraction of words and strings that start with a capital",
+        "prompts",
+        FRACTION,
+        everyday=True,
     )
-    all_capitals: float = setting(0.02, "fraction of words and strings in all capitals", "prompts")
+    all_capitals: float = setting(
+        0.02, "fraction of words and strings in all capitals", "prompts", FRACTION
+    )
     punctuation: float = setting(
-        0.2, "fraction of prompts that end with a punctuation mark", "prompts"
+        0.2, "fraction of prompts that end with a punctuation mark", "prompts", FRACTION
     )
-    quotes: float = setting(0.05, "fraction of prompts in quotes", "prompts")
-    parentheses: float = setting(0.04, "fraction of prompts in parentheses", "prompts")
+    quotes: float = setting(0.05, "fraction of prompts in quotes", "prompts", FRACTION)
+    parentheses: float = setting(0.04, "fraction of prompts in parentheses", "prompts", FRACTION)
     joined: float = setting(
         0.05,
         "fraction of words that contain an apostrophe, a hyphen, a slash or an ampersand",
         "prompts",
+        FRACTION,
     )
     marks: str = setting("%+=@#*$", "other characters to use in prompts", "prompts")
     least: int = setting(
-        20, "minimum number of occurrences of every character in flat prompts", "coverage"
+        20,
+        "minimum number of occurrences of every character in flat prompts",
+        "coverage",
+        Bounds(0, 100_000),
     )
     pairs: int = setting(
         400,
         "number of the most common letter pairs that must each occur once in flat prompts",
         "coverage",
+        Bounds(0, 100_000),
     )
     seed: int = setting(
-        0, "random seed; the same seed makes the same prompts again", "run", everyday=True
+        0, "random seed; the same seed makes the same prompts again", "run", SEED, everyday=True
     )
     out: str = setting(
         "",
@@ -106,10 +123,18 @@ class SynthSettings(Settings):
         everyday=True,
     )
     words: int = setting(
-        0, "number of words to write; 0 writes every prompt once", "text", everyday=True
+        0,
+        "number of words to write; 0 writes every prompt once",
+        "text",
+        Bounds(0, 1_000_000),
+        everyday=True,
     )
     writers: int = setting(
-        12, "number of writers to divide the prompts among", "hands", everyday=True
+        12,
+        "number of writers to divide the prompts among",
+        "hands",
+        Bounds(1, 10_000),
+        everyday=True,
     )
     fonts: str = setting(
         "own,hershey",
@@ -127,12 +152,17 @@ class SynthSettings(Settings):
         choices=("auto", "letter", "word"),
     )
     first_writer: int = setting(
-        1, "seed of the first writer; each other writer takes the next seed", "hands", everyday=True
+        1,
+        "seed of the first writer; each other writer takes the next seed",
+        "hands",
+        Bounds(0, 10**9),
+        everyday=True,
     )
     seed: int = setting(
         0,
         "seed of the writing; another seed keeps the hands and varies the ink",
         "run",
+        SEED,
         everyday=True,
     )
     out: str = setting("", "bank to write, .json or .json.zip", "run", everyday=True)
@@ -152,23 +182,17 @@ def get_wordbank_args(
 ) -> WordbankSettings:
     """Return the checked settings of making prompts; see `config.train.get_all_args`."""
     config = read_settings(WordbankSettings, PROMPTS, use_argparse, argv, overrides)
-    fractions = [*KIND_FRACTIONS, *FEATURE_FRACTIONS]
+    total = sum(getattr(config, name) for name in KIND_FRACTIONS)
     require(
         config,
         {
-            "size": between(config.size, 1, 1_000_000),
-            **{name: between(getattr(config, name), 0, 1) for name in fractions},
-            "least": at_least(config.least, 0),
-            "pairs": at_least(config.pairs, 0),
             "marks": (all("!" <= char <= "~" for char in config.marks), "printable ASCII"),
+            "random": (
+                total <= 1,
+                "so small that --short, --random and --numbers are at most 1 together",
+            ),
         },
     )
-    total = sum(getattr(config, name) for name in KIND_FRACTIONS)
-    total_rule = (
-        total <= 1,
-        "so small that --short, --random and --numbers are at most 1 together",
-    )
-    require(config, {"random": total_rule})
     return config
 
 
@@ -177,15 +201,6 @@ def get_synth_args(
 ) -> SynthSettings:
     """Return the checked settings of a synthetic bank; see `config.train.get_all_args`."""
     config = read_settings(SynthSettings, SYNTH, use_argparse, argv, overrides)
-    require(
-        config,
-        {
-            "words": at_least(config.words, 0),
-            "writers": between(config.writers, 1, 10_000),
-            "out": (
-                not config.out or config.out.endswith((".json", ".json.zip")),
-                "a .json or .json.zip file",
-            ),
-        },
-    )
+    is_bank = not config.out or config.out.endswith((".json", ".json.zip"))
+    require(config, {"out": (is_bank, "a .json or .json.zip file")})
     return config

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cursivetransformer.config.args import (
+    FRACTION,
+    POSITIVE_FRACTION,
+    SEED,
+    Bounds,
     Rule,
     Settings,
     Usage,
-    at_least,
-    between,
+    check_bounds,
     read_settings,
     read_values,
     require,
@@ -24,6 +27,7 @@ from cursivetransformer.config.args import (
 )
 from cursivetransformer.utils.errors import UserError
 
+STEPS = Bounds(1, 10**9)
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
 
 TRAIN = Usage(
@@ -69,30 +73,53 @@ class Config(Settings):
     alphabet: str = setting(
         "", "characters to learn; empty takes all characters of the bank", "data"
     )
-    train_size: int = setting(497_000, "distinct training examples before they repeat", "data")
+    train_size: int = setting(
+        497_000, "distinct training examples before they repeat", "data", Bounds(1, 10**9)
+    )
     test_size: int = setting(
         512,
         "maximum number of held-out words, and of training words, to measure the loss on",
         "data",
+        Bounds(1, 100_000),
     )
     test_fraction: float = setting(
-        0.1, "fraction of the bank's words held out for testing", "data", was="test_share"
+        0.1,
+        "fraction of the bank's words held out for testing",
+        "data",
+        Bounds(0, 0.99, above=True),
+        was="test_share",
     )
-    num_words: int = setting(2, "maximum number of words in an example", "data")
-    min_words: int = setting(1, "minimum number of words in an example", "data")
+    num_words: int = setting(2, "maximum number of words in an example", "data", Bounds(1, 64))
+    min_words: int = setting(1, "minimum number of words in an example", "data", Bounds(1, 64))
     max_seq_length: int = setting(
-        800, "context length in tokens; a longer example is cut at a word", "data"
+        800,
+        "context length in tokens; a longer example is cut at a word",
+        "data",
+        Bounds(64, 16_384, "tokens; a word takes about 200"),
     )
 
     # Ink
     augment: bool = setting(True, "vary slant, size and rotation of each training example", "ink")
-    downsample_mean: float = setting(0.65, "mean fraction of recorded points to drop", "ink")
-    downsample_width: float = setting(0.1, "full width of the range of the dropped fraction", "ink")
-    shear_width: float = setting(0.4, "full width of the range of added slant (dx per dy)", "ink")
-    scale_width: float = setting(0.2, "full width of the range of x and y scale around 1", "ink")
-    rotation_width: float = setting(0.04, "full width of the range of rotation, in radians", "ink")
+    downsample_mean: float = setting(
+        0.65, "mean fraction of recorded points to drop", "ink", FRACTION
+    )
+    downsample_width: float = setting(
+        0.1, "full width of the range of the dropped fraction", "ink", FRACTION
+    )
+    shear_width: float = setting(
+        0.4, "full width of the range of added slant (dx per dy)", "ink", Bounds(0, 4)
+    )
+    scale_width: float = setting(
+        0.2, "full width of the range of x and y scale around 1", "ink", FRACTION
+    )
+    rotation_width: float = setting(
+        0.04, "full width of the range of rotation, in radians", "ink", Bounds(0, 1, "radians")
+    )
     ink_scale: float = setting(
-        1.0, "factor that enlarges the bank's ink; a model writes at its own size", "ink"
+        1.0,
+        "factor that enlarges the bank's ink; a model writes at its own size",
+        "ink",
+        Bounds(0.01, 100),
     )
     tokenizer: str = setting(
         "polar", "how offsets are turned into tokens", "ink", choices=TOKENIZERS
@@ -133,36 +160,41 @@ class Config(Settings):
         "fraction of examples from the bank's own words when training on other words too; "
         "0 samples all words alike",
         "hands",
+        FRACTION,
         was="own_share",
     )
     splice_words: int = setting(
         0,
         "number of new words to splice from the bank's own when adapting a model; 0 for none",
         "hands",
+        Bounds(0, 1_000_000),
     )
     splice_fraction: float = setting(
-        0.0, "fraction of examples from spliced words", "hands", was="splice_share"
+        0.0, "fraction of examples from spliced words", "hands", FRACTION, was="splice_share"
     )
     author_dropout: float = setting(
         0.1,
         "fraction of training examples without an author, so that the model also writes "
         "in hands outside the bank",
         "hands",
+        FRACTION,
     )
     synthetic_words: int = setting(
         0,
         "number of new synthetic words to train on in each synthetic_interval; 0 for none",
         "hands",
+        Bounds(0, 1_000_000),
         was="pen_words",
     )
     synthetic_interval: int = setting(
-        500, "steps between two sets of new synthetic words", "hands", was="pen_every"
+        500, "steps between two sets of new synthetic words", "hands", STEPS, was="pen_every"
     )
     synthetic_named_fraction: float = setting(
         0.5,
         "fraction of new synthetic words by the bank's synthetic writers; "
         "new writers write the rest",
         "hands",
+        FRACTION,
         was="pen_named",
     )
     synthetic_fonts: str = setting(
@@ -180,11 +212,13 @@ class Config(Settings):
         "model",
         choices=("token", "offset"),
     )
-    n_layer: int = setting(4, "number of transformer blocks", "model")
-    n_embd: int = setting(96, "width of the model", "model")
-    n_head: int = setting(3, "number of heads of the self-attention", "model")
-    n_ctx_head: int = setting(3, "number of heads of the cross-attention to the text", "model")
-    n_embd_context: int = setting(96, "width of the text embedding", "model")
+    n_layer: int = setting(4, "number of transformer blocks", "model", Bounds(1, 128))
+    n_embd: int = setting(96, "width of the model", "model", Bounds(1, 4096))
+    n_head: int = setting(3, "number of heads of the self-attention", "model", Bounds(1, 256))
+    n_ctx_head: int = setting(
+        3, "number of heads of the cross-attention to the text", "model", Bounds(1, 256)
+    )
+    n_embd_context: int = setting(96, "width of the text embedding", "model", Bounds(1, 4096))
 
     # Training
     preset: str = setting(
@@ -194,23 +228,30 @@ class Config(Settings):
         choices=("auto", "cpu", "gpu", "paper"),
         everyday=True,
     )
-    max_steps: int = setting(7000, "number of optimizer steps", "training", everyday=True)
+    max_steps: int = setting(7000, "number of optimizer steps", "training", STEPS, everyday=True)
     patience: int = setting(
         0,
         "stop after this many evaluations without a lower loss on held-out words; "
         "0 continues to max_steps",
         "training",
+        Bounds(0, 10**9),
     )
-    batch_size: int = setting(16, "examples per step", "training", everyday=True)
+    batch_size: int = setting(16, "examples per step", "training", Bounds(1, 16_384), everyday=True)
     optimizer: str = setting(
         "muon",
         "'adamw' for all weights, or 'muon' for the hidden matrices and AdamW for the rest",
         "training",
         choices=("adamw", "muon"),
     )
-    learning_rate: float = setting(8e-3, "learning rate of AdamW", "training")
-    muon_learning_rate: float = setting(0.02, "learning rate of Muon", "training")
-    weight_decay: float = setting(1e-4, "decoupled weight decay of matrices", "training")
+    learning_rate: float = setting(
+        8e-3, "learning rate of AdamW", "training", Bounds(0, 10, above=True)
+    )
+    muon_learning_rate: float = setting(
+        0.02, "learning rate of Muon", "training", Bounds(0, 10, above=True)
+    )
+    weight_decay: float = setting(
+        1e-4, "decoupled weight decay of matrices", "training", Bounds(0, 10)
+    )
     schedule: str = setting(
         "linear",
         "'step' multiplies the learning rates by lr_decay every step_lr_every steps, "
@@ -219,19 +260,27 @@ class Config(Settings):
         choices=("step", "linear"),
     )
     warmup_steps: int = setting(
-        40, "number of steps in which the learning rates rise from zero", "training"
+        40,
+        "number of steps in which the learning rates rise from zero",
+        "training",
+        Bounds(0, 10**9),
     )
     cooldown_fraction: float = setting(
         0.5,
         "last fraction of the steps, in which a 'linear' schedule falls",
         "training",
+        FRACTION,
         was="cooldown_share",
     )
-    lr_decay: float = setting(0.5, "decay factor of a 'step' schedule", "training")
-    step_lr_every: int = setting(
-        20_000, "steps between two decays of a 'step' schedule", "training"
+    lr_decay: float = setting(
+        0.5, "decay factor of a 'step' schedule", "training", POSITIVE_FRACTION
     )
-    grad_clip: float = setting(1.0, "maximum gradient norm; 0 for no clipping", "training")
+    step_lr_every: int = setting(
+        20_000, "steps between two decays of a 'step' schedule", "training", STEPS
+    )
+    grad_clip: float = setting(
+        1.0, "maximum gradient norm; 0 for no clipping", "training", Bounds(0, 1_000_000)
+    )
     compile: str = setting(
         "auto",
         "compile the model with torch.compile: 'on', 'off', or 'auto', on CUDA only",
@@ -250,7 +299,7 @@ class Config(Settings):
         "auto", "cuda, mps or cpu; 'auto' takes the first available one", "run", everyday=True
     )
     seed: int = setting(
-        1337, "seed of the split, the examples and the weights", "run", everyday=True
+        1337, "seed of the split, the examples and the weights", "run", SEED, everyday=True
     )
     run_dir: str = setting("runs", "folder to write runs to", "run", everyday=True)
     resume: str = setting(
@@ -262,9 +311,9 @@ class Config(Settings):
     local_checkpoint_path: str = setting(
         "", "checkpoint file to continue from, like --resume FILE", "run"
     )
-    print_every: int = setting(50, "steps between two progress lines", "run")
+    print_every: int = setting(50, "steps between two progress lines", "run", STEPS)
     log_every: int = setting(
-        500, "steps between two evaluations, with samples and a checkpoint", "run"
+        500, "steps between two evaluations, with samples and a checkpoint", "run", STEPS
     )
 
     # Reading
@@ -276,6 +325,7 @@ class Config(Settings):
         "number of held-out words to write, and to read with the bank's selection recognizer, "
         "every log_every steps; 0 for none",
         "reading",
+        Bounds(0, 10_000),
     )
     monitor: str = setting(
         "loss",
@@ -289,6 +339,7 @@ class Config(Settings):
         "fraction of the steps after which best.pt is chosen; "
         "until then best.pt is the newest model",
         "reading",
+        FRACTION,
         was="best_from",
     )
 
@@ -344,15 +395,18 @@ class RecognizerTrainingConfig(Settings):
         0,
         "number of synthetic words to train on besides the bank's; 0 for none",
         "hands",
+        Bounds(0, 1_000_000),
         was="pen_words",
     )
     synthetic_named_fraction: float = same_setting(Config, "synthetic_named_fraction")
     synthetic_fonts: str = same_setting(Config, "synthetic_fonts")
     max_steps: int = setting(
-        700, "number of optimizer steps of each recognizer", "training", everyday=True
+        700, "number of optimizer steps of each recognizer", "training", STEPS, everyday=True
     )
-    batch_size: int = setting(32, "examples per step", "training", everyday=True)
-    learning_rate: float = setting(4e-3, "learning rate of AdamW", "training")
+    batch_size: int = setting(32, "examples per step", "training", Bounds(1, 16_384), everyday=True)
+    learning_rate: float = setting(
+        4e-3, "learning rate of AdamW", "training", Bounds(0, 1, above=True)
+    )
     device: str = same_setting(Config, "device", group="training")
     seed: int = same_setting(Config, "seed", group="training")
     recognizer_dir: str = same_setting(Config, "recognizer_dir", group="output")
@@ -441,20 +495,29 @@ def replace(config: Config, **changes: Any) -> Config:
 
 
 def check_config(config: Config) -> None:
-    """Check that the settings of training a model can work together. Raises `UserError`."""
-    # First, because later rules divide by some of these.
-    require(config, _size_rules(config))
+    """Check the settings of training a model, each and together. Raises `UserError`."""
+    check_bounds(config)
+    mean, half_width = config.downsample_mean, config.downsample_width / 2
     require(
         config,
         {
-            **_data_rules(config),
+            "min_words": (
+                config.min_words <= config.num_words,
+                f"at most --num_words ({config.num_words})",
+            ),
+            "downsample_mean": (
+                0 <= mean - half_width and mean + half_width < 1,
+                "such that mean +- width / 2 stays in [0, 1)",
+            ),
+            "splice_fraction": (
+                config.splice_fraction <= 1 - config.own_fraction,
+                "at most what --own_fraction leaves of 1",
+            ),
+            "monitor": (
+                config.monitor == "loss" or config.read_words > 0,
+                "'loss' where --read_words is 0",
+            ),
             **_model_rules(config),
-            **_ink_rules(config),
-            **_mixture_rules(config),
-            **_optimization_rules(config),
-            "author_dropout": between(config.author_dropout, 0, 1),
-            **_synthetic_rules(config),
-            **_monitor_rules(config),
             "finetune": _finetune_rule(config),
         },
     )
@@ -471,54 +534,7 @@ def check_config(config: Config) -> None:
 
 def check_recognizer_config(config: RecognizerTrainingConfig) -> None:
     """Check that the settings of training recognizers can work together. Raises `UserError`."""
-    require(
-        config,
-        {
-            "max_steps": at_least(config.max_steps, 1),
-            "batch_size": at_least(config.batch_size, 1),
-            "test_fraction": _test_fraction_rule(config),
-            **_synthetic_rules(config),
-            "own_fraction": between(config.own_fraction, 0, 1),
-            "ink_scale": between(config.ink_scale, 0.01, 100),
-            "finetune": _finetune_rule(config),
-            "learning_rate": (0 < config.learning_rate < 1, "above 0 and below 1"),
-        },
-    )
-
-
-def _size_rules(config: Config) -> dict[str, Rule]:
-    names = (
-        "max_steps",
-        "batch_size",
-        "train_size",
-        "test_size",
-        "num_words",
-        "min_words",
-        "n_layer",
-        "n_embd",
-        "n_head",
-        "n_ctx_head",
-        "n_embd_context",
-        "print_every",
-        "log_every",
-        "synthetic_interval",
-        "step_lr_every",
-    )
-    return {name: at_least(getattr(config, name), 1) for name in names}
-
-
-def _data_rules(config: Config) -> dict[str, Rule]:
-    return {
-        "min_words": (
-            config.min_words <= config.num_words,
-            f"at most --num_words ({config.num_words})",
-        ),
-        "test_fraction": _test_fraction_rule(config),
-        "max_seq_length": (
-            config.max_seq_length >= 64,
-            "64 or more: a word takes about 200 tokens",
-        ),
-    }
+    require(config, {"finetune": _finetune_rule(config)})
 
 
 def _model_rules(config: Config) -> dict[str, Rule]:
@@ -539,67 +555,6 @@ def _model_rules(config: Config) -> dict[str, Rule]:
             "such that n_embd / n_ctx_head is even, for rotary positions",
         ),
     }
-
-
-def _ink_rules(config: Config) -> dict[str, Rule]:
-    mean, half_width = config.downsample_mean, config.downsample_width / 2
-    return {
-        "downsample_mean": (
-            0 <= mean - half_width and mean + half_width < 1 and config.downsample_width >= 0,
-            "such that mean +- width / 2 stays in [0, 1)",
-        ),
-        "shear_width": between(config.shear_width, 0, 4),
-        "scale_width": (0 <= config.scale_width < 1, "between 0 and 1"),
-        "rotation_width": between(config.rotation_width, 0, 1, "radians"),
-        "ink_scale": between(config.ink_scale, 0.01, 100),
-    }
-
-
-def _mixture_rules(config: Config) -> dict[str, Rule]:
-    return {
-        "own_fraction": between(config.own_fraction, 0, 1),
-        "splice_fraction": (
-            0 <= config.splice_fraction <= 1 - config.own_fraction,
-            "between 0 and what --own_fraction leaves of 1",
-        ),
-        "splice_words": at_least(config.splice_words, 0),
-    }
-
-
-def _optimization_rules(config: Config) -> dict[str, Rule]:
-    return {
-        "patience": at_least(config.patience, 0),
-        "learning_rate": (0 < config.learning_rate < 10, "above 0 and below 10"),
-        "muon_learning_rate": (0 < config.muon_learning_rate < 10, "above 0 and below 10"),
-        "weight_decay": (0 <= config.weight_decay < 10, "0 or more"),
-        "warmup_steps": at_least(config.warmup_steps, 0),
-        "cooldown_fraction": between(config.cooldown_fraction, 0, 1),
-        "lr_decay": (0 < config.lr_decay <= 1, "above 0 and at most 1"),
-        "grad_clip": at_least(config.grad_clip, 0),
-        "seed": (0 <= config.seed < 2**63, "0 or more"),
-    }
-
-
-def _monitor_rules(config: Config) -> dict[str, Rule]:
-    return {
-        "read_words": at_least(config.read_words, 0),
-        "monitor_start": between(config.monitor_start, 0, 1),
-        "monitor": (
-            config.monitor == "loss" or config.read_words > 0,
-            "'loss' where --read_words is 0",
-        ),
-    }
-
-
-def _synthetic_rules(config: Config | RecognizerTrainingConfig) -> dict[str, Rule]:
-    return {
-        "synthetic_words": at_least(config.synthetic_words, 0),
-        "synthetic_named_fraction": between(config.synthetic_named_fraction, 0, 1),
-    }
-
-
-def _test_fraction_rule(config: Config | RecognizerTrainingConfig) -> Rule:
-    return 0 < config.test_fraction < 1, "between 0 and 1"
 
 
 def _finetune_rule(config: Config | RecognizerTrainingConfig) -> Rule:

@@ -1,13 +1,20 @@
 """Tests of reading settings, whatever they are."""
 
+import contextlib
 import dataclasses
+import itertools
 import shlex
 
+import numpy as np
 import pytest
 
 from cursivetransformer.config.args import (
+    COUNTS,
+    Bounds,
     Settings,
     Usage,
+    check_bounds,
+    check_value,
     check_values,
     parse_command_line,
     present_names,
@@ -15,14 +22,26 @@ from cursivetransformer.config.args import (
     same_setting,
     setting,
     setting_fields,
+    value_type,
 )
 from cursivetransformer.config.sample import (
     EvaluationSettings,
     SampleConfig,
+    get_evaluation_args,
     get_sample_args,
 )
-from cursivetransformer.config.synthesis import SynthSettings, WordbankSettings
-from cursivetransformer.config.train import Config, RecognizerTrainingConfig
+from cursivetransformer.config.synthesis import (
+    SynthSettings,
+    WordbankSettings,
+    get_synth_args,
+    get_wordbank_args,
+)
+from cursivetransformer.config.train import (
+    Config,
+    RecognizerTrainingConfig,
+    get_all_args,
+    get_recognizer_args,
+)
 from cursivetransformer.utils.errors import UserError
 
 CLASSES = (
@@ -32,6 +51,14 @@ CLASSES = (
     EvaluationSettings,
     WordbankSettings,
     SynthSettings,
+)
+READERS = (
+    get_all_args,
+    get_recognizer_args,
+    get_sample_args,
+    get_evaluation_args,
+    get_wordbank_args,
+    get_synth_args,
 )
 RENAMED = [
     pytest.param(cls, field, id=f"{cls.__name__}.{field.name}")
@@ -43,13 +70,13 @@ RENAMED = [
 
 @dataclasses.dataclass
 class Example(Settings):
-    size: int = setting(3, "size of it", "one", everyday=True, was="bigness")
-    ratio: float | None = setting(None, "100% of what", "one")
+    size: int = setting(3, "size of it", "one", Bounds(-4, 9), everyday=True, was="bigness")
+    ratio: float | None = setting(None, "100% of what", "one", Bounds(0, 1, "parts", above=True))
     fast: bool = setting(True, "do it fast", "two", was="quick")
     color: str = setting(
         "gray", "its color", "two", choices=("gray", "red"), aliases={"grey": "gray"}
     )
-    counts: tuple[int, ...] = setting((1, 2), "several numbers", "two")
+    counts: tuple[int, ...] = setting((1, 2), "several numbers", "two", Bounds(1, 9))
     key: str = setting("", "a password", "two", secret=True)
 
 
@@ -78,7 +105,8 @@ def test_earlier_names_are_known():
 
 @pytest.mark.parametrize("cls, field", RENAMED)
 def test_an_earlier_name_is_accepted_everywhere(cls, field):
-    value = field.metadata["choices"][-1] if field.metadata["choices"] else "1"
+    usual = ",".join(map(str, field.default)) if field.type == COUNTS else str(field.default)
+    value = field.metadata["choices"][-1] if field.metadata["choices"] else usual
     expected = check_values(cls, {field.name: value})
     was = field.metadata["was"]
     assert set(expected) == {field.name}
@@ -141,14 +169,14 @@ def test_an_alias_becomes_the_choice_and_is_not_listed(capsys):
 @pytest.mark.parametrize(
     "values, sentence",
     [
-        ({"size": 2.5}, "--size takes a whole number, not 2.5"),
-        ({"size": True}, "--size takes a whole number, not True"),
-        ({"size": None}, "--size takes a whole number, not None"),
+        ({"size": 2.5}, "--size takes a whole number between -4 and 9, not 2.5"),
+        ({"size": True}, "--size takes a whole number between -4 and 9, not True"),
+        ({"size": None}, "--size takes a whole number between -4 and 9, not None"),
         ({"fast": 1}, "--fast takes true or false, not 1"),
         ({"key": 1}, "--key takes text, not 1"),
         ({"color": ["red"]}, "--color takes one of gray, red"),
-        ({"counts": "0"}, "--counts must be whole numbers of 1 or more, joined by commas, not 0"),
-        ({"counts": ""}, "--counts must be whole numbers"),
+        ({"counts": "0"}, "takes whole numbers between 1 and 9, joined by commas, not '0'"),
+        ({"counts": ""}, "--counts takes whole numbers"),
         ({"size": 4, "bigness": 5}, "--bigness is an earlier name of --size; give one of them"),
     ],
 )
@@ -158,15 +186,90 @@ def test_a_wrong_value_is_refused(values, sentence):
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "value, shown",
+    [
+        pytest.param(10**5000, "such a int", id="digits"),
+        pytest.param("9" * 5000, "'" + 59 * "9" + "...", id="text"),
+        (float("nan"), "nan"),
+        ("1e5", "'1e5'"),
+        ([[1], 2], "[[1], 2]"),
+    ],
+)
+def test_a_refused_value_is_shown_in_short(value, shown):
+    for name, called in (("", "--size"), ("n_layer of a.pt", "n_layer of a.pt")):
+        with pytest.raises(UserError) as caught:
+            check_value(setting_fields(Example)[0], value, name)
+        assert str(caught.value) == f"{called} takes a whole number between -4 and 9, not {shown}"
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_number_has_bounds(cls):
+    """A new setting of numbers without bounds fails here."""
+    check_bounds(cls())
+    for field in setting_fields(cls):
+        if value_type(field) not in (int, float, COUNTS):
+            continue
+        bounds = field.metadata["bounds"]
+        assert bounds and bounds.low < bounds.high, field.name
+        if field.type != COUNTS:
+            assert check_value(field, bounds.high) == bounds.high
+            assert bounds.above or check_value(field, bounds.low) == bounds.low
+
+
+ABSURD = [
+    *("nan", "inf", "-inf", "-1", "0", "1e9", "1000000000", str(2**64), "1e308", "-1e308"),
+    *("", "abc", "1e5", " 7 ", True, None, "9" * 5000, "1," * 5000, "\0", 10**400, -(10**5000)),
+    *(float("nan"), float("inf"), 1e308, 2.5, [], [[]], {}, b"1", object(), 1j),
+]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_an_absurd_value_is_within_its_bounds_or_refused_in_a_sentence(cls):
+    for field, value in itertools.product(setting_fields(cls), ABSURD):
+        try:
+            taken = check_values(cls, {field.name: value})[field.name]
+        except UserError as error:
+            sentence = str(error)
+            assert sentence.startswith(f"--{field.name} takes "), sentence
+            assert len(sentence) < 300 and "\n" not in sentence
+        else:
+            bounds = field.metadata["bounds"]
+            if taken is None:
+                assert value is None and field.default is None
+            elif bounds:
+                numbers = taken if field.type == COUNTS else (taken,)
+                assert all(bounds.low <= number <= bounds.high for number in numbers)
+            else:
+                assert isinstance(taken, field.type) and value in (
+                    taken,
+                    *field.metadata["aliases"],
+                )
+
+
+@pytest.mark.parametrize("get", READERS)
+def test_the_rules_of_several_settings_hold_for_absurd_values_too(get):
+    for field, value in itertools.product(setting_fields(type(get(argv=[]))), ABSURD):
+        with contextlib.suppress(UserError):
+            check_bounds(get(use_argparse=False, **{field.name: value}))
+
+
+def test_a_number_is_exact_whatever_its_size():
+    size = Example.__dataclass_fields__["size"]
+    seed = Config.__dataclass_fields__["seed"]
+    assert check_value(seed, str(2**63 - 1)) == check_value(seed, 2**63 - 1) == 2**63 - 1
+    assert check_value(size, np.int64(3)) == 3 and type(check_value(size, np.int64(3))) is int
+
+
 def test_help_shows_defaults_but_no_earlier_names(capsys):
     with pytest.raises(SystemExit):
         read("--help-all")
     out = capsys.readouterr().out
     for part in (
-        "size of it (default: 3)",
-        "100% of what\n",
+        "size of it (default: 3; between -4 and 9)",
+        "100% of what (above 0 and at most 1)\n",
         "do it fast; --no_fast switches it off",
-        "several numbers (default: 1,2)",
+        "several numbers (default: 1,2; between 1 and 9)",
     ):
         assert part in out
     assert "bigness" not in out and "quick" not in out
@@ -242,7 +345,7 @@ def test_a_setting_is_declared_once_for_several_commands():
     size, fast = setting_fields(Another)
     assert (size.default, size.metadata["help"]) == (3, "size of it")
     assert (size.metadata["group"], fast.metadata["group"]) == ("three", "two")
-    assert size.metadata["was"] == "bigness"
+    assert size.metadata["was"] == "bigness" and size.metadata["bounds"] == Bounds(-4, 9)
 
 
 def test_secrets_are_not_public():

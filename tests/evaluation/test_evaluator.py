@@ -161,7 +161,7 @@ def test_other_banks_and_missing_recognizers_are_told(home, tmp_path):
     with pytest.raises(UserError, match="there is no recognizer"):
         evaluate(settings(home, recognizers=str(tmp_path)), messages.append)
     for best_of in ("0", "1,x", ""):
-        with pytest.raises(UserError, match="--best_of must be whole numbers"):
+        with pytest.raises(UserError, match="--best_of takes whole numbers"):
             settings(home, best_of=best_of)
 
 
@@ -216,12 +216,12 @@ def test_the_scripts_do_what_they_say(home, run):
             ["ovi", "--respell", "4", "--recognizer_dir", "nowhere"],
             "needs a recognizer of this hand",
         ),
-        ("sample.py", ["ovi", "--respell", "0"], "--respell must be 1 or more"),
+        ("sample.py", ["ovi", "--respell", "0"], "--respell takes a whole number between 1"),
         ("sample.py", ["ovi", "--rewrite", "2"], "the text has words 1 to 1"),
         (
             "train_recognizer.py",
             ["--dataset_name", "shapes.json", "--max_steps", "0"],
-            "--max_steps must be 1 or more",
+            "--max_steps takes a whole number between 1",
         ),
         ("train_recognizer.py", ["--dataset_name", "none.json"], "there is no file none.json"),
         (

@@ -185,7 +185,7 @@ def test_the_command_writes_a_bank_and_a_sheet_and_the_same_bytes_again(tmp_path
         (["--out", "a.json", "--faces", "gothic"], "--fonts takes own, hershey and paths"),
         (["--out", "a.json", "--prompts", "none.txt"], "none.txt cannot be read"),
         (["--out", "a.json", "--prompts", "umlaut.txt", "--faces", "own"], "no font of own has ü"),
-        (["--out", "a.json", "--writers", "0"], "--writers must be between 1"),
+        (["--out", "a.json", "--writers", "0"], "--writers takes a whole number between 1"),
         (["--sheet", "a.doc", "--faces", "own"], "must be .png or .svg"),
     ],
 )
