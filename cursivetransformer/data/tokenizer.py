@@ -18,11 +18,13 @@ its own range of ids.
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
 from cursivetransformer.ink.strokes import offsets_to_polar
+from cursivetransformer.utils.schema import Count, Number
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +43,7 @@ LINEAR_BINS = 50  # radius bins of width LINEAR_STEP, after the one around zero
 LINEAR_STEP = 0.001  # canvas heights
 GEOMETRIC_BINS = 99  # from there to MAX_RADIUS, each 4.5% wider than the one before
 MAX_RADIUS = 4.0  # canvas heights
+MAX_EDGE = 1e3  # canvas heights, of the bins of a stored tokenizer
 
 
 def default_radius_edges() -> np.ndarray:
@@ -208,14 +211,10 @@ class Tokenizer(ABC):
         """Return the characters of `text` that the alphabet lacks, once each, in order."""
         return "".join(dict.fromkeys(char for char in text if char not in self._char_ids))
 
-    def state(self) -> dict[str, Any]:
-        """Return all that `tokenizer_from_state` needs, as plain values for a checkpoint."""
-        return {
-            "name": self.name,
-            "alphabet": self.alphabet,
-            "radius_edges": [float(e) for e in self.radius_edges],
-            "slot_sizes": [int(n) for n in self.slot_sizes],
-        }
+    def state(self) -> "TokenizerState":
+        """Return all that `tokenizer_from_state` needs."""
+        edges = [float(edge) for edge in self.radius_edges]
+        return TokenizerState(self.name, self.alphabet, edges, self.slot_sizes.tolist())
 
     def _radius_bins(self, r: np.ndarray) -> np.ndarray:
         """Return the bin of each radius; `n_radius` or more beyond the last one."""
@@ -345,17 +344,34 @@ def make_tokenizer(name: str, alphabet: Iterable[str]) -> Tokenizer:
     return TOKENIZERS[name](alphabet)
 
 
-def tokenizer_from_state(state: dict[str, Any]) -> Tokenizer:
+@dataclass
+class TokenizerState:
+    """The attributes of a `Tokenizer` that a checkpoint stores."""
+
+    name: str
+    alphabet: str
+    radius_edges: list[Number]
+    slot_sizes: list[Count]
+
+
+def tokenizer_from_state(state: TokenizerState) -> Tokenizer:
     """Make the tokenizer whose `Tokenizer.state` this is.
 
     Raises:
-        ValueError: this version of the program has other bins.
+        ValueError: no tokenizer is like this, or this version of the program has other bins.
     """
-    tokenizer = TOKENIZERS[state["name"]](state["alphabet"], state["radius_edges"])
-    if list(tokenizer.slot_sizes) != list(state["slot_sizes"]):
+    if state.name not in TOKENIZERS:
+        raise ValueError(f"tokenizer.name is not one of {', '.join(TOKENIZERS)}")
+    edges = np.asarray(state.radius_edges)
+    if len(edges) < 3 or edges[0] != 0 or (np.diff(edges) <= 0).any() or edges[-1] > MAX_EDGE:
+        raise ValueError("tokenizer.radius_edges do not ascend from 0")
+    tokenizer = TOKENIZERS[state.name](state.alphabet, edges)
+    if tokenizer.alphabet != state.alphabet:
+        raise ValueError("tokenizer.alphabet is not sorted, or lacks the space")
+    if list(tokenizer.slot_sizes) != state.slot_sizes:
         raise ValueError(
-            f"tokenizer {state['name']!r} has {state['slot_sizes']} ids a slot, "
-            f"this version {tokenizer.slot_sizes.tolist()}"
+            f"tokenizer {state.name!r} has {tokenizer.slot_sizes.tolist()} ids a slot in this "
+            "version, tokenizer.slot_sizes says otherwise"
         )
     return tokenizer
 

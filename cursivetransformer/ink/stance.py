@@ -15,6 +15,7 @@ import numpy as np
 
 from cursivetransformer.ink.measures import estimate_x_height, resample_evenly
 from cursivetransformer.ink.strokes import split_strokes
+from cursivetransformer.utils.schema import Count, Number, Positive
 
 # Characters that stand on the baseline in most hands. What a hand rarely wrote is expected there.
 STANDING = "ABCDEFGHIKLMNOPRSTUVWX" + "abcdehiklmnorstuvwx" + string.digits + "!?"
@@ -59,6 +60,18 @@ class Standing:
 
     faults: tuple[str, ...] = ()
     low: float = 0.0
+
+
+@dataclass(frozen=True)
+class StanceValues:
+    """The types of the plain values of a `Stance` in a file.
+
+    bottoms: the times, the usual place and the spread of each `Bottom`.
+    """
+
+    x_height: Positive
+    bottoms: dict[str, tuple[Count, Number, Number]]
+    wide_gaps: dict[str, Number]
 
 
 @dataclass(frozen=True)

@@ -4,22 +4,30 @@ No other module depends on the layout of the file.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import InstanceOf
 
 from cursivetransformer import __version__
-from cursivetransformer.config.args import present_names, public_values, setting_fields
-from cursivetransformer.config.train import Config
-from cursivetransformer.data.tokenizer import Tokenizer, tokenizer_from_state
+from cursivetransformer.config.args import (
+    check_value,
+    present_names,
+    public_values,
+    setting_fields,
+)
+from cursivetransformer.config.train import Config, check_config
+from cursivetransformer.data.tokenizer import Tokenizer, TokenizerState, tokenizer_from_state
 from cursivetransformer.models.base import Model
 from cursivetransformer.models.factory import make_model
 from cursivetransformer.models.model_config import ModelConfig
+from cursivetransformer.recognition.recognizer import recognizer_from_state
 from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.io import shipped
-from cursivetransformer.utils.serialization import read_content, write_content
+from cursivetransformer.utils.schema import Count, from_plain
+from cursivetransformer.utils.serialization import load_weights, read_content, write_content
 
 KIND = "checkpoint"
 SHIPPED = shipped("base.pt")  # the model that comes with the project
@@ -28,6 +36,33 @@ STARTED = "settings.json"  # in a run's folder, what resuming needs before there
 FORMAT = 5  # counts up when older versions can no longer read what is written
 # Names that modules of a model had in format 4 -> their present names.
 PRESENT_MODULES = {"reader": "trajectory_encoder", "later": "slot_heads"}
+
+
+@dataclass
+class _Origin:
+    """The types of what `Checkpoint.origin` holds."""
+
+    base: str = ""
+    base_digest: str = ""
+    bank: str = ""
+    words: Count = 0
+    recorded: dict[str, str] = field(default_factory=dict)
+    instead: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Content:
+    """The types of what a file holds beside its kind and format."""
+
+    model_config: dict[str, Any]
+    weights: dict[str, InstanceOf[torch.Tensor]]
+    tokenizer: dict[str, Any]
+    config: dict[str, Any]
+    training: dict[str, Any]
+    bank_digest: str
+    version: str
+    recognizer: dict[str, Any] | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -73,7 +108,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False
             "version": __version__,
             "model_config": checkpoint.model.config.as_dict(),
             "weights": _stored_weights(checkpoint.model, half),
-            "tokenizer": checkpoint.tokenizer.state(),
+            "tokenizer": asdict(checkpoint.tokenizer.state()),
             "config": public_values(checkpoint.config),
             "bank_digest": checkpoint.bank_digest,
             "training": checkpoint.training,
@@ -100,7 +135,6 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Che
         path,
         KIND,
         FORMAT,
-        device,
         f"train one with `{how_to_run('train')}`",
         lambda content: _build(content, device),
         upgrade,
@@ -131,28 +165,46 @@ def present_weight_name(name: str) -> str:
 
 
 def _build(content: dict[str, Any], device: torch.device | str) -> Checkpoint:
-    """Build the objects of a file in the present format."""
-    tokenizer = tokenizer_from_state(content["tokenizer"])
-    model = make_model(ModelConfig(**content["model_config"]), tokenizer)
-    model.load_state_dict(content["weights"])
+    """Build the objects of a file in the present format, each checked before it is built."""
+    known = {f.name for f in fields(_Content)}
+    parts = from_plain(_Content, {n: value for n, value in content.items() if n in known})
+    tokenizer = tokenizer_from_state(from_plain(TokenizerState, parts.tokenizer, "tokenizer"))
+    shape = from_plain(ModelConfig, parts.model_config, "model_config")
+    shape.check(tokenizer, sum(weight.numel() for weight in parts.weights.values()))
+    from_plain(_Origin, parts.origin, "origin")
+    if parts.recognizer is not None:
+        recognizer_from_state(parts.recognizer)
+    model = make_model(shape, tokenizer)
+    load_weights(model, parts.weights)
     return Checkpoint(
         model.to(device),
         tokenizer,
-        stored_config(content["config"]),
-        content["training"],
-        content["bank_digest"],
-        content["version"],
-        content.get("recognizer"),
-        content.get("origin", {}),
+        stored_config(parts.config),
+        parts.training,
+        parts.bank_digest,
+        parts.version,
+        parts.recognizer,
+        parts.origin,
     )
 
 
 def stored_config(values: dict[str, Any]) -> Config:
-    """Build the settings of a run; a setting that no longer exists is left out."""
-    known = {field.name for field in setting_fields(Config)}
+    """Build the settings of a run; a setting that no longer exists is left out.
+
+    Raises:
+        UserError: a value is not one that the setting takes.
+    """
     # Without this setting, names were taken as they stand.
     values = {"hands": "named", **values}
-    return Config(**{name: value for name, value in values.items() if name in known})
+    config = Config(
+        **{
+            field.name: check_value(field, values[field.name], f"config.{field.name}")
+            for field in setting_fields(Config)
+            if field.name in values
+        }
+    )
+    check_config(config)
+    return config
 
 
 def export(source: str | Path, out: str | Path) -> None:

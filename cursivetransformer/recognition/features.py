@@ -13,12 +13,14 @@ in its place, and does not change with the sampling rate of the pen.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from cursivetransformer.bank.word import Word, mean_character_width
 from cursivetransformer.ink.strokes import ragged_arange
+from cursivetransformer.utils.schema import Number
 
 DIRECTIONS = 8
 BEGINS, ENDS = DIRECTIONS, DIRECTIONS + 1
@@ -44,6 +46,9 @@ MAX_INK = 2.0
 MAX_COLUMNS = 20_000
 MAX_LENGTH = 500_000
 
+# Canvas heights that a pixel of a stored grid may have: ink stays an image that memory holds.
+GridStep = Annotated[float, Field(strict=True, ge=1e-4, le=1e3)]
+
 
 @dataclass
 class FeatureGrid:
@@ -55,9 +60,9 @@ class FeatureGrid:
         top: upper edge of the image, in canvas heights below the baseline.
     """
 
-    column: float
-    row: float
-    top: float
+    column: GridStep
+    row: GridStep
+    top: Number
 
     @classmethod
     def from_words(cls, words: Sequence[Word]) -> "FeatureGrid":

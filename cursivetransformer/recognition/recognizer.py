@@ -8,15 +8,17 @@ its training words: one selects among versions of a word, the other one evaluate
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field, InstanceOf
 
 from cursivetransformer import __version__
 from cursivetransformer.config.args import present_names
 from cursivetransformer.config.train import RecognizerTrainingConfig
+from cursivetransformer.ink.stance import StanceValues
 from cursivetransformer.recognition import ctc
 from cursivetransformer.recognition.features import (
     MARGIN,
@@ -28,7 +30,8 @@ from cursivetransformer.recognition.features import (
 from cursivetransformer.recognition.network import COLUMNS_PER_FRAME, RecognizerNet
 from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.io import shipped
-from cursivetransformer.utils.serialization import read_content, write_content
+from cursivetransformer.utils.schema import Count, Fraction, Number, Positive, from_plain
+from cursivetransformer.utils.serialization import load_weights, read_content, write_content
 
 KIND, FORMAT = "recognizer", 1
 # Columns of all images of a batch, which bounds the memory.
@@ -63,18 +66,26 @@ class RecognizerConfig:
             gives it, by the author's name.
     """
 
-    alphabet: str
+    alphabet: Annotated[str, Field(min_length=1)]
     frame: dict[str, float]
     bank_digest: str = ""
-    seed: int = 0
-    test_fraction: float = 0.0
+    seed: Count = 0
+    test_fraction: Fraction = 0.0
     half: str = ""
-    n_words: int = 0
+    n_words: Count = 0
     recipe: dict[str, Any] = field(default_factory=dict)
-    error: float | None = None
+    error: Number | None = None
     version: str = field(default=__version__)
-    ink_scale: float = 1.0
+    ink_scale: Positive = 1.0
     stances: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class _State:
+    """The types of what `recognizer_state` returns."""
+
+    config: dict[str, Any]
+    weights: dict[str, InstanceOf[torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ class Recognizer:
     def __init__(self, config: RecognizerConfig, device: str = "cpu") -> None:
         self.config = config
         self.device = device
-        self.grid = FeatureGrid(**config.frame)
+        self.grid = from_plain(FeatureGrid, config.frame, "config.frame")
         self.net = RecognizerNet(1 + len(config.alphabet)).to(device)
         self._class_ids = {char: i for i, char in enumerate(config.alphabet, 1)}
 
@@ -252,9 +263,19 @@ def recognizer_state(recognizer: Recognizer) -> dict[str, Any]:
 
 
 def recognizer_from_state(state: Mapping[str, Any], device: str = "cpu") -> Recognizer:
-    """Rebuild a recognizer from what `recognizer_state` returned."""
-    recognizer = Recognizer(RecognizerConfig(**present_config(state["config"])), device)
-    recognizer.net.load_state_dict(state["weights"])
+    """Rebuild a recognizer from what `recognizer_state` returned.
+
+    Raises:
+        ValueError: the state is not one of a recognizer; the message names the key.
+    """
+    stored = from_plain(_State, {name: state.get(name) for name in ("config", "weights")})
+    config = from_plain(RecognizerConfig, present_config(stored.config), "config")
+    if len(set(config.alphabet)) < len(config.alphabet):
+        raise ValueError("config.alphabet holds a character twice")
+    for author, values in config.stances.items():
+        from_plain(StanceValues, values, f"config.stances.{author}")
+    recognizer = Recognizer(config, device)
+    load_weights(recognizer.net, stored.weights)
     return recognizer
 
 
@@ -285,7 +306,6 @@ def load_recognizer(path: str | Path, device: str = "cpu") -> Recognizer:
         path,
         KIND,
         FORMAT,
-        device,
         f"train recognizers with `{how_to_run('train-recognizer')}`",
         lambda content: recognizer_from_state(content, device),
         upgrade,

@@ -3,6 +3,7 @@
 Does not depend on data or on the training loop.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 
 from cursivetransformer.config.train import Config
 from cursivetransformer.models.base import Model
+from cursivetransformer.utils.serialization import check_tensor
 
 MUON_MOMENTUM = 0.95
 ADAM_BETAS = {"adamw": (0.9, 0.99), "muon": (0.9, 0.95)}
@@ -103,6 +105,13 @@ class Muon(Optimizer):
             p.mul_(1 - lr * group["weight_decay"]).add_(update, alpha=-lr * scale)
 
 
+# Names of what each optimizer keeps for a parameter.
+STATE_NAMES: dict[type[Optimizer], set[str]] = {
+    torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"},
+    Muon: {"momentum_buffer"},
+}
+
+
 def make_optimizers(model: Model, config: Config) -> list[Optimizer]:
     """Return the optimizers of a model; each parameter is in one group of one of them.
 
@@ -133,6 +142,39 @@ def make_optimizers(model: Model, config: Config) -> list[Optimizer]:
         for group in optimizer.param_groups:
             group["full_lr"] = group["lr"]
     return optimizers
+
+
+def check_optimizer_state(optimizer: Optimizer, stored: object, name: str) -> None:
+    """Check that `restore_optimizer` can continue with a stored state.
+
+    Args:
+        optimizer: the optimizer.
+        stored: what its `state_dict` was, as a file holds it.
+        name: of the state in the file.
+
+    Raises:
+        ValueError: it is the state of other parameters, or of another optimizer.
+    """
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    states = stored.get("state") if isinstance(stored, dict) else None
+    if not isinstance(states, dict) or not states.keys() <= set(range(len(params))):
+        raise ValueError(f"{name} is not the state of {len(params)} parameters")
+    for index, state in states.items():
+        if not isinstance(state, dict) or state.keys() != STATE_NAMES[type(optimizer)]:
+            raise ValueError(f"{name}.{index} is not a state of {type(optimizer).__name__}")
+        for key, value in state.items():
+            own = torch.zeros(()) if key == "step" else params[index]
+            check_tensor(value, own, f"{name}.{index}.{key}")
+
+
+def restore_optimizer(optimizer: Optimizer, stored: dict[str, Any]) -> None:
+    """Continue with a state that `check_optimizer_state` accepts.
+
+    Learning rates, betas and decay stay those that the settings gave.
+    """
+    own = optimizer.state_dict()
+    # A copy, for torch keeps the tensors that it is given.
+    optimizer.load_state_dict(copy.deepcopy({**own, "state": stored["state"]}))
 
 
 def _adamw(groups: Sequence[dict[str, Any]], config: Config) -> torch.optim.AdamW:

@@ -64,9 +64,15 @@ from cursivetransformer.training.optim import make_optimizers
 from cursivetransformer.training.progress import Console, Progress, Stopped, signals_interrupt
 from cursivetransformer.training.samples import draw_samples, reading_error
 from cursivetransformer.training.tracking import fetch_checkpoint
-from cursivetransformer.training.trainer import Callbacks, Trainer, training_stages
+from cursivetransformer.training.trainer import (
+    Callbacks,
+    Trainer,
+    TrainingState,
+    training_stages,
+)
 from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.io import atomic_path
+from cursivetransformer.utils.serialization import fitting
 
 Say = Callable[[str], object]
 
@@ -203,7 +209,8 @@ def resume_run(
     saved = load_checkpoint(path)
     config = resumed_config(saved.config, config, path)
     words = _load_same_bank(config, saved.bank_digest, path, warn)
-    step = saved.training.get("step", 0)
+    with fitting(path, saved.version):
+        step = TrainingState.from_stored(saved.training).step
     if "optimizers" in saved.training and step >= config.max_steps:
         raise UserError(
             f"{path} has been trained for its {step} steps already; give a larger --max_steps"
@@ -213,7 +220,8 @@ def resume_run(
     if config.finetune:
         checkpoint.recognizer, checkpoint.origin = saved.recognizer, saved.origin
     trainer = _build(checkpoint, own_words(words, config), path.parent, warn, group, step)
-    trainer.restore(saved.training)
+    with fitting(path, saved.version):
+        trainer.restore(saved.training)
     return trainer
 
 

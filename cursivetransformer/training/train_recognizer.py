@@ -34,7 +34,11 @@ from cursivetransformer.recognition.recognizer import (
     save_recognizer,
 )
 from cursivetransformer.synthesis.online import synthesize_batch
-from cursivetransformer.training.optim import set_learning_rates
+from cursivetransformer.training.optim import (
+    check_optimizer_state,
+    restore_optimizer,
+    set_learning_rates,
+)
 from cursivetransformer.training.progress import (
     Console,
     Progress,
@@ -47,7 +51,7 @@ from cursivetransformer.training.progress import (
 )
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error
-from cursivetransformer.utils.serialization import read_content, write_content
+from cursivetransformer.utils.serialization import check_weights, read_content, write_content
 
 # Streams of random numbers of a seed, after those of the data loader.
 HALVES, EXAMPLES = 3, 4
@@ -446,13 +450,18 @@ def _restore(
     def build(content: dict[str, Any]) -> int:
         if content["planned"] != dataclasses.asdict(recognizer.config):
             return 0
-        recognizer.net.load_state_dict(content["weights"])
-        optimizer.load_state_dict(content["optimizer"])
-        rng.bit_generator.state = content["examples"]
+        # All is checked before any of it is used.
+        check_weights(recognizer.net, content["weights"])
+        check_optimizer_state(optimizer, content["optimizer"], "optimizer")
+        np.random.default_rng().bit_generator.state = content["examples"]
+        step = int(content["step"])
         restore_random_states(content)
-        return int(content["step"])
+        recognizer.net.load_state_dict(content["weights"])
+        restore_optimizer(optimizer, content["optimizer"])
+        rng.bit_generator.state = content["examples"]
+        return step
 
     try:
-        return read_content(path, KIND, FORMAT, "cpu", "", build)
+        return read_content(path, KIND, FORMAT, "", build)
     except UserError:  # none yet, or it cannot be used
         return 0

@@ -7,11 +7,12 @@ recognizers, fine-tuning or synthesis.
 import math
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
+from pydantic import Field
 from torch.optim import Optimizer
 
 from cursivetransformer.config.train import Config
@@ -21,7 +22,12 @@ from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import Checkpoint, save_checkpoint
 from cursivetransformer.models.loss import BatchLoss, estimate_loss
 from cursivetransformer.training.distributed import ProcessGroup
-from cursivetransformer.training.optim import learning_rate_factor, set_learning_rates
+from cursivetransformer.training.optim import (
+    check_optimizer_state,
+    learning_rate_factor,
+    restore_optimizer,
+    set_learning_rates,
+)
 from cursivetransformer.training.progress import (
     Meter,
     Progress,
@@ -34,11 +40,15 @@ from cursivetransformer.training.progress import (
 )
 from cursivetransformer.training.tracking import NullTracker, Tracker
 from cursivetransformer.utils.errors import UserError, how_to_run
+from cursivetransformer.utils.schema import Count, from_plain
 
 STOP_CHECK_INTERVAL = 10  # steps after which several processes agree on whether to stop
 TRAINING, EVALUATION = "the model learns", "the model is tried"  # stages of a run
 # Seconds of a step and of an evaluation on one core; only their ratio counts.
 TRAINING_COST, EVALUATION_COST = 0.25, 8.0
+
+Loss = Annotated[float, Field(strict=True)]  # infinite before it is measured
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
 @dataclass
@@ -55,13 +65,26 @@ class TrainingState:
         wandb_id: id of the W&B run, or None.
     """
 
-    step: int = 0
-    best_step: int = 0
-    best_loss: float = math.inf
-    best_error: float = math.inf
-    error: float = math.inf
-    seconds: float = 0.0
+    step: Count = 0
+    best_step: Count = 0
+    best_loss: Loss = math.inf
+    best_error: Loss = math.inf
+    error: Loss = math.inf
+    seconds: NotNegative = 0.0
     wandb_id: str | None = None
+
+    @classmethod
+    def from_stored(cls, training: dict[str, Any]) -> "TrainingState":
+        """Return the state that a checkpoint stores; names that it lacks have their defaults.
+
+        Raises:
+            ValueError: a value is not of its type; the message names the key.
+        """
+        names = [f.name for f in fields(cls) if f.name in training]
+        state = from_plain(cls, {name: training[name] for name in names}, "training")
+        if "best_step" not in training:
+            state.best_step = state.step
+        return state
 
 
 @dataclass
@@ -204,23 +227,25 @@ class Trainer:
         return self.folder / name
 
     def restore(self, training: dict[str, Any]) -> None:
-        """Continue from what `save` stored. Raises `UserError` for an exported model."""
+        """Continue from what `save` stored.
+
+        Raises:
+            UserError: it is that of an exported model.
+            ValueError: it does not fit; the message names the key.
+        """
         if "optimizers" not in training:
             raise UserError(
                 f"{self.folder} holds a model to write with, without what continuing its training "
                 "needs; start a new run"
             )
-        self.state = TrainingState(
-            step=training["step"],
-            best_step=training.get("best_step", training["step"]),
-            best_loss=training["best_loss"],
-            best_error=training.get("best_error", math.inf),
-            error=training.get("error", math.inf),
-            seconds=training["seconds"],
-            wandb_id=training["wandb_id"],
-        )
-        for optimizer, state in zip(self.optimizers, training["optimizers"]):
-            optimizer.load_state_dict(state)
+        states = training["optimizers"]
+        if not isinstance(states, list) or len(states) != len(self.optimizers):
+            raise ValueError("training.optimizers are not those of these settings")
+        for i, (optimizer, state) in enumerate(zip(self.optimizers, states)):
+            check_optimizer_state(optimizer, state, f"training.optimizers.{i}")
+        self.state = TrainingState.from_stored(training)
+        for optimizer, state in zip(self.optimizers, states):
+            restore_optimizer(optimizer, state)
         restore_random_states(training)
 
     def _make_tracker(self) -> Tracker | NullTracker:

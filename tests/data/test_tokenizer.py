@@ -1,6 +1,7 @@
 """Tokenizers: offsets and texts survive encoding and decoding, within the stated error."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -161,8 +162,15 @@ def test_a_tokenizer_comes_back_from_its_state(name: str) -> None:
         again.encode_offsets(offsets)[0], tokenizer.encode_offsets(offsets)[0]
     )
     np.testing.assert_array_equal(again.encode_text("hé l"), tokenizer.encode_text("hé l"))
-    with pytest.raises(ValueError):
-        tokenizer_from_state({**tokenizer.state(), "slot_sizes": [1, 2, 3]})
+    for changes, key in [
+        (dict(slot_sizes=[1, 2, 3]), "slot_sizes"),
+        (dict(name="round"), "name"),
+        (dict(alphabet="ba "), "alphabet"),
+        (dict(radius_edges=[]), "radius_edges"),
+        (dict(radius_edges=tokenizer.radius_edges[::-1].tolist()), "radius_edges"),
+    ]:
+        with pytest.raises(ValueError, match=f"tokenizer.{key}"):
+            tokenizer_from_state(replace(tokenizer.state(), **changes))
 
 
 def test_text_and_its_ids() -> None:

@@ -112,6 +112,44 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path):
         load_checkpoint(tmp_path / "none.pt")
 
 
+@pytest.mark.parametrize(
+    "keys, value, named",
+    [
+        ("config", None, "config"),
+        ("config.min_words", 0, "config.min_words"),
+        ("config.seed", [1], "config.seed"),
+        ("config.min_words", 50, "min_words"),
+        ("model_config.n_head", 0, "model_config.n_head"),
+        ("model_config.n_head", 3, "model_config.n_embd"),
+        ("model_config.n_layer", 10**6, "model_config.n_layer"),
+        ("model_config.n_layer", 40, "model_config is that of a larger model"),
+        ("model_config.max_text", 10**9, "model_config is that of a larger model"),
+        ("model_config.n_chars", 90, "model_config.n_chars"),
+        ("model_config.authors", [5], "model_config.authors.0"),
+        ("model_config.mean_width", 0.0, "model_config.mean_width"),
+        ("tokenizer.radius_edges", [], "tokenizer.radius_edges"),
+        ("tokenizer.alphabet", 7, "tokenizer.alphabet"),
+        ("training", [1], "training"),
+        ("origin", [1], "origin"),
+        ("origin.recorded", {"Ada": 7}, "origin.recorded.Ada"),
+        ("recognizer", {"config": 1}, "config"),
+        ("recognizer", {"config": {}, "weights": {}}, "config.alphabet"),
+        ("weights.authors.weight", 5, "weights.authors.weight"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named(tmp_path, keys, value, named):
+    save_checkpoint(tmp_path / "a.pt", small_checkpoint())
+    content = torch.load(tmp_path / "a.pt", weights_only=True)
+    part, _, key = keys.partition(".")
+    if key:
+        content[part][key] = value
+    else:
+        content[part] = value
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(UserError, match=f"does not fit this version .*: (--)?{named}"):
+        load_checkpoint(tmp_path / "a.pt")
+
+
 def test_a_crash_while_writing_leaves_the_last_good_one(tmp_path, monkeypatch):
     path = tmp_path / "a.pt"
     save_checkpoint(path, small_checkpoint())
