@@ -399,7 +399,7 @@ class RecognizerTrainingConfig(Settings):
         0,
         "number of synthetic words to train on besides the bank's; 0 for none",
         "hands",
-        Bounds(0, 1_000_000),
+        Bounds(0, 50_000),
         was="pen_words",
     )
     synthetic_named_fraction: float = same_setting(Config, "synthetic_named_fraction")
@@ -407,7 +407,7 @@ class RecognizerTrainingConfig(Settings):
     max_steps: int = setting(
         700, "number of optimizer steps of each recognizer", "training", STEPS, everyday=True
     )
-    batch_size: int = setting(32, "examples per step", "training", Bounds(1, 16_384), everyday=True)
+    batch_size: int = setting(32, "examples per step", "training", Bounds(1, 256), everyday=True)
     learning_rate: float = setting(
         4e-3, "learning rate of AdamW", "training", Bounds(0, 1, above=True)
     )
