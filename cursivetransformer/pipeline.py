@@ -49,7 +49,8 @@ from cursivetransformer.recognition.recognizer import Recognizer, find_selection
 from cursivetransformer.render.attention_plot import check_picture, draw_attention
 from cursivetransformer.render.ink_files import InkMetadata
 from cursivetransformer.render.outputs import open_outputs, parse_out
-from cursivetransformer.render.specimen import Cell, save_cells, save_sheet
+from cursivetransformer.render.raster import check_page_pixels
+from cursivetransformer.render.specimen import Cell, check_sheet, save_cells, save_sheet
 from cursivetransformer.render.svg import svg_text
 from cursivetransformer.sampling.attention_weights import describe_slips, find_word_attention
 from cursivetransformer.sampling.compose import MAX_PART_LENGTH, Composer, join_words
@@ -485,10 +486,13 @@ def write_page(
 ) -> Summary:
     """Write the text of the settings to the files of the settings. Raises `UserError`."""
     # Refuse what cannot be written before the model is loaded.
-    first_path, ending = parse_out(config.out)[0]
+    files = parse_out(config.out)
+    first_path, ending = files[0]
     if config.attention:
         check_picture(config.attention)
-    Sheet.from_settings(config)
+    sheet = Sheet.from_settings(config)
+    if not sheet.auto and ".png" in dict(files).values():
+        check_page_pixels(sheet.width, sheet.height, config.dpi)
     if _is_file_name(config.text):
         say(f"note: {config.text} is a file too; --file {config.text} writes what is in it")
     writer = load_writer(config, say)
@@ -583,6 +587,7 @@ def draw_authors(config: SampleConfig, say: Callable[[str], object] = print) -> 
     Raises:
         UserError: A setting is wrong, or a file is missing or cannot be written.
     """
+    check_sheet(config.out)
     writer = load_writer(config, say)
     if not config.text:
         config = dataclasses.replace(config, text=AUTHORS_TEXT, missing="skip")

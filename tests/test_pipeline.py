@@ -131,7 +131,7 @@ def test_a_text_becomes_a_picture_and_the_same_seed_the_same_bytes(run_dir, tmp_
         (["hi", "--style_from", "loops.json#99"], "entries 0 to 59"),
         (["hi", "--style_from", "nobody.json#1"], "there is no file nobody.json"),
         (["hi", "--attention", "a.txt"], "--attention a.txt: the ending must be one of"),
-        (["hi", "--ink_color", "inky"], "is not a color"),
+        (["hi", "--ink_color", "inky"], "--ink_color takes a name like black"),
         (
             ["hi " * 500, "--fit", "--page", "20x20", "--margin", "2"],
             "--fit: the text is not on one page",

@@ -292,7 +292,7 @@ def resolve_device(name: str) -> str:
     """
     import torch  # slow, and not every command needs it
 
-    kind, _, index = name.partition(":")
+    kind, colon, index = name.partition(":")
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -300,8 +300,8 @@ def resolve_device(name: str) -> str:
     }
     if name == "auto":
         return next(device for device in ("cuda", "mps", "cpu") if available[device])
-    if kind not in available or (index and not index.isdigit()):
-        raise UserError(f"--device takes auto, cuda, mps or cpu, not {name!r}")
+    if kind not in available or not re.fullmatch(r"(:[0-9]{1,3})?", colon + index):
+        raise UserError(f"--device takes auto, cuda, mps or cpu, not {shown(name)}")
     beyond_last = kind == "cuda" and index != "" and int(index) >= torch.cuda.device_count()
     if not available[kind] or beyond_last:
         raise UserError(

@@ -32,6 +32,7 @@ SYNTH = Usage(
     ),
 )
 
+MAX_EVERYDAY = 10_000  # prompts, each chosen as the one that adds most
 # Settings that divide up the prompts; the rest are English words.
 KIND_FRACTIONS = ("short", "random", "numbers")
 
@@ -49,7 +50,7 @@ class WordbankSettings(Settings):
         everyday=True,
     )
     size: int = setting(
-        2500, "number of prompts to make", "prompts", Bounds(1, 1_000_000), everyday=True
+        2500, "number of prompts to make", "prompts", Bounds(1, 200_000), everyday=True
     )
     short: float = setting(
         0.12, "fraction of English words of one to three letters", "prompts", FRACTION
@@ -187,6 +188,10 @@ def get_wordbank_args(
         config,
         {
             "marks": (all("!" <= char <= "~" for char in config.marks), "printable ASCII"),
+            "size": (
+                config.kind == "flat" or config.size <= MAX_EVERYDAY,
+                f"at most {MAX_EVERYDAY} where --kind is everyday",
+            ),
             "random": (
                 total <= 1,
                 "so small that --short, --random and --numbers are at most 1 together",

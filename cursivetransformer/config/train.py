@@ -28,6 +28,10 @@ from cursivetransformer.config.args import (
 from cursivetransformer.utils.errors import UserError
 
 STEPS = Bounds(1, 10**9)
+MAX_WEIGHTS = 50_000_000  # of a model: a hundred times the default
+# Memory of a training step: bytes for each layer, token and number of a token's vector.
+STEP_BYTES = 40
+MAX_STEP_MEMORY = {"cpu": 2.5e9, "mps": 20e9, "cuda": 80e9}
 TOKENIZERS = ("polar", "shoot_then_point", "cartesian")
 
 TRAIN = Usage(
@@ -395,7 +399,7 @@ class RecognizerTrainingConfig(Settings):
         0,
         "number of synthetic words to train on besides the bank's; 0 for none",
         "hands",
-        Bounds(0, 1_000_000),
+        Bounds(0, 50_000),
         was="pen_words",
     )
     synthetic_named_fraction: float = same_setting(Config, "synthetic_named_fraction")
@@ -403,7 +407,7 @@ class RecognizerTrainingConfig(Settings):
     max_steps: int = setting(
         700, "number of optimizer steps of each recognizer", "training", STEPS, everyday=True
     )
-    batch_size: int = setting(32, "examples per step", "training", Bounds(1, 16_384), everyday=True)
+    batch_size: int = setting(32, "examples per step", "training", Bounds(1, 256), everyday=True)
     learning_rate: float = setting(
         4e-3, "learning rate of AdamW", "training", Bounds(0, 1, above=True)
     )
@@ -473,6 +477,8 @@ def get_all_args(
     values = {**PRESETS[preset], **given, "preset": preset, "device": device}
     config = Config(**values, explicit=frozenset(given))
     check_config(config)
+    # Not for a copy, because a model that a GPU trained is measured on other devices too.
+    _check_step_memory(config)
     return config
 
 
@@ -517,10 +523,11 @@ def check_config(config: Config) -> None:
                 config.monitor == "loss" or config.read_words > 0,
                 "'loss' where --read_words is 0",
             ),
-            **_model_rules(config),
+            **_head_rules(config),
             "finetune": _finetune_rule(config),
         },
     )
+    _check_n_weights(config)
     sources = [
         name
         for name in ("resume", "local_checkpoint_path", "load_from_run_id")
@@ -532,12 +539,38 @@ def check_config(config: Config) -> None:
         )
 
 
+def _check_n_weights(config: Config) -> None:
+    """Raise `UserError` for a model that is far too large."""
+    width, text_width = config.n_embd, config.n_embd_context
+    block = 14 * width**2 + 2 * width * text_width  # two attentions and a feed-forward layer
+    n_weights = config.n_layer * block + 5 * text_width**2
+    if n_weights > MAX_WEIGHTS:
+        raise UserError(
+            f"a model of --n_layer {config.n_layer}, --n_embd {width} and --n_embd_context "
+            f"{text_width} has about {n_weights:,} weights; take smaller numbers, for at most "
+            f"{MAX_WEIGHTS:,}"
+        )
+
+
+def _check_step_memory(config: Config) -> None:
+    """Raise `UserError` where a step takes more memory than devices of its kind have."""
+    n_values = config.batch_size * config.max_seq_length * config.n_layer * config.n_embd
+    limit = MAX_STEP_MEMORY[config.device.partition(":")[0]]
+    if STEP_BYTES * n_values > limit:
+        raise UserError(
+            f"a step of --batch_size {config.batch_size}, --max_seq_length "
+            f"{config.max_seq_length}, --n_layer {config.n_layer} and --n_embd {config.n_embd} "
+            f"takes up to {STEP_BYTES * n_values / 1e9:.1f} GB of memory; take smaller numbers, "
+            f"for at most {limit / 1e9:g} GB on {config.device}"
+        )
+
+
 def check_recognizer_config(config: RecognizerTrainingConfig) -> None:
     """Check that the settings of training recognizers can work together. Raises `UserError`."""
     require(config, {"finetune": _finetune_rule(config)})
 
 
-def _model_rules(config: Config) -> dict[str, Rule]:
+def _head_rules(config: Config) -> dict[str, Rule]:
     def has_even_head_size(n_heads: int) -> bool:
         return config.model == "token" or (config.n_embd // n_heads) % 2 == 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cursivetransformer.render.specimen import Cell, save_cells
-from cursivetransformer.utils.io import as_user_error, atomic_path
+from cursivetransformer.utils.io import atomic_path, check_writable
 from cursivetransformer.utils.wording import plural
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ MAX_WORDS = 28
 
 def check_out(out: str) -> None:
     """Raise `UserError` if no report can be written to OUT. Call this before the evaluation."""
-    with as_user_error(out):
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
+    for path in _report_paths(out):
+        check_writable(path)
 
 
 def save_report(report: Mapping[str, Any], written: Sequence["WrittenWord"], out: str) -> list[str]:
@@ -27,13 +27,17 @@ def save_report(report: Mapping[str, Any], written: Sequence["WrittenWord"], out
 
     Each file is written completely or not at all.
     """
-    json_path, markdown_path, image_path = (f"{out}.{suffix}" for suffix in ("json", "md", "png"))
+    json_path, markdown_path, image_path = _report_paths(out)
     with atomic_path(json_path) as path:
         path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     with atomic_path(markdown_path) as path:
         path.write_text(markdown(report), encoding="utf-8")
     draw_worst(report, written, image_path)
     return [json_path, markdown_path, image_path]
+
+
+def _report_paths(out: str) -> list[str]:
+    return [f"{out}.{ending}" for ending in ("json", "md", "png")]
 
 
 def markdown(report: Mapping[str, Any]) -> str:

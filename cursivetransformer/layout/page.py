@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cursivetransformer.config.args import shown
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.utils.errors import UserError
@@ -35,6 +36,7 @@ ASCENT, DESCENT = 2.2, 1.4
 PAPER_COLOR = "#c9d4e3"  # of printed lines and dots
 PAPER_WIDTH = 0.15  # of a printed line
 PAPER_DOT = 0.5  # diameter of a printed dot
+MAX_DOTS = 300_000  # on a page: finer than 1 mm on A3
 
 # The distance between two words is measured in bands of height.
 BAND_HEIGHT = 0.06  # canvas heights
@@ -126,6 +128,12 @@ class Sheet:
         sheet = replace(self, x_height=x_height, pitch=pitch)
         ruling = None
         if on_grid:
+            n_dots = self.width * self.height / config.grid**2
+            if config.paper == "dotted" and n_dots > MAX_DOTS:
+                raise UserError(
+                    f"a page of {self.width:g} x {self.height:g} mm has {n_dots:,.0f} dots at "
+                    f"--grid {config.grid:g}; take a larger one, for at most {MAX_DOTS:,}"
+                )
             ruling = Ruling(config.paper, config.grid)
             # The first baseline is the first grid line with room for tall letters above it.
             first_baseline = math.ceil(sheet.baseline(0) / config.grid) * config.grid
@@ -252,10 +260,13 @@ def parse_size(text: str, name: str) -> tuple[float, float] | None:
     except ValueError:
         raise UserError(
             f"{name} takes A3, A4, A5, A6, letter, legal or width x height in millimeters "
-            f"like 148x105, not {text!r}"
+            f"like 148x105, not {shown(text)}"
         ) from None
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in (width, height)):
-        raise UserError(f"{name} {text}: a side must be between {MIN_SIDE:g} and {MAX_SIDE:g} mm")
+        raise UserError(
+            f"{name} takes sides between {MIN_SIDE:g} and {MAX_SIDE:g} millimeters, "
+            f"not {shown(text)}"
+        )
     return width, height
 
 
@@ -268,7 +279,7 @@ def parse_margin(text: str) -> tuple[float, float, float, float]:
     if len(sides) not in (1, 4) or not all(0 <= side <= MAX_SIDE for side in sides):
         raise UserError(
             "--margin takes millimeters, one number or four like 20,15,20,25 "
-            f"for top, right, bottom and left, not {text!r}"
+            f"for top, right, bottom and left, not {shown(text)}"
         )
     top, right, bottom, left = sides * 4 if len(sides) == 1 else sides
     return top, right, bottom, left

@@ -10,8 +10,11 @@ once to write. Does not depend on a model or a page.
 """
 
 import io
+import os
 import re
+import select
 import shutil
+import stat
 import sys
 import tempfile
 import unicodedata
@@ -29,6 +32,7 @@ from cursivetransformer.utils.wording import plural
 
 CHUNK_SIZE = 1 << 16  # characters read at once
 MAX_IN_MEMORY = 1 << 24  # bytes of standard input; more goes to a temporary file
+PIPE_SECONDS = 15.0  # that a program has to begin to write to a pipe
 TAB_SPACES = 4
 MAX_WORD_LENGTH = 1000  # letters; a longer word is data, or a text whose spaces were lost
 MAX_NAMED = 12  # characters in a message
@@ -373,9 +377,19 @@ def _cure_for_unknown(unknown: Iterable[str], normalizer: TextNormalizer) -> str
 
 def _open_file(file: str) -> BinaryIO:
     try:
-        return open(file, "rb")
+        source = open(file, "rb", opener=_open_at_once)
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
+    if stat.S_ISFIFO(os.fstat(source.fileno()).st_mode):
+        if not select.select([source], [], [], PIPE_SECONDS)[0]:
+            raise UserError(f"no program writes to the pipe {file}; start that first")
+        os.set_blocking(source.fileno(), True)
+    return source
+
+
+def _open_at_once(file: str, flags: int) -> int:
+    # Otherwise, opening a pipe waits until another program writes to it, for ever if none does.
+    return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _spool(source: BinaryIO, name: str) -> BinaryIO:

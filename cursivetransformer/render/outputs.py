@@ -12,6 +12,7 @@ from typing import Protocol
 
 from PIL import ImageColor
 
+from cursivetransformer.config.args import shown
 from cursivetransformer.config.sample import SampleConfig
 from cursivetransformer.layout.page import Page, parse_size
 from cursivetransformer.render.gif import save_gif
@@ -80,12 +81,14 @@ def check_style(config: SampleConfig) -> None:
     """Refuse what no renderer can draw; raises `UserError`."""
     parse_size(config.bounds, "--bounds")
     try:
-        ImageColor.getrgb(config.ink_color)
+        valid = max(ImageColor.getrgb(config.ink_color)) <= 255
     except ValueError:
+        valid = False
+    if not valid:
         raise UserError(
-            f"--ink_color {config.ink_color!r} is not a color; "
-            "give a name like black or a number like #1a2a5e"
-        ) from None
+            "--ink_color takes a name like black or a number like #1a2a5e, "
+            f"not {shown(config.ink_color)}"
+        )
 
 
 def style_for(config: SampleConfig, ending: str) -> SampleConfig:

@@ -20,6 +20,7 @@ PEN_COMMANDS = {"mm": ("G1 Z0 F1000", "G0 Z5"), "inch": ("G1 Z0 F40", "G0 Z0.2")
 HPGL_UNITS = 40  # in a millimeter (Hewlett-Packard, "The HP-GL/2 and HP RTL Reference Guide")
 HPGL_POINTS = 60  # in a command: keeps lines short enough for old buffers
 MAX_IMPROVED = 2000  # words of a page; with more, the nearest-neighbor order is kept
+MAX_SORTED = 5000  # words of a page; with more, they stay as written, as distances grow squared
 MAX_RUN = 3  # words that Or-opt moves together
 EDGE = 0.005  # millimeters that rounding may add
 
@@ -109,7 +110,7 @@ def sort_words(words: Sequence[PlacedWord]) -> list[PlacedWord]:
     long as that shortens the route (Or-opt; I. Or, 1976). Words without ink are dropped.
     """
     words = [word for word in words if len(word.points)]
-    if len(words) < 3:
+    if not 3 <= len(words) <= MAX_SORTED:
         return words
     distances = travel_distances(words)
     as_written = list(range(len(words)))

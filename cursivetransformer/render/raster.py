@@ -41,13 +41,7 @@ PAPER_ZORDER = 0
 
 def save_png(page: Page, path: str | Path, config: SampleConfig) -> None:
     """Write a page on white paper. Raises `UserError` for a picture that is too large."""
-    scale = config.dpi / 25.4
-    pixels, side = page.width * page.height * scale**2, max(page.width, page.height) * scale
-    if pixels > MAX_PIXELS or side > MAX_SIDE:
-        raise UserError(
-            f"a page of {page.width:.0f} x {page.height:.0f} mm is too large a picture "
-            f"at --dpi {config.dpi}; take fewer"
-        )
+    check_page_pixels(page.width, page.height, config.dpi)
     figure = _figure(page, config)
     figure.savefig(path, format="png", dpi=config.dpi, metadata=UNDATED[".png"])
 
@@ -68,6 +62,20 @@ class PdfBook:
     def close(self) -> None:
         """Finish the file."""
         self.pages.close()
+
+
+def check_page_pixels(width: float, height: float, dpi: int) -> None:
+    """Raise `UserError` for a page, in millimeters, that is too large a picture."""
+    cure = f"take a smaller --dpi than {dpi}, or a smaller --page"
+    _check_pixels(width * dpi / 25.4, height * dpi / 25.4, cure)
+
+
+def _check_pixels(width: float, height: float, cure: str) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise UserError(
+            f"a picture of {width:.0f} x {height:.0f} pixels is too large, with more than "
+            f"{MAX_PIXELS / 1e6:g} million or a side of more than {MAX_SIDE}; {cure}"
+        )
 
 
 def _figure(page: Page, config: SampleConfig) -> Figure:
@@ -161,5 +169,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     import matplotlib
 
     ending = Path(path).suffix.lower()
+    if ending == ".png":
+        width, height = figure.get_size_inches() * figure.dpi
+        _check_pixels(width, height, "draw less, or take .svg")
     with atomic_path(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "sheet"}):
         figure.savefig(temporary, format=ending[1:], metadata=UNDATED[ending])

@@ -12,6 +12,7 @@ import numpy as np
 from cursivetransformer.ink.strokes import split_strokes
 from cursivetransformer.render.raster import draw_strokes, save_figure
 from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.io import check_writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +34,13 @@ CELL_PEN_POINTS = 1.1
 CELL_DPI = 110
 
 
+def check_sheet(path: str | Path) -> None:
+    """Raise `UserError` if `save_sheet` could not write a file of this name."""
+    if Path(path).suffix.lower() not in (".png", ".svg"):
+        raise UserError(f"{path}: the ending must be .png or .svg")
+    check_writable(path)
+
+
 def save_sheet(path: str | Path, rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> None:
     """Write a picture of hands to a .png or .svg file.
 
@@ -47,9 +55,7 @@ def save_sheet(path: str | Path, rows: Sequence[tuple[str, Sequence[np.ndarray]]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    ending = Path(path).suffix.lower()
-    if ending not in (".png", ".svg"):
-        raise UserError(f"{path}: the ending must be .png or .svg")
+    check_sheet(path)
     lines = [strokes_in_line(inks) for _, inks in rows]
     tops = [max(ABOVE, 0.05 - min((s[:, 1].min() for s in line), default=0)) for line in lines]
     bottoms = [max(BELOW, 0.05 + max((s[:, 1].max() for s in line), default=0)) for line in lines]

@@ -1,6 +1,7 @@
 """Find the recorded word whose style to follow: `--style_from bank.json#17`."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 from cursivetransformer.bank.file import parse_entries, read_entries
@@ -33,7 +34,7 @@ def find_primer(
     """
     name, _, selector = style_from.rpartition("#") if "#" in style_from else (style_from, "", "")
     path = find_bank(name)
-    if selector.isdecimal():
+    if re.fullmatch(r"[0-9]{1,9}", selector):
         word = _find_entry(path, int(selector), style_from)
         _check_word(word, tokenizer, max_text, style_from)
     else:

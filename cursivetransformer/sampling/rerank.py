@@ -7,6 +7,7 @@ the best standing, then the most surely read. Among versions that are surely rea
 likeliest is kept.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cursivetransformer.bank.authors import author_name
+from cursivetransformer.config.args import shown
 from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.stance import Stance, Standing
 from cursivetransformer.models.base import Model
@@ -256,8 +258,9 @@ def parse_rewrite(text: str, n_words: int) -> dict[int, int]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         number, _, version = part.partition(":")
         version = version or "1"
-        if not number.isdecimal() or not version.isdecimal() or int(version) < 1:
-            raise UserError(f"--rewrite takes numbers of words like 2,4 or 2:3, not {part!r}")
+        digits = re.fullmatch(r"[0-9]{1,9}", number) and re.fullmatch(r"[0-9]{1,9}", version)
+        if not digits or int(version) < 1:
+            raise UserError(f"--rewrite takes numbers of words like 2,4 or 2:3, not {shown(part)}")
         if not 1 <= int(number) <= n_words:
             raise UserError(f"--rewrite {number}: the text has words 1 to {n_words}")
         rewrite[int(number) - 1] = int(version)

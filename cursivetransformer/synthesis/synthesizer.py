@@ -15,7 +15,7 @@ from cursivetransformer.bank.file import write_entries
 from cursivetransformer.bank.prompts import FLAT_PROMPTS, read_lines
 from cursivetransformer.bank.word import Word, word_to_entry
 from cursivetransformer.config.synthesis import SynthSettings
-from cursivetransformer.render.specimen import save_sheet
+from cursivetransformer.render.specimen import check_sheet, save_sheet
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.glyphs import ControlStroke, Font, Glyph
 from cursivetransformer.synthesis.hand import Hand
@@ -26,6 +26,7 @@ from cursivetransformer.synthesis.kinematics import (
     sample_path,
 )
 from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.io import check_writable
 from cursivetransformer.utils.wording import plural
 
 # The names of the hands with the first seeds, from 1 on.
@@ -246,6 +247,10 @@ def save_bank(config: SynthSettings, say: Callable[[str], object] = print) -> No
     """
     if not config.out and not config.sheet:
         raise UserError("nothing to write: give --out BANK.json.zip, or --sheet IMAGE.png, or both")
+    if config.out:
+        check_writable(config.out)
+    if config.sheet:
+        check_sheet(config.sheet)
     fonts = load_fonts(config.fonts)
     hands = make_hands(fonts, config.writers, config.first_writer, config.marks)
     prompts = read_lines(config.prompts or FLAT_PROMPTS)

@@ -3,6 +3,7 @@
 Does not depend on ink, models or settings.
 """
 
+import errno
 import signal
 import sys
 from collections.abc import Callable
@@ -33,11 +34,13 @@ def how_to_run(command: str) -> str:
 def run_script(main: Callable[[], None]) -> None:
     """Call `main()` and exit as a command should.
 
-    A `UserError` prints its sentence and exits with 2, Ctrl-C exits with 130, and a closed output
-    pipe exits quietly. Any other exception is a bug and keeps its traceback.
+    A `UserError` prints its sentence and exits with 2, as does a file that the system refuses: by
+    its rights, a name too long, a full disk. Ctrl-C exits with 130, and a closed output pipe exits
+    quietly. Any other exception is a bug and keeps its traceback.
     """
     try:
         main()
+        sys.stdout.flush()  # while its failure can be told
     except UserError as error:
         _exit(f"error: {error}", 2)
     except BrokenPipeError:
@@ -46,6 +49,10 @@ def run_script(main: Callable[[], None]) -> None:
         sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         _exit("stopped", 128 + signal.SIGINT)
+    except OSError as error:
+        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _exit(f"error: {error.filename or 'the output'} cannot be used: {error.strerror}", 2)
 
 
 def _exit(sentence: str, status: int) -> None:

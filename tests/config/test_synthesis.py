@@ -12,8 +12,9 @@ from cursivetransformer.utils.errors import UserError
         (
             get_wordbank_args,
             {"size": 0},
-            "--size takes a whole number between 1 and 1000000, not 0",
+            "--size takes a whole number between 1 and 200000, not 0",
         ),
+        (get_wordbank_args, {"size": 20_000}, "--size must be at most 10000 where --kind is"),
         (get_wordbank_args, {"quotes": 1.5}, "--quotes takes a number between 0 and 1"),
         (get_wordbank_args, {"random": -0.1}, "--random takes a number between 0 and 1"),
         (get_wordbank_args, {"short": 0.5, "random": 0.6}, "are at most 1 together, not 0.6"),

@@ -74,7 +74,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(pages, tmp_path):
         with pytest.raises(UserError, match=sentence), open_outputs(str(out), settings()):
             raise AssertionError("too late")
     with (
-        pytest.raises(UserError, match="is not a color"),
+        pytest.raises(UserError, match="--ink_color takes a name like black"),
         open_outputs(str(tmp_path / "a.svg"), settings(ink_color="inky")),
     ):
         raise AssertionError("too late")

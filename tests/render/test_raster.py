@@ -69,7 +69,7 @@ def test_a_pdf_has_all_pages_in_their_size_and_its_ink_is_vectors(tmp_path):
 
 
 def test_a_picture_too_large_is_refused(tmp_path):
-    with pytest.raises(UserError, match="too large a picture at --dpi 2400"):
+    with pytest.raises(UserError, match="is too large, .* a smaller --dpi than 2400"):
         save_page(Page([WORD], 3000.0, 3000.0), tmp_path / "a.png", settings(dpi=2400))
 
 
