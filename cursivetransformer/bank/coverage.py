@@ -88,7 +88,7 @@ def next_prompts(
         wanted: how often characters and pairs are wanted; by default, as in English.
     """
     texts = [word.text for word in words]
-    done = {*texts, *(word.metadata.get(PHRASE, "") for word in words)}
+    done = {*texts, *(str(word.metadata.get(PHRASE, "")) for word in words)}
     recorded = Coverage.of(texts)
     wanted = Coverage.of_english() if wanted is None else wanted
     if prompts is not None:

@@ -6,7 +6,6 @@ Deals in names and files, not in what the files hold.
 import difflib
 import hashlib
 import os
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -31,6 +30,7 @@ PUBLISHED = {
     "easybank": "f79a959eb3735da439c737dc5eedf6532794320b38e12ee8b136403bd0bd8cbc",
 }
 TIMEOUT_SECONDS = 30
+MAX_PUBLISHED_BYTES = 64 << 20  # of a published file; the largest has 3 MB
 
 
 def load_banks(
@@ -76,8 +76,9 @@ def find_bank(name: str, warn: Callable[[str], object] = print) -> Path:
         )
     for folder in bank_folders():
         for ending in ENDINGS:
-            if (folder / (name + ending)).is_file():
-                return folder / (name + ending)
+            path = folder / (name + ending)
+            if path.is_file() and _is_whole(path, name, warn):
+                return path
     if name in PUBLISHED:
         return fetch(name, warn)
     close = difflib.get_close_matches(name, sorted(_local_names() | PUBLISHED.keys()), n=1)
@@ -86,6 +87,16 @@ def find_bank(name: str, warn: Callable[[str], object] = print) -> Path:
     else:
         cure = f"give the path of a .json file, or one of {', '.join(PUBLISHED)}"
     raise UserError(f"there is no bank {name!r} in data/; {cure}")
+
+
+def _is_whole(path: Path, name: str, warn: Callable[[str], object]) -> bool:
+    """Return whether a bank is as it was fetched; one that was not fetched always is."""
+    if path.parent != cache_folder() or name not in PUBLISHED:
+        return True
+    if file_digest(path) == PUBLISHED[name]:
+        return True
+    warn(f"{path} is not as it was published, so it is fetched again")
+    return False
 
 
 def _local_names() -> set[str]:
@@ -155,7 +166,11 @@ def fetch(name: str, warn: Callable[[str], object] = print) -> Path:
 
 def _download(url: str, path: Path) -> None:
     with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, open(path, "wb") as file:
-        size = int(response.headers.get("Content-Length") or 0)
-        progress = dict(total=size or None, unit="B", unit_scale=True, desc="bank", leave=False)
+        size = response.headers.get("Content-Length") or ""
+        total = int(size) if size.isdecimal() and len(size) < 20 else None
+        progress = dict(total=total, unit="B", unit_scale=True, desc="bank", leave=False)
         with tqdm.wrapattr(response, "read", **progress) as source:
-            shutil.copyfileobj(source, file)
+            while block := source.read(1 << 20):
+                if file.tell() + len(block) > MAX_PUBLISHED_BYTES:
+                    raise ConnectionError("it sends far more than the bank")
+                file.write(block)

@@ -15,6 +15,9 @@ BASELINE = 2 / 3
 MAX_POINTS = 50_000
 # Characters of one entry.
 MAX_TEXT_LENGTH = 1_000
+MAX_NAME_LENGTH = 100  # of an author
+# Of one entry, beside its points.
+MAX_METADATA_VALUES, MAX_METADATA_CHARACTERS = 100, 4_000
 # Canvas heights from the origin.
 MAX_COORDINATE = 100.0
 UNKNOWN_AUTHOR = "unknown"
@@ -87,7 +90,8 @@ def parse_entry(entry: object) -> Word:
     if not isinstance(metadata, dict):
         raise InvalidEntry("metadata is not an object")
     text = _parse_text(metadata)
-    author = metadata.get("author") or UNKNOWN_AUTHOR
+    _check_metadata(metadata)
+    author = _parse_author(metadata)
     aspect = _parse_number(metadata, "aspectRatio")
     if not 0 < aspect <= MAX_COORDINATE:
         raise InvalidEntry(
@@ -95,7 +99,48 @@ def parse_entry(entry: object) -> Word:
         )
     baseline = _parse_number(metadata, "baseline", BASELINE)
     points = _to_canvas_heights(_parse_points(entry["points"]), aspect, baseline)
-    return Word(text, str(author), compact(points), metadata)
+    return Word(text, author, compact(points), metadata)
+
+
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    """Bound what an entry keeps in memory beside its points. Raises `InvalidEntry`."""
+    waiting: list[object] = [metadata]
+    n_values = n_characters = 0
+    while waiting:
+        value = waiting.pop()
+        n_values += 1
+        if isinstance(value, str):
+            n_characters += len(value)
+        elif isinstance(value, dict):
+            n_characters += sum(map(len, value))
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        if n_values > MAX_METADATA_VALUES or n_characters > MAX_METADATA_CHARACTERS:
+            raise InvalidEntry(
+                f"metadata holds more than {MAX_METADATA_VALUES} values or "
+                f"{MAX_METADATA_CHARACTERS} characters"
+            )
+
+
+def plain_name(name: str) -> str:
+    """Return an author's name without what only steers a terminal or a page, and not too long."""
+    kept = (char for char in name[:MAX_METADATA_CHARACTERS] if _is_printed(char))
+    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())[:MAX_NAME_LENGTH].strip()
+
+
+def _is_printed(char: str) -> bool:
+    # Spaces of all kinds stay; controls, formats, surrogates and unassigned characters go.
+    return char.isspace() or not unicodedata.category(char).startswith("C")
+
+
+def _parse_author(metadata: dict[str, Any]) -> str:
+    author = metadata.get("author")
+    if isinstance(author, (int, float)):
+        author = str(author)
+    if author is not None and not isinstance(author, str):
+        raise InvalidEntry(f"author is not a text: {author!r:.40}")
+    return plain_name(author or "") or UNKNOWN_AUTHOR
 
 
 def _parse_text(metadata: dict[str, Any]) -> str:
@@ -104,6 +149,9 @@ def _parse_text(metadata: dict[str, Any]) -> str:
     text = metadata["asciiSequence"]
     if not isinstance(text, str) or not text.strip():
         raise InvalidEntry(f"text is empty or not a text: {text!r:.40}")
+    # Before normalizing, which takes long for a long row of accents.
+    if len(text) > 2 * MAX_TEXT_LENGTH:
+        raise InvalidEntry(f"text has {len(text)} characters, at most {MAX_TEXT_LENGTH} make sense")
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if len(text) > MAX_TEXT_LENGTH:
         raise InvalidEntry(f"text has {len(text)} characters, at most {MAX_TEXT_LENGTH} make sense")

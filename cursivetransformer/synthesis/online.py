@@ -21,6 +21,7 @@ import numpy as np
 
 from cursivetransformer.bank.prompts import make_prompts
 from cursivetransformer.bank.word import Word
+from cursivetransformer.config.args import SEED
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.synthesis.fonts import load_fonts
 from cursivetransformer.synthesis.glyphs import Font
@@ -48,9 +49,9 @@ def hands_of_bank(words: Iterable[Word], fonts: Mapping[str, Font]) -> list[Hand
     """Make the synthetic hands that the words' metadata name; recorded words name none."""
     hands = {}
     for word in words:
-        seed = word.metadata.get("writerSeed")
-        if isinstance(seed, int):
-            hands[word.author] = (seed, word.metadata.get("marks", "auto"))
+        seed, marks = word.metadata.get("writerSeed"), word.metadata.get("marks")
+        if type(seed) is int and SEED.hold(seed):
+            hands[word.author] = (seed, marks if marks in ("letter", "word") else "auto")
     return [Hand(name, seed, fonts, marks) for name, (seed, marks) in sorted(hands.items())]
 
 

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from cursivetransformer.utils.errors import UserError
 
@@ -18,6 +20,21 @@ def shipped(name: str) -> Path:
     package = Path(__file__).parent.parent
     paths = [package / "assets" / name, package.parent / "data" / name, package.parent / name]
     return next((path for path in paths if path.exists()), paths[0])
+
+
+def open_regular(path: str | Path) -> IO[bytes]:
+    """Open a file for reading, but no pipe, device, socket or folder, which may have no end.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
+    # Otherwise, opening a pipe waits until another program writes to it.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return file
 
 
 @contextmanager

@@ -1,12 +1,15 @@
 """Files of banks: reading, checking, merging, writing."""
 
 import json
+import os
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 from cursivetransformer.bank import file as bank
+from cursivetransformer.bank import json_list
 from cursivetransformer.bank.file import (
     check,
     load_bank,
@@ -72,7 +75,7 @@ def test_zips(tmp_path, monkeypatch):
         load_bank(path)
     monkeypatch.setattr(bank, "MAX_FILE_BYTES", 1000)
     zipped(path, {"bank.json": " " * 100_000})
-    with pytest.raises(UserError, match="unpacks to more than"):
+    with pytest.raises(UserError, match="it is too large; a bank has at most"):
         load_bank(path)
 
 
@@ -146,3 +149,69 @@ def test_a_bank_is_read_in_any_encoding_of_json(made_up_bank, tmp_path, encoding
     path = tmp_path / "other.json"
     path.write_text(made_up_bank.read_text(encoding="utf-8"), encoding=encoding)
     assert read_entries(path) == read_entries(made_up_bank)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-le"])
+def test_entries_are_read_one_by_one_as_json_reads_them_together(tmp_path, monkeypatch, encoding):
+    monkeypatch.setattr(json_list, "WINDOW_BYTES", 7)
+    items = [entry("é€😀"), 12345, -0.5, "a\u20ac", None, [[], {}], 1234567]
+    for text in (json.dumps(items), json.dumps(items, ensure_ascii=False, indent=2) + "\n\n", "[]"):
+        (tmp_path / "a.json").write_bytes(text.encode(encoding))
+        assert read_entries(tmp_path / "a.json") == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["[1 2]", "[1,]", "[,1]", "[1", "[1,", "[1]]", "[1] 2", "[tru]"])
+def test_what_json_refuses_is_refused(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match="does not hold JSON"):
+        read_entries(tmp_path / "a.json")
+
+
+def test_a_bank_is_a_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "fifo.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    (tmp_path / "folder.json").mkdir()
+    for name in ("fifo", "zero", "folder"):
+        with pytest.raises(UserError, match=f"{name}.json cannot be read"):
+            load_bank(tmp_path / f"{name}.json")
+
+
+def peak_bytes(action) -> int:
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError):
+            action()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_is_bounded_by_an_entry_and_not_by_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(bank, "MAX_ENTRIES", 50_000)
+    faulty, wide = tmp_path / "faulty.json.zip", tmp_path / "wide.json.zip"
+    zipped(faulty, {"a.json": "[" + "0," * 5_000_000 + "0]"})
+    zipped(wide, {"a.json": "[0," + " " * 20_000_000 + '"😀"]'})
+    for path in (faulty, wide):
+        assert path.stat().st_size < 100_000
+        assert peak_bytes(lambda path=path: load_bank(path)) < 12 << 20
+
+
+def test_faults_and_names_are_counted_and_not_all_listed(tmp_path, capsys):
+    path = tmp_path / "bank.json"
+    names = [{"metadata": {**entry()["metadata"], "author": f"A{i}"}} for i in range(300)]
+    path.write_text(json.dumps([0] * 1500 + [{**entry(), **name} for name in names]))
+    assert check(path) == 1500
+    out = capsys.readouterr().out
+    assert "A0 (1)" in out and "and 100 others" in out and "and 1300 others" in out
+    assert len(out) < 20_000
+
+
+def test_half_of_a_surrogate_pair_survives_merging(tmp_path, capsys):
+    path = tmp_path / "bank.json"
+    author, mood = "A\udc80da \x1b[31m", "\ud800"
+    path.write_text(json.dumps([entry("a", author=author, mood=mood)]))
+    assert merge(tmp_path / "b.json", [path]) == 1
+    (word,) = load_bank(tmp_path / "b.json")
+    assert word.author == "Ada [31m" and word.metadata["mood"] == mood
+    check(tmp_path / "b.json")
+    assert "Ada [31m (1)" in capsys.readouterr().out

@@ -30,7 +30,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(200)
         if self.manner != "no length":
-            self.send_header("Content-Length", str(len(self.body)))
+            length = "abc" if self.manner == "no number" else str(len(self.body))
+            self.send_header("Content-Length", length)
         self.end_headers()
         half = len(self.body) // 2
         self.wfile.write(self.body[:half])
@@ -65,7 +66,7 @@ def server(tmp_path, monkeypatch):
     http.server_close()
 
 
-@pytest.mark.parametrize("manner", ["whole", "no length", "slow"])
+@pytest.mark.parametrize("manner", ["whole", "no length", "no number", "slow"])
 def test_a_bank_is_fetched_once_and_credited(server, tmp_path, manner):
     (tmp_path / "bigbank.json.zip").unlink()
     Handler.manner = manner
@@ -85,6 +86,7 @@ def test_a_bank_is_fetched_once_and_credited(server, tmp_path, manner):
         ("wrong digest", "is not bigbank"),
         ("404", "404"),
         ("stalled", "timed out"),
+        ("endless", "far more than the bank"),
     ],
 )
 def test_what_goes_wrong_is_told_and_leaves_nothing(
@@ -92,6 +94,8 @@ def test_what_goes_wrong_is_told_and_leaves_nothing(
 ):
     Handler.manner = manner
     monkeypatch.setattr(registry, "TIMEOUT_SECONDS", 0.4)
+    if manner == "endless":
+        monkeypatch.setattr(registry, "MAX_PUBLISHED_BYTES", 100)
     if manner == "wrong digest":
         Handler.body = b"another file"
     with pytest.raises(UserError, match=sentence) as caught:
@@ -100,6 +104,16 @@ def test_what_goes_wrong_is_told_and_leaves_nothing(
         "it says where to put the file by hand"
     )
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_fetched_bank_that_changed_is_fetched_again(server, tmp_path):
+    messages = []
+    path = fetch("bigbank", messages.append)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    (tmp_path / "bigbank.json.zip").unlink()
+    assert [word.text for word in load_banks("bigbank", warn=messages.append)[0]] == ["hi"]
+    assert "is not as it was published" in messages[1]
+    assert path.read_bytes() == Handler.body
 
 
 def test_offline(server, tmp_path):

@@ -83,6 +83,10 @@ FAULTS = {
     "pen is never down": entry(points=[[0, 0, 0]]),
     "canvas heights far": entry(points=[[1e9, 0, 1]]),
     "at most 50000": entry(points=[[0, 0, 1]] * 50_001),
+    "author is not a text: {'toString': 1}": entry(author={"toString": 1}),
+    "metadata holds more than 100 values": entry(more=list(range(101))),
+    "or 4000 characters": entry(more="x" * 4001),
+    "text has 4000000 characters": entry("é " * 2_000_000),
     "huge integer": entry(points=[[10**400, 0, 1]]),
 }
 
@@ -93,6 +97,22 @@ def test_each_fault_is_named(sentence):
         parse_entry(FAULTS[sentence])
     if sentence != "huge integer":
         assert sentence.strip() in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "author, name",
+    [
+        (None, "unknown"),
+        ("", "unknown"),
+        ("\x1b\u202e\ud800\n", "unknown"),
+        ("  Zoë\u0301  B.\t", "Zoë\u0301 B."),
+        ("\x1b[31mAda\u202e\udc80", "[31mAda"),
+        ("A" * 1000, "A" * 100),
+        (7, "7"),
+    ],
+)
+def test_an_authors_name_is_plain(author, name):
+    assert parse_entry(entry(author=author)).author == name
 
 
 def boxes(*lefts, width=0.3):
