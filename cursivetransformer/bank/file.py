@@ -23,7 +23,7 @@ from cursivetransformer.utils.wording import plural
 
 # Bytes of JSON: 100,000 words.
 MAX_FILE_BYTES = 1 << 29
-MAX_ENTRIES = 200_000
+MAX_ENTRIES = 100_000
 MAX_KEPT_FAULTS = 1_000  # whose sentences are kept
 MAX_LISTED = 200  # authors, characters and faults that `check` prints
 COMPRESSION_LEVEL = 9

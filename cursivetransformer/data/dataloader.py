@@ -48,6 +48,8 @@ class DataLoader:
         ink: the words to train on, those of `set_mixture` included.
         capacity: number of positions of every training batch; None unless `fixed`.
         width: most positions of an example; None unless `fixed`.
+        totals: (5,) counts over this process's training batches: examples, cut examples, clamped
+            radii, positions in use, and positions computed.
     """
 
     def __init__(
@@ -92,9 +94,7 @@ class DataLoader:
         self.width: int | None = None
         if fixed:
             self._grow_capacity(self.ink, self.train_ids)
-        # Of all training batches: examples, cut examples, clamped radii, positions in use, and
-        # positions computed.
-        self._totals = torch.zeros(5, dtype=torch.long, device=self.ink.device)
+        self.totals = torch.zeros(5, dtype=torch.long, device=self.ink.device)
 
     @property
     def _device(self) -> str:
@@ -165,7 +165,7 @@ class DataLoader:
             cut_share: fraction of the examples that lost words.
             clamped_radii: number of radii beyond the last bin.
         """
-        examples, cut, clamped, used, computed = self._totals.tolist()
+        examples, cut, clamped, used, computed = self.totals.tolist()
         return {
             "real_share": used / max(1, computed),
             "cut_share": cut / max(1, examples),
@@ -218,8 +218,8 @@ class DataLoader:
         else:
             used, computed = packed.lengths.sum(), len(packed.position)
         examples = (packed.lengths > 0).sum()
-        self._totals[:4] += torch.stack([examples, packed.cut, packed.clamped, used])
-        self._totals[4] += computed
+        self.totals[:4] += torch.stack([examples, packed.cut, packed.clamped, used])
+        self.totals[4] += computed
 
     def _grow_capacity(self, ink: InkStore, ids: np.ndarray) -> None:
         """Make `capacity` and `width` large enough for the words `ids` of `ink`.

@@ -3,6 +3,7 @@
 No other module depends on the layout of the file.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -33,6 +34,7 @@ KIND = "checkpoint"
 SHIPPED = shipped("base.pt")  # the model that comes with the project
 BASE = "base"  # its name
 STARTED = "settings.json"  # in a run's folder, what resuming needs before there is a checkpoint
+CLOCK_SKEW = 60  # seconds that the clock of a file may be ahead
 FORMAT = 5  # counts up when older versions can no longer read what is written
 # Names that modules of a model had in format 4 -> their present names.
 PRESENT_MODULES = {"reader": "trajectory_encoder", "later": "slot_heads"}
@@ -308,4 +310,9 @@ def _resumable(run_dir: str | Path) -> list[Path]:
 
 
 def _modified(path: Path) -> float:
-    return path.stat().st_mtime
+    """Return when a file was written, in seconds; 0 if that is in the future.
+
+    A clock was wrong then, and nothing is known. Clocks of file servers are ahead by a little.
+    """
+    seconds = path.stat().st_mtime
+    return seconds if seconds < time.time() + CLOCK_SKEW else 0.0

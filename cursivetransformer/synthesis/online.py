@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from multiprocessing.connection import Connection
@@ -173,10 +175,19 @@ def _receive(connection: Connection, process: SpawnProcess) -> _Reply:
 def _serve_batches(connection: Connection, words: Sequence[Word], config: OnlineSettings) -> None:
     """Write the batches whose numbers come through a connection, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides what a Ctrl-C ends
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the trainer is gone
         while True:
             number = connection.recv()
             connection.send(_make_reply(words, config, number))
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent ends, even one that was killed, whatever is going on."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _make_reply(words: Sequence[Word], config: OnlineSettings, number: int) -> _Reply:

@@ -6,6 +6,9 @@ the same step. Only sums and a request to stop are exchanged. Does not depend on
 """
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,6 +22,8 @@ from cursivetransformer.utils.errors import UserError
 
 # How long to wait for another process, which may be evaluating, fetching or drawing.
 TIMEOUT = timedelta(minutes=30)
+PARENT_SECONDS = 1.0  # between two looks whether torchrun is alive
+SAVE_SECONDS = 300.0  # that an evaluation and saving may take before a process is ended
 
 T = TypeVar("T")
 
@@ -93,12 +98,26 @@ def process_group(config: Config) -> Iterator[tuple[ProcessGroup, str]]:
             "torchrun started; every one takes an equal share"
         )
     device = _local_device(config.device)
+    threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
     _init_process_group(device)
     try:
         yield TorchProcessGroup(device), device
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _stop_with_parent(parent: int) -> None:
+    """Stop this process as torchrun would, once torchrun itself was killed.
+
+    The process saves what can be saved. It ends without if it cannot, as where it waits for another
+    one that has ended.
+    """
+    while os.getppid() == parent:  # Windows tells of no change
+        time.sleep(PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SAVE_SECONDS)
+    os._exit(128 + signal.SIGTERM)
 
 
 def _local_device(device: str) -> str:

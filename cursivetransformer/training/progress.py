@@ -1,23 +1,18 @@
-"""How a long run is going, when it is asked to stop, and which random numbers come next.
+"""How a long run is going, and which random numbers come next.
 
 Does not depend on what is run.
 """
 
 import math
 import shutil
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import torch
 
-# torchrun forwards a Ctrl-C that its processes have received already, within this many seconds.
-SAME_REQUEST_SECONDS = 1.0
 LINE_SECONDS = 10.0  # between two lines of progress where the output is no terminal
 NEARLY_ALL = 0.95  # of the letters misread; scribble can have more errors than letters
 
@@ -26,13 +21,18 @@ class Meter:
     """Mean loss and speed since it was made.
 
     It sums on the device, so that the loop need not wait for the device.
+
+    Args:
+        device: of the losses.
+        loss_sum: sum over steps that were made before.
+        steps: number of these.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, loss_sum: float = 0.0, steps: int = 0) -> None:
         # Apple's devices have no float64.
         dtype = torch.float64 if device != "mps" else torch.float32
-        self.loss_sum, self.tokens = torch.zeros(2, dtype=dtype, device=device)
-        self.steps = 0
+        self.loss_sum, self.tokens = torch.tensor([loss_sum, 0], dtype=dtype, device=device)
+        self.steps = steps
         self.started = time.monotonic()
 
     def add(self, loss: torch.Tensor, tokens: torch.Tensor) -> None:
@@ -207,59 +207,3 @@ def restore_random_states(states: dict[str, Any]) -> None:
     cuda = states["cuda_random_states"]
     if torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in cuda])
-
-
-@dataclass
-class StopRequest:
-    """The signal that asked to stop, 0 for none, and when it came."""
-
-    signal: int = 0
-    time: float = 0.0
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal has stopped the work; its number is the argument."""
-
-
-def _raise_stopped(number: int, frame: FrameType | None) -> None:
-    print(flush=True)  # ends a line of progress
-    raise Stopped(number)
-
-
-@contextmanager
-def signals_interrupt() -> Iterator[None]:
-    """Let SIGTERM, like SIGINT, raise `Stopped` wherever the program is."""
-    with _handlers(_raise_stopped):
-        yield
-
-
-@contextmanager
-def stop_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request to stop; a later one interrupts at once."""
-    stop = StopRequest()
-
-    def request(number: int, frame: FrameType | None) -> None:
-        if stop.signal and time.monotonic() - stop.time > SAME_REQUEST_SECONDS:
-            raise KeyboardInterrupt
-        if not stop.signal:
-            stop.signal, stop.time = number, time.monotonic()
-            print("\nstopping after this step (once more to stop at once)", flush=True)
-
-    with _handlers(request):
-        yield stop
-
-
-@contextmanager
-def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Handle SIGINT and SIGTERM."""
-    before: dict[int, Any] = {}
-    try:
-        for handled in (signal.SIGINT, signal.SIGTERM):
-            before[handled] = signal.signal(handled, handler)
-    except ValueError:  # in another thread, as in some notebooks, Python allows no handlers
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

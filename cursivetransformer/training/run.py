@@ -5,10 +5,12 @@ and the mixture of replayed, spliced and synthetic words.
 """
 
 import dataclasses
+import itertools
 import json
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,7 +63,7 @@ from cursivetransformer.training.finetune import (
     train_hand_recognizer,
 )
 from cursivetransformer.training.optim import make_optimizers
-from cursivetransformer.training.progress import Console, Progress, Stopped, signals_interrupt
+from cursivetransformer.training.progress import Console, Progress
 from cursivetransformer.training.samples import draw_samples, reading_error
 from cursivetransformer.training.tracking import fetch_checkpoint
 from cursivetransformer.training.trainer import (
@@ -71,8 +73,10 @@ from cursivetransformer.training.trainer import (
     training_stages,
 )
 from cursivetransformer.utils.errors import UserError, how_to_run
-from cursivetransformer.utils.io import atomic_path
+from cursivetransformer.utils.io import as_user_error, atomic_path
+from cursivetransformer.utils.lock import locked_folder
 from cursivetransformer.utils.serialization import fitting
+from cursivetransformer.utils.signals import Stopped, signals_interrupt
 
 Say = Callable[[str], object]
 
@@ -124,8 +128,9 @@ def train(config: Config, warn: Say = print) -> Path:
             warn = _say_nothing
         source = group.broadcast(lambda: checkpoint_to_resume(config))
         folder = source.parent if source else group.broadcast(lambda: new_folder(config))
+        lock = locked_folder(folder, warn) if group.first else nullcontext()
         try:
-            with signals_interrupt():
+            with signals_interrupt(), lock:
                 if source is None:
                     trainer = new_run(config, warn, group, folder)
                 elif source.name == STARTED:
@@ -152,6 +157,7 @@ def new_run(
     """
     group = group or ProcessGroup()
     folder = folder or group.broadcast(lambda: new_folder(config))
+    group.broadcast(lambda: check_is_new(folder))
     words, digest = load_banks(config.dataset_name, config.strict, warn)
     if config.finetune:
         config = choose_settings(config, words)
@@ -187,7 +193,7 @@ def _start(
     words = own_words(words, config)
     make = init_from if config.start_from else init_randomly
     shaped, model, tokenizer = make(config, words)
-    if config.finetune and group.first:
+    if group.first:
         save_settings(folder, config, digest)
     checkpoint = Checkpoint(model, tokenizer, shaped, {}, digest)
     trainer = _build(checkpoint, words, folder, warn, group)
@@ -566,21 +572,31 @@ def resumed_config(saved: Config, config: Config, path: Path) -> Config:
 
 
 def new_folder(config: Config) -> Path:
-    """Return the folder of a new run: its name, or one of bank and time.
-
-    Raises `UserError` if the folder holds a run.
-    """
-    name = config.wandb_run_name
-    if not name:
-        name = f"{bank_name(config.dataset_name)}-{time.strftime('%Y%m%d-%H%M%S')}"
+    """Return the folder of a new run: its name, or one of bank and time that is made here."""
+    given = config.wandb_run_name
+    name = given or f"{bank_name(config.dataset_name)}-{time.strftime('%Y%m%d-%H%M%S')}"
     safe = "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
     folder = Path(config.run_dir) / safe
+    if given:
+        return folder
+    with as_user_error(folder):
+        # Another run may have started in this second.
+        for number in itertools.count(2):
+            try:
+                folder.mkdir(parents=True)
+                break
+            except FileExistsError:
+                folder = folder.with_name(f"{safe}-{number}")
+    return folder
+
+
+def check_is_new(folder: Path) -> None:
+    """Check that a folder holds no run. Raises `UserError`."""
     if any((folder / name).exists() for name in ("last.pt", STARTED)):
         raise UserError(
             f"{folder} holds a run already; continue it with --resume {folder.name}, "
             "or give another --wandb_run_name"
         )
-    return folder
 
 
 def _say_nothing(sentence: str) -> None:

@@ -17,7 +17,7 @@ from cursivetransformer.config.args import public_values
 from cursivetransformer.config.train import Config
 from cursivetransformer.training.progress import Console
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import as_user_error
+from cursivetransformer.utils.io import as_user_error, atomic_path
 
 ARTIFACT_SECONDS = 300  # between two uploads of a checkpoint, at least
 MAX_ERROR_LENGTH = 200  # characters of an error that a message quotes
@@ -96,14 +96,17 @@ class Tracker:
         """Drop the metrics of the steps that a resumed run repeats."""
         if not self.metrics_path.exists():
             return
-        kept = []
-        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+        before = self.metrics_path.read_text(encoding="utf-8", errors="replace")
+        kept = ""
+        for line in before.splitlines():
             try:
                 if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
+                    kept += line + "\n"
             except (ValueError, KeyError, TypeError):
                 continue  # a line cut short by a crash
-        self.metrics_path.write_text("".join(kept), encoding="utf-8")
+        if kept != before:
+            with atomic_path(self.metrics_path) as temporary:
+                temporary.write_text(kept, encoding="utf-8")
 
 
 class NullTracker:

@@ -43,15 +43,14 @@ from cursivetransformer.training.progress import (
     Console,
     Progress,
     Stage,
-    Stopped,
     format_misread,
     random_states,
     restore_random_states,
-    stop_signals,
 )
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import as_user_error
+from cursivetransformer.utils.lock import locked_folder
 from cursivetransformer.utils.serialization import check_weights, read_content, write_content
+from cursivetransformer.utils.signals import Stopped, signals_interrupt, stop_signals
 
 # Streams of random numbers of a seed, after those of the data loader.
 HALVES, EXAMPLES = 3, 4
@@ -96,6 +95,17 @@ def train_recognizers(
     A recognizer that was trained already with the same settings is kept, and one whose training
     was stopped goes on from there. Raises `UserError`, and SystemExit after a signal.
     """
+    folder = Path(config.out or Path(config.recognizer_dir) / bank_name(config.dataset_name))
+    with signals_interrupt(), locked_folder(folder, say):
+        return _train_recognizers(config, folder, say, show_progress)
+
+
+def _train_recognizers(
+    config: RecognizerTrainingConfig,
+    folder: Path,
+    say: Callable[[str], object],
+    show_progress: bool,
+) -> Path:
     names = (SELECTION, EVALUATION)
     stages = [Stage(f"the {name} recognizer learns", config.max_steps, STEP_COST) for name in names]
     progress = Progress(stages, Console(say, show_progress))
@@ -114,9 +124,6 @@ def train_recognizers(
         replayed = load_banks(config.replay, config.strict, say)[0]
         replay = [word for word in replayed if word.text not in held_out]
     halves = split_halves(words, np.append(train_ids, np.arange(n_words, len(words))), config.seed)
-    folder = Path(config.out or Path(config.recognizer_dir) / bank_name(config.dataset_name))
-    with as_user_error(folder):  # before the work, not after it
-        folder.mkdir(parents=True, exist_ok=True)
     alphabet = alphabet_of(words + replay)
     say(
         f"{len(halves[0])} and {len(halves[1])} training words, {len(test_ids)} held out, "

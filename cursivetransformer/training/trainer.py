@@ -32,15 +32,14 @@ from cursivetransformer.training.progress import (
     Meter,
     Progress,
     Stage,
-    StopRequest,
     format_misread,
     random_states,
     restore_random_states,
-    stop_signals,
 )
 from cursivetransformer.training.tracking import NullTracker, Tracker
 from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.schema import Count, from_plain
+from cursivetransformer.utils.signals import StopRequest, stop_signals
 
 STOP_CHECK_INTERVAL = 10  # steps after which several processes agree on whether to stop
 TRAINING, EVALUATION = "the model learns", "the model is tried"  # stages of a run
@@ -63,6 +62,9 @@ class TrainingState:
         error: character error rate of generated words at the last evaluation.
         seconds: of training, without evaluations.
         wandb_id: id of the W&B run, or None.
+        loss_sum: sum of the losses of the steps since the last evaluation.
+        loss_steps: number of these steps.
+        totals: what the data loader has counted.
     """
 
     step: Count = 0
@@ -72,6 +74,9 @@ class TrainingState:
     error: Loss = math.inf
     seconds: NotNegative = 0.0
     wandb_id: str | None = None
+    loss_sum: Loss = 0.0
+    loss_steps: Count = 0
+    totals: list[Count] = field(default_factory=list)
 
     @classmethod
     def from_stored(cls, training: dict[str, Any]) -> "TrainingState":
@@ -217,6 +222,7 @@ class Trainer:
 
     def save(self, name: str) -> Path:
         """Write all that resuming needs into the run's folder; return the path."""
+        self.state.totals = self.loader.totals.tolist()
         training: dict[str, Any] = {
             **asdict(self.state),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -246,6 +252,8 @@ class Trainer:
         self.state = TrainingState.from_stored(training)
         for optimizer, state in zip(self.optimizers, states):
             restore_optimizer(optimizer, state)
+        if len(self.state.totals) == len(self.loader.totals):
+            self.loader.totals.copy_(torch.tensor(self.state.totals))
         restore_random_states(training)
 
     def _make_tracker(self) -> Tracker | NullTracker:
@@ -256,7 +264,8 @@ class Trainer:
         )
 
     def _loop(self, tracker: Tracker | NullTracker, stop: StopRequest) -> None:
-        config, meter = self.config, Meter(self.config.device)
+        config, state = self.config, self.state
+        meter = Meter(config.device, state.loss_sum, state.loss_steps)
         self.progress.begin(TRAINING, self.step)
         while not self._finished() and not self._stopping(stop):
             if self.mixture is not None:
@@ -271,12 +280,14 @@ class Trainer:
                 if self.group.first:
                     self._log(tracker, meter)
                 if config.patience:  # all processes end together
-                    best_step = self.group.broadcast(lambda: self.state.best_step)
-                    self.state.best_step = best_step
+                    best_step = self.group.broadcast(lambda: state.best_step)
+                    state.best_step = best_step
                 meter = Meter(config.device)
         was_saved = self.step > 0 and self.step % config.log_every == 0
         if not self._finished() and not was_saved and self.group.first:
             self._check_loss(meter.loss())
+            state.loss_sum, state.loss_steps = float(meter.loss_sum), meter.steps
+            state.seconds += meter.seconds()
             self.save("last.pt")
             tracker.checkpoint(self.folder / "last.pt", force=True)
 
@@ -339,6 +350,7 @@ class Trainer:
         tracker.log(self.step, metrics)
         tracker.say(f"step {self.step}: {numbers}")
         state.seconds += seconds
+        state.loss_sum, state.loss_steps = 0.0, 0
         if self._is_best(test, error):
             state.best_step = self.step
             self.save("best.pt")

@@ -3,11 +3,16 @@
 Does not depend on ink, models or settings.
 """
 
+import atexit
 import errno
+import io
 import signal
 import sys
 from collections.abc import Callable
 
+from cursivetransformer.utils.signals import Stopped, default_signals, signals_interrupt
+
+SIGPIPE = 13  # which the module signal lacks on Windows
 # The scripts of a checkout that do what a subcommand of `cursive` does.
 SCRIPTS = {
     "write": "sample.py",
@@ -31,28 +36,42 @@ def how_to_run(command: str) -> str:
     return f"python {SCRIPTS[command]}"
 
 
+def reason_of(error: OSError) -> str:
+    """Return why the system refused, in words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "its disk is full"
+    return error.strerror or str(error)
+
+
 def run_script(main: Callable[[], None]) -> None:
     """Call `main()` and exit as a command should.
 
     A `UserError` prints its sentence and exits with 2, as does a file that the system refuses: by
-    its rights, a name too long, a full disk. Ctrl-C exits with 130, and a closed output pipe exits
-    quietly. Any other exception is a bug and keeps its traceback.
+    its rights, a name too long, a full disk. Ctrl-C exits with 130 and SIGTERM with 143, and a
+    closed output pipe exits quietly. Any other exception is a bug and keeps its traceback.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name or a text may have characters that the console cannot show.
+            stream.reconfigure(errors="backslashreplace")
+    atexit.register(default_signals)  # Python's own exit should not be told of
     try:
-        main()
-        sys.stdout.flush()  # while its failure can be told
+        with signals_interrupt():
+            main()
+            sys.stdout.flush()  # while its failure can be told
     except UserError as error:
         _exit(f"error: {error}", 2)
     except BrokenPipeError:
         # The other end of a pipe (`| head`) closed. Exit with the status that SIGPIPE gives.
         sys.stderr.close()
-        sys.exit(128 + signal.SIGPIPE)
-    except KeyboardInterrupt:
-        _exit("stopped", 128 + signal.SIGINT)
+        sys.exit(128 + SIGPIPE)
+    except KeyboardInterrupt as interrupt:
+        number = interrupt.args[0] if isinstance(interrupt, Stopped) else signal.SIGINT
+        _exit("stopped", 128 + number)
     except OSError as error:
         if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _exit(f"error: {error.filename or 'the output'} cannot be used: {error.strerror}", 2)
+        _exit(f"error: {error.filename or 'the output'} cannot be used: {reason_of(error)}", 2)
 
 
 def _exit(sentence: str, status: int) -> None:

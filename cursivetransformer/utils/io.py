@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.errors import UserError, reason_of
+
+ORPHAN = re.compile(r"\.([1-9]\d*)\.part(\.[^.]*)?$")  # a name of `atomic_path`; group 1: process
 
 
 def shipped(name: str) -> Path:
@@ -43,7 +46,7 @@ def as_user_error(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise UserError(f"{path} cannot be written: {reason_of(error)}") from error
 
 
 @contextmanager
@@ -60,12 +63,41 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         with as_user_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            remove_orphans(path.parent, path.name)
             yield temporary
             _flush(temporary)
             os.replace(temporary, path)
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def remove_orphans(folder: Path, name: str = "") -> None:
+    """Remove what `atomic_path` could not, since its process was killed.
+
+    Args:
+        folder: where it is.
+        name: of the file that was to be written, or "" for all files.
+    """
+    start = f".{name}." if name else "."
+    with suppress(OSError):
+        for path in folder.iterdir():
+            found = ORPHAN.search(path.name) if path.name.startswith(start) else None
+            if found and not _is_alive(int(found[1])):
+                path.unlink()
+
+
+def _is_alive(pid: int) -> bool:
+    """Return whether there is such a process; true where the system does not tell."""
+    if os.name == "nt":  # where this would end the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it belongs to someone else
+        pass
+    return True
 
 
 def check_writable(path: str | Path) -> None:

@@ -55,11 +55,10 @@ class _Damaged(Exception):
 
 def write_content(path: str | Path, content: Content) -> None:
     """Write a dictionary of tensors and plain values to a file atomically."""
+    buffer = io.BytesIO()  # torch hides why the system refuses to write a file
+    torch.save(content, buffer)
     with atomic_path(path) as temporary:
-        try:
-            torch.save(content, temporary)
-        except RuntimeError as error:  # torch's zip writer on a full disk
-            raise OSError(str(error).splitlines()[0]) from error
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def read_content(

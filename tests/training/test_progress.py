@@ -1,8 +1,5 @@
 """How far a long run is, in words that a person understands."""
 
-import os
-import signal
-
 import pytest
 
 from cursivetransformer.training import progress as progresses
@@ -10,11 +7,8 @@ from cursivetransformer.training.progress import (
     Console,
     Progress,
     Stage,
-    Stopped,
     format_misread,
     format_seconds,
-    signals_interrupt,
-    stop_signals,
 )
 
 
@@ -97,16 +91,3 @@ def test_a_line_says_first_what_a_writer_understands(clock, capsys):
         "nearly all letters",
         "nearly all letters",
     ]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_interrupt_at_once_or_where_the_work_can_be_saved(number):
-    before = signal.getsignal(number)
-    with signals_interrupt():
-        with stop_signals() as stop:
-            os.kill(os.getpid(), number)
-            assert stop.signal == number
-        with pytest.raises(Stopped) as stopped:
-            os.kill(os.getpid(), number)
-        assert stopped.value.args == (number,)
-    assert signal.getsignal(number) == before

@@ -1,9 +1,13 @@
 """Tests of writing files."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import atomic_path, check_writable, shipped
+from cursivetransformer.utils.io import atomic_path, check_writable, remove_orphans, shipped
 
 
 def test_what_ships_is_found():
@@ -20,12 +24,16 @@ def test_a_file_is_written_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error, raised", [(ValueError("a bug"), ValueError), (OSError(28, "disk full"), UserError)]
+    "error, raised, sentence",
+    [
+        (ValueError("a bug"), ValueError, "a bug"),
+        (OSError(28, "No space left on device"), UserError, "a.txt cannot be written: its disk is"),
+    ],
 )
-def test_an_error_leaves_the_old_file(tmp_path, error, raised):
+def test_an_error_leaves_the_old_file(tmp_path, error, raised, sentence):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(raised), atomic_path(path) as temporary:
+    with pytest.raises(raised, match=sentence), atomic_path(path) as temporary:
         temporary.write_text("half")
         raise error
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
@@ -36,3 +44,18 @@ def test_a_path_is_checked_before_work(tmp_path):
     assert not list((tmp_path / "folder").iterdir())
     with pytest.raises(UserError, match="cannot be written: it is a folder"):
         check_writable(tmp_path / "folder")
+
+
+def test_what_dead_processes_left_is_removed_and_living_ones_keep_theirs(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = [tmp_path / f".{name}.{dead.pid}.part.pt" for name in ("a.pt", "b.pt")]
+    alive = tmp_path / f".a.pt.{os.getppid()}.part.pt"
+    mine = tmp_path / "a.part.pt"
+    for path in (*left, alive, mine):
+        path.write_bytes(b"half")
+    with atomic_path(tmp_path / "a.pt") as temporary:
+        temporary.write_bytes(b"whole")
+    assert set(tmp_path.iterdir()) == {tmp_path / "a.pt", left[1], alive, mine}
+    remove_orphans(tmp_path)
+    assert set(tmp_path.iterdir()) == {tmp_path / "a.pt", alive, mine}
