@@ -1,11 +1,16 @@
-"""Write files so that a crash, Ctrl-C or a full disk never leaves half of one."""
+"""Read files of any kind and size safely, and write them whole or not at all.
+
+A crash, Ctrl-C or a full disk never leaves half of a file.
+"""
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from cursivetransformer.utils.errors import UserError
 
@@ -18,6 +23,33 @@ def shipped(name: str) -> Path:
     package = Path(__file__).parent.parent
     paths = [package / "assets" / name, package.parent / "data" / name, package.parent / name]
     return next((path for path in paths if path.exists()), paths[0])
+
+
+def open_at_once(path: str | Path) -> BinaryIO:
+    """Open a file to read, without waiting for what writes to a pipe. Raises `UserError`."""
+    try:
+        return open(path, "rb", opener=_without_waiting)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_regular(path: str | Path, max_bytes: int) -> bytes:
+    """Read a file that is neither a pipe nor a device, which may never end, nor too large.
+
+    Raises:
+        UserError: The file cannot be read, is of another kind, or is larger than `max_bytes`.
+    """
+    with open_at_once(path) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UserError(f"{path} is no regular file; give one that is")
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise UserError(f"{path} is larger than {max_bytes >> 20} MiB; give a smaller file")
+    return data
 
 
 @contextmanager
@@ -43,6 +75,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         with as_user_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _check_kind(path)
             yield temporary
             _flush(temporary)
             os.replace(temporary, path)
@@ -56,10 +89,17 @@ def check_writable(path: str | Path) -> None:
     path = Path(path)
     with as_user_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        _check_kind(path)
         with tempfile.NamedTemporaryFile(dir=path.parent):
             pass
+
+
+def _check_kind(path: Path) -> None:
+    """Raise `OSError` for a folder, a pipe or a device, none of which a file should replace."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def _flush(path: Path) -> None:
