@@ -1,1 +1,1 @@
-"""Try what goes wrong, and count what held: hostile files, kills, full disks, two at once, flags."""
+"""Try hostile files, kills, full disks, two at once and absurd flags; count what held."""

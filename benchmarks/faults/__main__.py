@@ -81,9 +81,9 @@ def _try(name: str, cases: Iterator[Case], keep: Path | None) -> int:
                 shutil.copy(case.file, keep / f"{case.name}{case.file.suffix}")
     except Skipped as reason:
         first = f"not tried: {reason}"
+    held = tried - n_faults
     print(
-        f"| {name} | {tried:,} | {tried - n_faults:,} | {seconds:.1f} s | {mib:.0f} MiB | {first} |",
-        flush=True,
+        f"| {name} | {tried:,} | {held:,} | {seconds:.1f} s | {mib:.0f} MiB | {first} |", flush=True
     )
     return n_faults
 

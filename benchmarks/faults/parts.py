@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ def strange(trial: Trial) -> Iterator[Case]:
             place.parent.mkdir(exist_ok=True)
             if path.exists() or path.is_symlink():
                 path.rename(place)
-            outcome = attempt(lambda place=place: action(place), folder)
+            outcome = attempt(lambda action=action, place=place: action(place), folder)
             yield Case("strange files", f"{kind} {path.name}", outcome)
 
 
@@ -214,7 +214,8 @@ def kills(trial: Trial) -> Iterator[Case]:
         pid = start(trial.training("run"), folder)
         inside = rng.random() < 0.5
         _sleep_until(
-            rng.uniform(0, 1.1 * seconds), lambda run=run: inside and any(run.glob(".*.part*"))
+            rng.uniform(0, 1.1 * seconds),
+            lambda run=run, inside=inside: inside and any(run.glob(".*.part*")),
         )
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
@@ -359,7 +360,6 @@ def processes(trial: Trial) -> Iterator[Case]:
         words = ["--dataset_name", str(trial.bank), *SMALL, "--wandb_run_name", "run"]
         words += ["--max_steps", "1000000", "--log_every", "20"]
         words += [] if many else ["--synthetic_words", "30", "--synthetic_interval", "5"]
-        since = time.monotonic()
         with open(folder / OUTPUT, "w") as output:
             agent = subprocess.Popen(
                 [*command, *words], cwd=folder, stdout=output, stderr=output, start_new_session=True
@@ -466,4 +466,3 @@ PARTS: dict[str, Callable[[Trial], Iterator[Case]]] = {
     "flags": flags,
 }
 SLOW = ("processes", "full disks", "two at once", "strange files")  # end by themselves
-__all__ = ["PARTS", "Case", "Skipped", "Trial", "replace"]

@@ -20,9 +20,10 @@ import numpy as np
 
 from cursivetransformer.config.synthesis import WordbankSettings
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import atomic_path, shipped
+from cursivetransformer.utils.io import atomic_path, read_regular, shipped
 from cursivetransformer.utils.wording import plural
 
+MAX_TEXT_BYTES = 64 << 20  # of a list of prompts, or of a recording page
 # Common English words.
 WORDS = shipped("words.txt")
 # What people write, the commonest first: words, phrases, beginnings of sentences, dates, marks.
@@ -550,10 +551,9 @@ def read_lines(path: str | Path) -> list[str]:
 
 def _read(path: str | Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} cannot be read: {reason}") from error
+        return read_regular(path, MAX_TEXT_BYTES).decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} cannot be read as UTF-8: {error}") from error
 
 
 def save_prompts(config: WordbankSettings, say: Callable[[str], object] = print) -> None:

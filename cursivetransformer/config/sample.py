@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypedDict
 
 from cursivetransformer.config.args import (
     FRACTION,
-    POSITIVE_FRACTION,
     SEED,
     Bounds,
     Settings,
@@ -320,7 +319,7 @@ class SampleConfig(Settings):
         0.95,
         "sample only from the likeliest tokens that together have this probability",
         "sampling",
-        POSITIVE_FRACTION,
+        Bounds(0.001, 1),
     )
     bias: float = setting(
         0.0,

@@ -32,6 +32,7 @@ SYNTH = Usage(
     ),
 )
 
+MAX_ON_SHEET = 500  # writers
 MAX_EVERYDAY = 10_000  # prompts, each chosen as the one that adds most
 # Settings that divide up the prompts; the rest are English words.
 KIND_FRACTIONS = ("short", "random", "numbers")
@@ -207,5 +208,14 @@ def get_synth_args(
     """Return the checked settings of a synthetic bank; see `config.train.get_all_args`."""
     config = read_settings(SynthSettings, SYNTH, use_argparse, argv, overrides)
     is_bank = not config.out or config.out.endswith((".json", ".json.zip"))
-    require(config, {"out": (is_bank, "a .json or .json.zip file")})
+    require(
+        config,
+        {
+            "out": (is_bank, "a .json or .json.zip file"),
+            "writers": (
+                not config.sheet or config.writers <= MAX_ON_SHEET,
+                f"at most {MAX_ON_SHEET} where --sheet draws every hand",
+            ),
+        },
+    )
     return config

@@ -171,7 +171,7 @@ class Config(Settings):
         0,
         "number of new words to splice from the bank's own when adapting a model; 0 for none",
         "hands",
-        Bounds(0, 1_000_000),
+        Bounds(0, 100_000),
     )
     splice_fraction: float = setting(
         0.0, "fraction of examples from spliced words", "hands", FRACTION, was="splice_share"
@@ -187,7 +187,7 @@ class Config(Settings):
         0,
         "number of new synthetic words to train on in each synthetic_interval; 0 for none",
         "hands",
-        Bounds(0, 1_000_000),
+        Bounds(0, 200_000),
         was="pen_words",
     )
     synthetic_interval: int = setting(

@@ -27,7 +27,7 @@ from anyascii import anyascii
 
 from cursivetransformer.data.tokenizer import fold_text
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import as_user_error
+from cursivetransformer.utils.io import as_user_error, open_at_once
 from cursivetransformer.utils.wording import plural
 
 CHUNK_SIZE = 1 << 16  # characters read at once
@@ -376,20 +376,12 @@ def _cure_for_unknown(unknown: Iterable[str], normalizer: TextNormalizer) -> str
 
 
 def _open_file(file: str) -> BinaryIO:
-    try:
-        source = open(file, "rb", opener=_open_at_once)
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
+    source = open_at_once(file)
     if stat.S_ISFIFO(os.fstat(source.fileno()).st_mode):
         if not select.select([source], [], [], PIPE_SECONDS)[0]:
             raise UserError(f"no program writes to the pipe {file}; start that first")
         os.set_blocking(source.fileno(), True)
     return source
-
-
-def _open_at_once(file: str, flags: int) -> int:
-    # Otherwise, opening a pipe waits until another program writes to it, for ever if none does.
-    return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _spool(source: BinaryIO, name: str) -> BinaryIO:

@@ -26,6 +26,7 @@ PAPER_LEVELS = 4  # of the paper's lines
 MAX_PER_MM = 16  # pixels: more shows nothing new of a line of ink
 MAX_PIXELS = 8e6  # of a frame, of which there are many
 PAUSE, HOLD = 300, 3000  # milliseconds before the first and after the last stroke
+MAX_DURATION = 655_350  # milliseconds of a frame, the most that a GIF can tell
 BORDER = 2  # pixels around new ink that are averaged again
 
 INK_LEVELS = [round(value * (LEVELS - 1) / 255) for value in range(256)]
@@ -36,26 +37,42 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 
 def save_gif(page: Page, path: str | Path, config: SampleConfig) -> None:
-    """Write a page, at most `gif_width` pixels wide, in frames that hold only what changed."""
-    timing = brush.timing(page.words, config.pace)
-    frames = _frames(page, config, timing)
+    """Write a page, at most `gif_width` pixels wide, in frames that hold only what changed.
+
+    Each frame is written as soon as the next one is known, because `Image.save` would keep all of
+    them in memory: gigabytes for a page.
+    """
+    from PIL.GifImagePlugin import getdata, getheader
+
+    frames = _frames(page, config, brush.timing(page.words, config.pace))
     first = next(frames)
-    # The number of frames must be known before they are drawn: one for each tick, and the last.
-    ticks = max(1, int(np.ceil(timing.end * config.fps)))
-    first.save(
-        path,
-        format="GIF",
-        save_all=True,
-        append_images=frames,
-        loop=0,
-        disposal=1,
-        optimize=False,
-        duration=[PAUSE] + [round(1000 / config.fps)] * (ticks - 1) + [HOLD],
-    )
+    assert first is not None
+    last, corner = first
+    duration, tick = PAUSE, round(1000 / config.fps)
+    with open(path, "wb") as file:
+
+        def write(milliseconds: int) -> None:
+            shown = min(milliseconds, MAX_DURATION)
+            file.writelines(getdata(last, offset=corner, duration=shown, disposal=1))
+
+        file.writelines(getheader(_with_palette(last, config.ink_color), info={"loop": 0})[0])
+        for frame in frames:
+            if frame is None:
+                duration += tick
+                continue
+            write(duration)
+            (last, corner), duration = frame, tick
+        write(duration + HOLD)
+        file.write(b";")
 
 
-def _frames(page: Page, config: SampleConfig, timing: brush.Timing) -> Iterator[Image]:
-    """Yield images in palette mode, from an empty page to a full one."""
+def _frames(
+    page: Page, config: SampleConfig, timing: brush.Timing
+) -> Iterator[tuple[Image, tuple[int, int]] | None]:
+    """Yield an empty page, then for each tick what changes, or None.
+
+    A change is an image of palette indices, and its left upper corner.
+    """
     from PIL import Image, ImageDraw
 
     by_area = (MAX_PIXELS / page.width / page.height) ** 0.5
@@ -63,21 +80,19 @@ def _frames(page: Page, config: SampleConfig, timing: brush.Timing) -> Iterator[
     size = max(1, round(page.width * per_mm)), max(1, round(page.height * per_mm))
     scale = per_mm * SUPERSAMPLING
     paper = _paper_levels(page, config, size, scale)
-    frame, palette = paper.copy(), _palette(config.ink_color)
-    yield _with_palette(frame, palette)
+    yield paper, (0, 0)
     ink = Image.new("L", (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING))
     draw = ImageDraw.Draw(ink)
     for pieces in _ticks(page, config, timing):
         for ends, widths in pieces:
             _draw_piece(draw, ends * scale, widths * scale)
-        if pieces:
-            _update(frame, ink, paper, _changed_box(pieces, per_mm, size))
-        yield _with_palette(frame, palette)
+        box = _changed_box(pieces, per_mm, size) if pieces else None
+        yield (_averaged(ink, paper, box), box[:2]) if box else None
 
 
-def _with_palette(frame: Image, palette: list[int]) -> Image:
+def _with_palette(frame: Image, color: str) -> Image:
     copy = frame.copy()
-    copy.putpalette(palette)  # makes its values indices of colors
+    copy.putpalette(_palette(color))  # makes its values indices of colors
     return copy
 
 
@@ -102,15 +117,14 @@ def _changed_box(pieces: list[Piece], per_mm: float, size: tuple[int, int]) -> B
     return int(left), int(top), int(right), int(bottom)
 
 
-def _update(frame: Image, ink: Image, paper: Image, box: Box | None) -> None:
-    """Average the ink within a box again, and put it onto the frame."""
+def _averaged(ink: Image, paper: Image, box: Box) -> Image:
+    """Return the ink within a box on the paper, in the size of the paper."""
     from PIL import ImageChops
 
-    if box:
-        left, top, right, bottom = (SUPERSAMPLING * side for side in box)
-        fine = ink.crop((left, top, right, bottom))
-        part = fine.reduce(SUPERSAMPLING).point(INK_LEVELS)
-        frame.paste(ImageChops.add(part, paper.crop(box)), box)
+    left, top, right, bottom = (SUPERSAMPLING * side for side in box)
+    fine = ink.crop((left, top, right, bottom))
+    part = fine.reduce(SUPERSAMPLING).point(INK_LEVELS)
+    return ImageChops.add(part, paper.crop(box))
 
 
 def _ticks(page: Page, config: SampleConfig, timing: brush.Timing) -> Iterator[list[Piece]]:

@@ -24,6 +24,7 @@ ROWS_AT_ONCE = 128  # bounds the memory for a text of any length
 MAX_OFFSETS_PER_CHAR = 60
 MIN_OFFSETS = 90  # allowed for any word
 MAX_ENDED_FRACTION = 0.25  # of the rows in the cache; above it, the ended ones are dropped
+MIN_TEMPERATURE = 1e-6  # below it, logits overflow float32, and the likeliest token is certain
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Sampler:
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Turn (B, V) logits into (B, V) probabilities."""
-        if self.temperature == 0:
+        if self.temperature < MIN_TEMPERATURE:
             return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).float()
         p = torch.softmax(logits.float() / self.temperature, dim=-1)
         if 0 < self.top_k < p.shape[-1]:

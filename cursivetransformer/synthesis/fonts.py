@@ -16,7 +16,9 @@ import numpy as np
 from cursivetransformer.synthesis.glyphs import ControlStroke, Font, Glyph
 from cursivetransformer.synthesis.letterforms import OWN_FONT
 from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.io import read_regular
 
+MAX_FONT_BYTES = 64 << 20
 HERSHEY_SCRIPT = "scripts"
 HERSHEY_X_HEIGHT = 9
 HERSHEY_BASELINE = 9
@@ -84,8 +86,8 @@ def _load_hershey() -> Font:
 def _load_svg(path: Path) -> Font:
     """Load the glyphs of printable ASCII of an SVG font whose outlines are single strokes."""
     try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
+        root = ElementTree.fromstring(read_regular(path, MAX_FONT_BYTES))
+    except ElementTree.ParseError as error:
         raise UserError(f"{path} is not an SVG font that can be read: {error}") from error
     elements: dict[str, list[ElementTree.Element]] = {}
     for element in root.iter():

@@ -1,4 +1,7 @@
-"""Write files so that a crash, Ctrl-C or a full disk never leaves half of one."""
+"""Read files of any kind and size safely, and write them whole or not at all.
+
+A crash, Ctrl-C or a full disk never leaves half of a file.
+"""
 
 import errno
 import os
@@ -8,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from cursivetransformer.utils.errors import UserError, reason_of
 
@@ -25,19 +28,42 @@ def shipped(name: str) -> Path:
     return next((path for path in paths if path.exists()), paths[0])
 
 
-def open_regular(path: str | Path) -> IO[bytes]:
-    """Open a file for reading, but no pipe, device, socket or folder, which may have no end.
+def open_at_once(path: str | Path) -> BinaryIO:
+    """Open a file to read, without waiting for what writes to a pipe. Raises `UserError`."""
+    try:
+        return open(path, "rb", opener=_without_waiting)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a file to read that is neither a pipe nor a device, which may never end.
 
     Raises:
-        OSError: It cannot be opened, or is not a regular file.
+        UserError: The file cannot be read, or is of another kind.
     """
-    # Otherwise, opening a pipe waits until another program writes to it.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    file = os.fdopen(os.open(path, flags), "rb")
+    file = open_at_once(path)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "it is not a regular file")
+        raise UserError(f"{path} cannot be read: it is no regular file")
     return file
+
+
+def read_regular(path: str | Path, max_bytes: int) -> bytes:
+    """Read a file that `open_regular` opens.
+
+    Raises:
+        UserError: The file cannot be read, is of another kind, or is larger than `max_bytes`.
+    """
+    with open_regular(path) as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise UserError(f"{path} is larger than {max_bytes >> 20} MiB; give a smaller file")
+    return data
 
 
 @contextmanager
@@ -63,6 +89,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         with as_user_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _check_kind(path)
             remove_orphans(path.parent, path.name)
             yield temporary
             _flush(temporary)
@@ -105,10 +132,17 @@ def check_writable(path: str | Path) -> None:
     path = Path(path)
     with as_user_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        _check_kind(path)
         with tempfile.NamedTemporaryFile(dir=path.parent):
             pass
+
+
+def _check_kind(path: Path) -> None:
+    """Raise `OSError` for a folder, a pipe or a device, none of which a file should replace."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def _flush(path: Path) -> None:

@@ -5,6 +5,7 @@ format, the checksums, the types and the sizes of what it holds. Does not depend
 """
 
 import dataclasses
+import io
 import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping

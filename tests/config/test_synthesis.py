@@ -22,6 +22,7 @@ from cursivetransformer.utils.errors import UserError
         (get_wordbank_args, {"marks": "é"}, "--marks must be printable ASCII"),
         (get_synth_args, {"words": -1}, "--words takes a whole number between 0"),
         (get_synth_args, {"writers": 0}, "--writers takes a whole number between 1 and 10000"),
+        (get_synth_args, {"writers": 501, "sheet": "a.png"}, "--writers must be at most 500 where"),
         (get_synth_args, {"out": "a.txt"}, "--out must be a .json or .json.zip file"),
         (get_synth_args, {"marks": "never"}, "takes one of auto, letter, word"),
     ],

@@ -109,6 +109,12 @@ def test_what_is_given_wins_over_the_preset():
         (["--device", "tpu"], "--device takes"),
         (["--device", "cuda:x"], "--device takes"),
         (["--resume", "a", "--load_from_run_id", "b"], "both say what to continue"),
+        (
+            ["--n_embd", "3072"],
+            "has about 530,.* weights; take smaller numbers, for at most 50,000",
+        ),
+        (["--batch_size", "1024"], "takes up to 12.6 GB .* for at most 2.5 GB on cpu"),
+        (["--num_words", "1000000000"], "--num_words takes a whole number between 1 and 64"),
         (["--batch_size", "99999999999999999999x"], "takes a whole number"),
     ],
 )

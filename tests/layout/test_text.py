@@ -243,6 +243,9 @@ def test_files_and_standard_input(tmp_path, monkeypatch):
     threading.Thread(target=(tmp_path / "pipe").write_text, args=["b a"]).start()
     piped = Manuscript.open(file=str(tmp_path / "pipe"))
     assert piped.survey(LATIN).n_words == 2 == len(list(piped.parts(LATIN)))
+    monkeypatch.setattr(text_module, "PIPE_SECONDS", 0.01)
+    with pytest.raises(UserError, match="no program writes to the pipe .*pipe"):
+        Manuscript.open(file=str(tmp_path / "pipe"))
     with pytest.raises(UserError, match="none.txt cannot be read"):
         Manuscript.open(file="none.txt")
     (tmp_path / "b.txt").write_bytes(b"a \xe9 b")

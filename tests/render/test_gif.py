@@ -1,9 +1,12 @@
 """Animated pages."""
 
+import weakref
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from cursivetransformer.render import gif
 from cursivetransformer.render.outputs import save_page
 from tests.made_up_page import made_up_pages, settings
 
@@ -55,6 +58,21 @@ def test_paper_shows_under_the_ink_and_colours_are_those_asked_for(tmp_path):
     shown, _, _ = frames(tmp_path / "a.gif")
     assert 100 < np.count_nonzero(shown[0].min(axis=2) < 250) and (shown[0].min() > 150)
     assert shown[-1].reshape(-1, 3)[shown[-1].sum(axis=2).argmin()].tolist() == [0, 170, 0]
+
+
+def test_frames_are_not_kept_once_they_are_written(page, tmp_path, monkeypatch):
+    frames, kept = [], []
+    average = gif._averaged
+
+    def averaged(*arguments):
+        image = average(*arguments)
+        frames.append(weakref.ref(image))
+        kept.append(sum(frame() is not None for frame in frames))
+        return image
+
+    monkeypatch.setattr(gif, "_averaged", averaged)
+    save_page(page, tmp_path / "a.gif", settings(gif_width=100, pace=5.0))
+    assert len(frames) > 50 and max(kept) <= 3
 
 
 def test_a_page_without_ink_is_one_picture(tmp_path):

@@ -162,7 +162,8 @@ def probabilities(temperature=1.0, top_k=0, top_p=1.0):
 def test_filters_keep_the_likeliest_tokens():
     plain = torch.softmax(LOGITS, -1)
     torch.testing.assert_close(probabilities(), plain)
-    assert probabilities(temperature=0).tolist() == [[1, 0, 0, 0, 0]]
+    for temperature in (0, 1e-300, 1e-40, 1e-6):
+        assert probabilities(temperature=temperature).tolist() == [[1, 0, 0, 0, 0]]
     assert (probabilities(top_k=2) > 0).tolist() == [[True, True, False, False, False]]
     assert (probabilities(top_p=0.6) > 0).tolist() == [[True, False, False, False, False]]
     assert (probabilities(top_p=0.7) > 0).tolist() == [[True, True, False, False, False]]

@@ -1,5 +1,10 @@
 """Tests of the exit codes of commands."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from cursivetransformer.utils.errors import UserError, run_script
@@ -19,6 +24,30 @@ def test_a_mistake_and_an_interrupt_end_with_a_sentence(capsys, error, status, s
     with pytest.raises(SystemExit) as ended:
         run_script(fail)
     assert (ended.value.code, capsys.readouterr().err) == (status, sentence)
+
+
+def test_a_file_that_the_system_refuses_is_told_in_a_sentence(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_script(lambda: Path("n" * 300).stat())
+    sentence = f"error: {'n' * 300} cannot be used: File name too long\n"
+    assert (ended.value.code, capsys.readouterr().err) == (2, sentence)
+    with pytest.raises(ConnectionError):
+        run_script(lambda: (_ for _ in ()).throw(ConnectionError("a bug, as it names no file")))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_under_the_output_is_told_in_a_sentence():
+    script = "from cursivetransformer.utils.errors import *; run_script(lambda: print('words'))"
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    sentence = "error: the output cannot be used: No space left on device\n"
+    assert (result.returncode, result.stderr) == (2, sentence)
 
 
 def test_a_bug_keeps_its_traceback():

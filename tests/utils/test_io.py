@@ -1,4 +1,4 @@
-"""Tests of writing files."""
+"""Tests of reading and writing files."""
 
 import os
 import subprocess
@@ -7,7 +7,13 @@ import sys
 import pytest
 
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.io import atomic_path, check_writable, remove_orphans, shipped
+from cursivetransformer.utils.io import (
+    atomic_path,
+    check_writable,
+    read_regular,
+    remove_orphans,
+    shipped,
+)
 
 
 def test_what_ships_is_found():
@@ -59,3 +65,25 @@ def test_what_dead_processes_left_is_removed_and_living_ones_keep_theirs(tmp_pat
     assert set(tmp_path.iterdir()) == {tmp_path / "a.pt", left[1], alive, mine}
     remove_orphans(tmp_path)
     assert set(tmp_path.iterdir()) == {tmp_path / "a.pt", alive, mine}
+
+
+def test_a_regular_file_of_a_bounded_size_is_read(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"12345")
+    assert read_regular(tmp_path / "a.txt", 5) == b"12345"
+    with pytest.raises(UserError, match="larger than 0 MiB"):
+        read_regular(tmp_path / "a.txt", 4)
+
+
+@pytest.mark.parametrize("name", ["pipe", "zero", "folder", "none", "n" * 300])
+def test_what_may_never_end_is_neither_read_nor_replaced(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match="cannot be read|is no regular file"):
+        read_regular(tmp_path / name, 1 << 20)
+    if name == "none":
+        return
+    for write in (lambda path: atomic_path(path).__enter__(), check_writable):
+        with pytest.raises(UserError, match="cannot be written: (it is |File name too long)"):
+            write(tmp_path / name)
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "zero", "folder"}
