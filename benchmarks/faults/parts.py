@@ -16,6 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
+# Not used here, but slow to import for each fork that needs them.
+import torch._dynamo
+
+import cursivetransformer.evaluation.report
+import cursivetransformer.training.run  # noqa: F401
 from benchmarks.faults import mutants
 from benchmarks.faults.attempt import OUTPUT, Action, Outcome, attempt, start, wait
 from cursivetransformer import cli
@@ -34,7 +39,7 @@ N_WORDS, STEPS = 60, 6  # of the bank and the training that are tried
 SMALL = [
     *("--n_layer", "2", "--n_embd", "16", "--n_embd_context", "16", "--n_head", "2"),
     *("--n_ctx_head", "2", "--batch_size", "2", "--test_size", "4", "--read_words", "0"),
-    *("--log_every", "2", "--print_every", "1", "--wandb", "off", "--device", "cpu"),
+    *("--log_every", "3", "--print_every", "1", "--wandb", "off", "--device", "cpu"),
     *("--finetune", "none", "--max_steps", str(STEPS)),
 ]
 GONE_SECONDS = 30.0  # in which processes end whose parent was killed
@@ -67,6 +72,9 @@ class Trial:
         self.bank = folder / "words.json"
         entries = read_entries(shipped("starter.json.zip"))
         write_entries(self.bank, entries[:N_WORDS])
+        # Imports in this process what forks would each import; it does not train.
+        page = ["--checkpoint", "base", "--recognizer_dir", "none", "--respell", "1"]
+        cli.write(["hi", *page, "--out", str(folder / "hi.png")])
         self.run = self.train_to_end("good")
 
     def rng(self, part: str, number: int) -> np.random.Generator:
@@ -106,11 +114,14 @@ def files(trial: Trial, kind: str) -> Iterator[Case]:
     is_json = good.suffix == ".json"
     content: Any = json.loads(data) if is_json else torch.load(good, weights_only=True)
     mutant = mutants.bank_mutant if is_json else mutants.tensor_mutant
+    folder = trial.new_folder(kind)
+    unchanged = attempt(lambda: action(Path(shutil.copy(good, folder))), folder)
+    if unchanged.fault or unchanged.code:
+        raise SystemExit(f"a good {kind} does not work: {unchanged.sentence}")
     number = 0
     while True:
         folder = trial.new_folder(kind)
         path = folder / good.name
-        path.parent.mkdir(parents=True, exist_ok=True)
         rng = trial.rng(kind, number)
         changed = mutant(rng, data, content, folder)
         if kind == "bank" and rng.random() < 0.2:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -73,8 +74,9 @@ from cursivetransformer.training.trainer import (
     training_stages,
 )
 from cursivetransformer.utils.errors import UserError, how_to_run
-from cursivetransformer.utils.io import as_user_error, atomic_path
+from cursivetransformer.utils.io import as_user_error, atomic_path, read_regular
 from cursivetransformer.utils.lock import locked_folder
+from cursivetransformer.utils.schema import from_plain
 from cursivetransformer.utils.serialization import fitting
 from cursivetransformer.utils.signals import Stopped, signals_interrupt
 
@@ -107,6 +109,7 @@ MAY_CHANGE = {
 }
 # Settings that are taken from the model that a run is initialized from.
 SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "tokenizer")
+MAX_SETTINGS_BYTES = 1 << 20  # of the settings of a run without a checkpoint
 MIN_TEXT = 64  # characters of context, however short the words of the bank are
 # Weights of a model that have a row for each character id.
 CHARACTER_WEIGHTS = {"text.chars.weight", "widths"}
@@ -242,6 +245,14 @@ def _load_same_bank(config: Config, digest: str, path: Path, warn: Say) -> list[
     return words
 
 
+@dataclass
+class _Started:
+    """The types of what `save_settings` writes."""
+
+    bank_digest: str
+    settings: dict[str, Any]
+
+
 def save_settings(folder: Path, config: Config, digest: str) -> None:
     """Write what resuming a run needs before there is a checkpoint."""
     content = {"bank_digest": digest, "settings": public_values(config)}
@@ -251,11 +262,10 @@ def save_settings(folder: Path, config: Config, digest: str) -> None:
 
 def load_settings(path: Path) -> tuple[Config, str]:
     """Read what `save_settings` wrote: settings, and digest of the bank. Raises `UserError`."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return stored_config(content["settings"]), content["bank_digest"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); start a new run") from error
+    with fitting(path):
+        content = json.loads(read_regular(path, MAX_SETTINGS_BYTES))
+        started = from_plain(_Started, content)
+        return stored_config(started.settings), started.bank_digest
 
 
 def _build(
