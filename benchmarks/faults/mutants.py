@@ -133,8 +133,8 @@ def tensor_bytes(content: Any) -> bytes:
     return buffer.getvalue()
 
 
-def tensor_mutant(rng: Rng, good: bytes, content: Any, folder: Path) -> bytes:
-    """Return a changed file of tensors.
+def tensor_mutant(rng: Rng, good: bytes, content: Any, folder: Path) -> tuple[bytes, bool]:
+    """Return a changed file of tensors, and whether it is damaged: its weights must not be used.
 
     Args:
         rng: chooses the change.
@@ -144,20 +144,20 @@ def tensor_mutant(rng: Rng, good: bytes, content: Any, folder: Path) -> bytes:
     """
     manner = rng.random()
     if manner < 0.3:
-        return mutate_bytes(rng, good)
+        return mutate_bytes(rng, good), True
     if manner < 0.75:
         absurd = [*absurd_values(), *absurd_tensors()]
-        return tensor_bytes(mutate_value(rng, content, absurd))
+        return tensor_bytes(mutate_value(rng, content, absurd)), False
     if manner < 0.85:
-        return tensor_bytes(mutate_weights(rng, content))
+        return tensor_bytes(mutate_weights(rng, content)), True
     harmful = payloads(folder)[rng.integers(len(payloads(folder)))]
     if manner < 0.95:
-        return tensor_bytes(mutate_value(rng, content, [harmful]))
-    return pickle.dumps(harmful)
+        return tensor_bytes(mutate_value(rng, content, [harmful])), False
+    return pickle.dumps(harmful), False
 
 
-def bank_mutant(rng: Rng, good: bytes, content: Any, folder: Path) -> bytes:
-    """Return a changed bank; the arguments are those of `tensor_mutant`."""
+def bank_mutant(rng: Rng, good: bytes, content: Any) -> bytes:
+    """Return a changed bank, or settings; the arguments are those of `tensor_mutant`."""
     manner = rng.random()
     if manner < 0.3:
         return mutate_bytes(rng, good)
@@ -170,8 +170,9 @@ def bank_mutant(rng: Rng, good: bytes, content: Any, folder: Path) -> bytes:
         text.replace("[0.", "[" + "9" * 5000 + ".", 1).encode(),
         text.encode("utf-16"),
         b"[" + b"0," * 300_000 + b"0]",
+        text.replace("[0.", '["' + "1" * 1_000_000 + '", 0.', 1).encode(),
         text.replace('"asciiSequence": "', '"asciiSequence": "' + "é " * 100_000, 1).encode(),
-    ][rng.integers(5)]
+    ][rng.integers(6)]
 
 
 def zip_container(rng: Rng, name: str, data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The parts of the trial: each yields cases, a description and how it ended."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -113,7 +114,6 @@ def files(trial: Trial, kind: str) -> Iterator[Case]:
     data = good.read_bytes()
     is_json = good.suffix == ".json"
     content: Any = json.loads(data) if is_json else torch.load(good, weights_only=True)
-    mutant = mutants.bank_mutant if is_json else mutants.tensor_mutant
     folder = trial.new_folder(kind)
     unchanged = attempt(lambda: action(Path(shutil.copy(good, folder))), folder)
     if unchanged.fault or unchanged.code:
@@ -123,13 +123,19 @@ def files(trial: Trial, kind: str) -> Iterator[Case]:
         folder = trial.new_folder(kind)
         path = folder / good.name
         rng = trial.rng(kind, number)
-        changed = mutant(rng, data, content, folder)
+        damaged = False
+        if is_json:
+            changed = mutants.bank_mutant(rng, data, content)
+        else:
+            changed, damaged = mutants.tensor_mutant(rng, data, content, folder)
         if kind == "bank" and rng.random() < 0.2:
             path = path.with_suffix(".json.zip")
             changed = mutants.zip_container(rng, "words.json", changed)
         path.write_bytes(changed)
         outcome = attempt(lambda path=path: action(path), folder)
         outcome.fault = outcome.fault or _believed(folder)
+        if damaged and not outcome.fault and not outcome.code:
+            outcome.fault = _differs(changed, content)
         yield Case(kind, f"{kind} {number}", outcome, path)
         number += 1
 
@@ -156,6 +162,16 @@ def _believed(folder: Path) -> str:
     if page.is_file() and "nan" in page.read_text():
         return "it wrote ink that is not finite"
     return ""
+
+
+def _differs(changed: bytes, content: Any) -> str:
+    """Return what is wrong if the weights of a damaged file that was used are others, or ""."""
+    weights = torch.load(io.BytesIO(changed), weights_only=True)["weights"]
+    good = content["weights"]
+    same = weights.keys() == good.keys() and all(
+        torch.equal(weights[name], good[name]) for name in good
+    )
+    return "" if same else "damaged weights were used"
 
 
 def _bank_files(trial: Trial) -> tuple[Path, Callable[[Path], object]]:

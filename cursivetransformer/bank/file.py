@@ -60,6 +60,8 @@ def iterate_entries(path: str | Path) -> Iterator[Any]:
     path = Path(path)
     try:
         with open_regular(path) as file:
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise TooLarge("it is too large")
             if zipfile.is_zipfile(file):
                 with zipfile.ZipFile(file) as archive, archive.open(_member(archive)) as member:
                     yield from _iterate_json(member)
@@ -97,6 +99,8 @@ def _member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     ]
     if len(members) != 1:
         raise zipfile.BadZipFile(f"it must hold one JSON file, not {len(members)}")
+    if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile("it is packed in an uncommon way")
     return members[0]
 
 

@@ -1,8 +1,10 @@
 """One entry of a bank: what is valid, and its conversion to a word and back."""
 
 import unicodedata
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -90,7 +92,7 @@ def parse_entry(entry: object) -> Word:
     if not isinstance(metadata, dict):
         raise InvalidEntry("metadata is not an object")
     text = _parse_text(metadata)
-    _check_metadata(metadata)
+    _check_extras({key: value for key, value in entry.items() if key != "points"})
     author = _parse_author(metadata)
     aspect = _parse_number(metadata, "aspectRatio")
     if not 0 < aspect <= MAX_COORDINATE:
@@ -102,9 +104,9 @@ def parse_entry(entry: object) -> Word:
     return Word(text, author, compact(points), metadata)
 
 
-def _check_metadata(metadata: dict[str, Any]) -> None:
-    """Bound what an entry keeps in memory beside its points. Raises `InvalidEntry`."""
-    waiting: list[object] = [metadata]
+def _check_extras(extras: dict[str, Any]) -> None:
+    """Bound what an entry holds beside its points. Raises `InvalidEntry`."""
+    waiting: list[object] = [extras]
     n_values = n_characters = 0
     while waiting:
         value = waiting.pop()
@@ -180,14 +182,19 @@ def _parse_points(rows: object) -> np.ndarray:
     try:
         # Most rows have three numbers; not slicing these takes half the time.
         plain = set(map(len, rows)) == {3}
-        points = np.array(rows if plain else [row[:3] for row in rows])
-    except (ValueError, TypeError, IndexError, OverflowError, KeyError):
+        firsts = rows if plain else [row[:3] for row in rows]
+        if not plain and any(len(row) != 3 for row in firsts):
+            raise TypeError
+        rest = () if plain else chain.from_iterable(row[3:] for row in rows)
+    except (ValueError, TypeError, IndexError, KeyError):
         raise InvalidEntry("a point is not a list of x, y and pen") from None
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise InvalidEntry("a point is not a list of x, y and pen")
-    if points.dtype.kind not in "if":
-        raise InvalidEntry("a point holds something that is not a number")
-    points = points.astype(np.float64)
+    try:
+        # An array takes numbers alone; NumPy would widen every cell for one long text.
+        numbers = array("d", chain.from_iterable(firsts))
+        array("d", rest)
+    except (TypeError, OverflowError):
+        raise InvalidEntry("a point holds something that is not a number") from None
+    points = np.array(numbers).reshape(-1, 3)
     if not np.isfinite(points).all():
         raise InvalidEntry("a point holds NaN or an infinity")
     if not np.isin(points[:, 2], (0, 1)).all():
