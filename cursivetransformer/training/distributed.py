@@ -19,7 +19,7 @@ import torch.distributed as dist
 
 from cursivetransformer.config.train import Config
 from cursivetransformer.utils.errors import UserError
-from cursivetransformer.utils.signals import PARENT
+from cursivetransformer.utils.signals import PARENT, Stopped
 
 # How long to wait for another process, which may be evaluating, fetching or drawing.
 TIMEOUT = timedelta(minutes=30)
@@ -158,6 +158,8 @@ def _as_ended_process() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if os.getppid() != PARENT:  # torchrun is gone, and the other one noticed first
+            raise Stopped(signal.SIGTERM) from error
         reason = str(error).splitlines()[0][:120]
         raise UserError(
             f"another process of this training ended; what it said stands above ({reason}); "
