@@ -19,6 +19,7 @@ import torch.distributed as dist
 
 from cursivetransformer.config.train import Config
 from cursivetransformer.utils.errors import UserError
+from cursivetransformer.utils.signals import PARENT, Stopped
 
 # How long to wait for another process, which may be evaluating, fetching or drawing.
 TIMEOUT = timedelta(minutes=30)
@@ -98,8 +99,10 @@ def process_group(config: Config) -> Iterator[tuple[ProcessGroup, str]]:
             "torchrun started; every one takes an equal share"
         )
     device = _local_device(config.device)
-    threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
+    joined = threading.Event()
+    threading.Thread(target=_stop_with_parent, args=(joined,), daemon=True).start()
     _init_process_group(device)
+    joined.set()
     try:
         yield TorchProcessGroup(device), device
     finally:
@@ -107,16 +110,20 @@ def process_group(config: Config) -> Iterator[tuple[ProcessGroup, str]]:
             dist.destroy_process_group()
 
 
-def _stop_with_parent(parent: int) -> None:
+def _stop_with_parent(joined: threading.Event) -> None:
     """Stop this process as torchrun would, once torchrun itself was killed.
 
     The process saves what can be saved. It ends without if it cannot, as where it waits for another
     one that has ended.
+
+    Args:
+        joined: whether the process has joined the others; before, there is nothing to save.
     """
-    while os.getppid() == parent:  # Windows tells of no change
+    while os.getppid() == PARENT:  # Windows tells of no change
         time.sleep(PARENT_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(SAVE_SECONDS)
+    if joined.is_set():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(SAVE_SECONDS)
     os._exit(128 + signal.SIGTERM)
 
 
@@ -151,6 +158,8 @@ def _as_ended_process() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if os.getppid() != PARENT:  # torchrun is gone, and the other one noticed first
+            raise Stopped(signal.SIGTERM) from error
         reason = str(error).splitlines()[0][:120]
         raise UserError(
             f"another process of this training ended; what it said stands above ({reason}); "

@@ -8,10 +8,15 @@ import math
 import netrc
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from cursivetransformer.config.args import public_values
 from cursivetransformer.config.train import Config
@@ -20,6 +25,8 @@ from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import as_user_error, atomic_path
 
 ARTIFACT_SECONDS = 300  # between two uploads of a checkpoint, at least
+# An unreachable W&B may take so long at the start: without an answer to anything, and in between.
+REACH_SECONDS, INIT_SECONDS = 3.0, 5.0
 MAX_ERROR_LENGTH = 200  # characters of an error that a message quotes
 
 WandbMode = Literal["online", "offline"]
@@ -175,9 +182,11 @@ class WandbRun:
             id=wandb_id,
             resume="allow",
             config=public_values(config),
-            settings=wandb.Settings(silent=True),
+            settings=wandb.Settings(silent=True, init_timeout=INIT_SECONDS),
         )
         try:
+            if mode == "online" and not _is_reached(wandb.setup().settings.base_url):
+                raise TimeoutError("no answer")
             self.run = wandb.init(mode=mode, **options)
         except Exception as error:
             if mode == "offline":
@@ -252,6 +261,23 @@ def fetch_checkpoint(config: Config) -> Path:
             f"no run here has the W&B id {run_id!r}, and its checkpoint could not be fetched "
             f"({_first_line(error)}); check the id, --wandb_entity, --wandb_project and the key"
         ) from error
+
+
+def _is_reached(url: str) -> bool:
+    """Return whether a server answers, whatever it says, within `REACH_SECONDS`."""
+    answers: list[bool] = []
+
+    def ask() -> None:
+        with suppress(OSError, ValueError, HTTPException):
+            with suppress(HTTPError):
+                urlopen(url, timeout=REACH_SECONDS).close()
+            answers.append(True)
+
+    # In a thread, since looking up a name heeds no timeout.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(REACH_SECONDS)
+    return bool(answers)
 
 
 def _pass_key(config: Config) -> None:

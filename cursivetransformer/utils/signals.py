@@ -1,5 +1,6 @@
 """SIGINT (Ctrl-C) and SIGTERM: they interrupt a work at once, or where it can be saved."""
 
+import os
 import signal
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 # torchrun forwards a Ctrl-C that its processes have received already, within this many seconds.
 SAME_REQUEST_SECONDS = 1.0
+PARENT = os.getppid()  # the process that started this one; it may be gone when torch is imported
 
 Handler = Callable[[int, FrameType | None], None]
 

@@ -171,6 +171,15 @@ def test_ctrl_c_saves_once_and_stops_all(made_up_bank, tmp_path):
     assert f"stopped at step {step};" in told and step % 10 == 0
 
 
+@needs_ps
+def test_where_torchrun_is_killed_its_processes_save_and_end(made_up_bank, tmp_path):
+    job, pids = start_endless(made_up_bank, tmp_path)
+    job.kill()
+    told = job.communicate(timeout=30)[0]  # ends when all have ended
+    step = load_checkpoint(tmp_path / "a" / "last.pt").training["step"]
+    assert f"stopped at step {step};" in told
+
+
 def test_an_unequal_share_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(UserError, match="--batch_size 8 does not divide by the 3 processes"):

@@ -6,8 +6,10 @@ W&B runs in its offline mode, and what it wrote is read back from its own file.
 import json
 import math
 import shutil
+import socket
 import struct
 import sys
+import time
 
 import pytest
 
@@ -196,6 +198,7 @@ def test_losing_wandb_never_stops_a_run(no_login, made_up_bank, tmp_path, capsys
         return real_init(mode=mode, **options)
 
     monkeypatch.setattr(wandb, "init", unreachable)
+    monkeypatch.setattr(tracking, "_is_reached", lambda url: True)
     tracker = Tracker(tmp_path / "runs" / "b", config)
     tracker.log(1, {"loss": 1.0})
     monkeypatch.setattr(type(tracker.wandb.run), "log", lambda *a, **k: 1 / 0)
@@ -217,6 +220,14 @@ def test_losing_wandb_never_stops_a_run(no_login, made_up_bank, tmp_path, capsys
     monkeypatch.setitem(sys.modules, "wandb", None)
     assert Tracker(tmp_path / "runs" / "d", config).wandb_id is None
     assert "wandb is not installed" in capsys.readouterr().out
+
+
+def test_a_server_that_never_answers_is_soon_given_up(monkeypatch):
+    monkeypatch.setattr(tracking, "REACH_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        start = time.monotonic()
+        assert not tracking._is_reached(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert time.monotonic() - start < 2
 
 
 def test_a_resumed_run_drops_the_figures_it_will_repeat(no_login, made_up_bank, tmp_path):
