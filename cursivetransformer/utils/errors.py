@@ -6,12 +6,14 @@ Does not depend on ink, models or settings.
 import atexit
 import errno
 import io
+import re
 import signal
 import sys
 from collections.abc import Callable
 
 from cursivetransformer.utils.signals import Stopped, default_signals, signals_interrupt
 
+MAX_WORD = 250  # characters of a word that a message repeats whole
 SIGPIPE = 13  # which the module signal lacks on Windows
 # The scripts of a checkout that do what a subcommand of `cursive` does.
 SCRIPTS = {
@@ -60,7 +62,7 @@ def run_script(main: Callable[[], None]) -> None:
             main()
             sys.stdout.flush()  # while its failure can be told
     except UserError as error:
-        _exit(f"error: {error}", 2)
+        _exit(f"error: {_short(str(error))}", 2)
     except BrokenPipeError:
         # The other end of a pipe (`| head`) closed. Exit with the status that SIGPIPE gives.
         sys.stderr.close()
@@ -72,6 +74,11 @@ def run_script(main: Callable[[], None]) -> None:
         if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _exit(f"error: {error.filename or 'the output'} cannot be used: {reason_of(error)}", 2)
+
+
+def _short(sentence: str) -> str:
+    """Return a sentence without the middle of words that are longer than any path."""
+    return re.sub(rf"\S{{{MAX_WORD},}}", lambda word: f"{word[0][:60]}...{word[0][-60:]}", sentence)
 
 
 def _exit(sentence: str, status: int) -> None:

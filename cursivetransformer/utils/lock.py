@@ -21,7 +21,8 @@ def locked_folder(folder: Path, say: Callable[[str], object] = print) -> Iterato
     """Make a folder, and keep other trainings out of it until the block ends.
 
     The system frees the lock when its process ends, however that happens. What dead processes left
-    half written in the folder is removed. A folder that is empty afterwards is removed too.
+    half written in the folder is removed. A folder that is empty afterwards is removed too, with its
+    parent.
 
     Args:
         folder: the folder.
@@ -69,9 +70,10 @@ def _name_owner(path: Path) -> str:
 
 
 def _remove(folder: Path) -> None:
-    """Remove the lock, and the folder if nothing else is in it."""
+    """Remove the lock, and the folder and its parent if nothing else is in them."""
     for name in (OWNER, LOCK):
         with suppress(OSError):
             (folder / name).unlink()
     with suppress(OSError):
         folder.rmdir()
+        folder.parent.rmdir()

@@ -7,6 +7,8 @@ format, the checksums, the types and the sizes of what it holds. Does not depend
 import dataclasses
 import io
 import math
+import pickletools
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +27,12 @@ from cursivetransformer.utils.schema import MAX_QUOTED, Count, from_plain, join_
 HEADER = ("format", "kind", "version")  # names of what every file holds beside its content
 DEFAULT_KIND = "checkpoint"  # of files without a "kind"
 MAX_FILE_BYTES = 2 << 30  # 170 million weights with the two averages of AdamW
-MAX_PICKLE_BYTES = 8 << 20  # of the plain values; each byte may become a list of 64 bytes
+MAX_PICKLE_BYTES = 2 << 20  # of the plain values; each byte may become a list of 64 bytes
+# What a pickle of tensors calls. torch allows more, such as a bytearray of any size.
+ALLOWED_GLOBALS = re.compile(
+    r"torch\._utils _rebuild_tensor_v2|torch \w+Storage|collections OrderedDict|"
+    r"torch\.serialization _get_layout|torch\._utils _rebuild_sparse_tensor"
+)
 MAX_MEMBERS = 100_000  # of the zip, which has one for each tensor
 MAX_MEMBER_OVERHEAD = 1024  # bytes of the zip for each member beside its content
 MAX_VALUES, MAX_DEPTH = 1_000_000, 20  # of the plain values
@@ -208,11 +215,22 @@ def _check_archive(path: Path, size: int) -> None:
         if not 0 <= overhead <= MAX_MEMBER_OVERHEAD * (len(members) + 1):
             raise _Damaged("its parts have other sizes than it says")
         for member in members:
-            if member.filename.endswith("data.pkl") and member.file_size > MAX_PICKLE_BYTES:
-                raise _Damaged("it holds too many values")
+            if member.filename.endswith("data.pkl"):
+                if member.file_size > MAX_PICKLE_BYTES:
+                    raise _Damaged("it holds too many values")
+                _check_pickle(archive.read(member))
         damaged = archive.testzip()
     if damaged:
         raise _Damaged(f"the checksum of its part {damaged} is wrong")
+
+
+def _check_pickle(data: bytes) -> None:
+    """Check what a pickle calls, without reading it. Raises `_Damaged`."""
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in ("INST", "STACK_GLOBAL") or "EXT" in opcode.name:
+            raise _Damaged("it calls functions in a way that torch does not")
+        if opcode.name == "GLOBAL" and not ALLOWED_GLOBALS.fullmatch(str(argument)):
+            raise _Damaged(f"it calls {argument}")
 
 
 def _check_values(content: object, max_bytes: int) -> None:

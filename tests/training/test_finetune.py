@@ -395,8 +395,8 @@ def test_a_name_set_in_the_middle_makes_no_second_hand(bank, tmp_path, quick):
     made = train(settings(path, tmp_path), told.append)
     assert load_checkpoint(made).origin["recorded"].keys() == {"Zoe"}
     assert [sentence for sentence in told if "taken for one hand, Zoe" in sentence] == [
-        f"the {len(words)} words are taken for one hand, Zoe, also 5 without a name, 4 named 'zoe' "
-        "and 3 named 'Zoe '; --hands named keeps them apart"
+        f"the {len(words)} words are taken for one hand, Zoe, also 5 without a name "
+        "and 4 named 'zoe'; --hands named keeps them apart"
     ]
     run_dir = str(tmp_path / "runs")
     train(get_all_args(use_argparse=False, device="cpu", resume="a", run_dir=run_dir, max_steps=3))

@@ -46,10 +46,18 @@ def test_a_full_disk_under_the_output_is_told_in_a_sentence():
             stderr=subprocess.PIPE,
             text=True,
         )
-    sentence = "error: the output cannot be used: No space left on device\n"
+    sentence = "error: the output cannot be used: its disk is full\n"
     assert (result.returncode, result.stderr) == (2, sentence)
 
 
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_script(lambda: 1 / 0)
+
+
+def test_a_sentence_never_repeats_a_long_argument(capsys):
+    with pytest.raises(SystemExit):
+        run_script(lambda: raise_error(f"there is no file {'9' * 5000}.json; name another"))
+    sentence = capsys.readouterr().err
+    assert len(sentence) < 300 and sentence.startswith("error: there is no file 999")
+    assert sentence.endswith("999.json; name another\n")
