@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.page import loops
-from cursivetransformer.bank.file import load_bank, parse_entries
+from cursivetransformer.bank.file import load_bank
 from cursivetransformer.bank.word import word_to_entry
 from tests.collect.common import STARTER, exported
 
@@ -68,3 +68,72 @@ def test_an_import_takes_what_stands_around_hostile_entries(recorder, entries, t
         recorder.press("Escape")
     recorder.reload()
     assert len(exported(recorder, tmp_path / "out.json")[1]) == len(words) == 5
+
+
+# Keep what the page holds already, but with changed words, as another version may have.
+CHANGE_KEPT = """changed => new Promise(done => {
+  const opening = indexedDB.open("cursivetransformer");
+  opening.onsuccess = () => {
+    const transaction = opening.result.transaction("entries", "readwrite");
+    const objects = transaction.objectStore("entries"), [first, ...others] = store.entries.values();
+    objects.put({ ...first, metadata: { ...first.metadata, more: JSON.parse(changed) } });
+    objects.put({ id: "damaged" });
+    transaction.oncomplete = () => { opening.result.close(); done(); };
+  };
+})"""
+
+
+def test_words_that_another_version_kept_do_not_stop_an_export(recorder, tmp_path):
+    for _ in range(2):
+        recorder.dispatch([loops()])
+        recorder.press("Enter")
+    ink = [entry["points"] for entry in exported(recorder, tmp_path / "out.json")[0]]
+    recorder.page.evaluate(CHANGE_KEPT, nested(1_000))
+    recorder.reload()
+    assert "1 word that this browser keeps is damaged" in recorder.note
+    entries, words = exported(recorder, tmp_path / "out.json")
+    assert [entry["points"] for entry in entries] == ink and len(words) == 2
+
+
+def test_a_word_that_cannot_be_kept_holds_no_other_back(recorder, tmp_path):
+    """A function cannot be kept; a full store refuses any word for a time."""
+    recorder.dispatch([loops()])
+    recorder.press("Enter")
+    recorder.settled().page.evaluate("""() => {
+      const { put } = IDBObjectStore.prototype;
+      globalThis.full = true;
+      IDBObjectStore.prototype.put = function (...what) {
+        if (full) throw new DOMException("no room", "QuotaExceededError");
+        return put.apply(this, what);
+      };
+      const [word] = store.entries.values();
+      store.put([{ ...word, id: "hostile", hostile() {} }]);
+    }""")
+    for _ in range(2):
+        recorder.dispatch([loops()])
+        recorder.press("Enter")
+    recorder.settled()
+    assert "3 words not kept" in recorder.page.inner_text("#saved")
+    recorder.page.evaluate("() => { full = false; }")
+    recorder.page.wait_for_function("() => store.unkept.size === 1", timeout=10_000)
+    assert len(exported(recorder, tmp_path / "out.json")[1]) == 4
+    texts = recorder.texts
+    recorder.settled().reload()
+    assert len(recorder.texts) == 3 and set(recorder.texts) <= set(texts)
+
+
+def test_a_database_of_a_later_version_is_told_and_words_go_out(new_recorder, recorder, tmp_path):
+    recorder.dispatch([loops()])
+    recorder.press("Enter")
+    recorder.settled().page.evaluate("""() => new Promise((done, fail) => {
+      const opening = indexedDB.open(DATABASE, DATABASE_VERSION + 1);
+      opening.onblocked = fail;
+      opening.onsuccess = () => { opening.result.close(); done(); };
+    })""")
+    assert "newer version" in recorder.page.inner_text("#trouble")
+    again = new_recorder(context=recorder.page.context)
+    again.dispatch([loops()])
+    again.press("Enter")
+    for page, told in ((recorder, "newer version"), (again, "later version")):
+        assert told in page.page.inner_text("#trouble")
+        assert len(exported(page, tmp_path / "out.json")[1]) == 1
