@@ -137,3 +137,33 @@ def test_a_database_of_a_later_version_is_told_and_words_go_out(new_recorder, re
     for page, told in ((recorder, "newer version"), (again, "later version")):
         assert told in page.page.inner_text("#trouble")
         assert len(exported(page, tmp_path / "out.json")[1]) == 1
+
+
+def test_the_browser_runs_nothing_that_is_put_into_the_page(recorder):
+    ran, refused = recorder.page.evaluate("""async () => {
+      const refused = new Set();
+      addEventListener("securitypolicyviolation", event => refused.add(event.effectiveDirective));
+      const script = document.createElement("script"), form = document.createElement("form");
+      script.textContent = "globalThis.ran = true";
+      form.action = "https://example.org/";
+      const base = Object.assign(document.createElement("base"), { href: form.action });
+      document.body.append(script, form);
+      document.head.append(base);
+      form.submit();
+      const more = document.createElement("div");
+      more.innerHTML = '<p style="color: red" onclick="globalThis.ran = true"></p>';
+      document.body.append(more);
+      more.firstElementChild.click();
+      await new Promise(done => setTimeout(done, 100));
+      return [globalThis.ran === true, [...refused].sort()];
+    }""")
+    assert not ran
+    assert refused == [
+        "base-uri",
+        "form-action",
+        "script-src-attr",
+        "script-src-elem",
+        "style-src-attr",
+    ]
+    assert len(recorder.errors) >= 5 and recorder.requests == [recorder.url]
+    recorder.errors.clear()
