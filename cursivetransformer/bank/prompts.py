@@ -5,7 +5,9 @@ most to what a letter needs. The flattened ones hold random strings too. Both li
 recording page, the second one also for the synthetic pen. Does not depend on ink.
 """
 
+import base64
 import dataclasses
+import hashlib
 import heapq
 import json
 import re
@@ -528,7 +530,20 @@ def put_into_page(path: str | Path, prompts: Iterable[str], list_id: str = PAGE_
     if n != 1:
         raise UserError(f"{path} has no list of prompts: no {opening}")
     with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(with_hashes(page), encoding="utf-8")
+
+
+def with_hashes(page: str) -> str:
+    """Return a recording page whose policy allows its own scripts and styles, and no others.
+
+    A browser runs a script whose SHA-256 is in the policy. Lists of prompts are no scripts to it.
+    """
+    for element in ("script", "style"):
+        texts = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in texts]
+        sources = " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
+        page = re.sub(f'({element}-src)[^;"]*', rf"\1 {sources}", page, count=1)
+    return page
 
 
 def write_list(path: str | Path, prompts: Iterable[str]) -> None:

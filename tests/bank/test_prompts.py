@@ -161,6 +161,8 @@ def test_the_recording_page_carries_the_prompts_that_ship_and_takes_others(tmp_p
     assert '<script type="text/plain" id="wordbank">\na\\1\nb&c\n</script>' in other.read_text(
         encoding="utf-8"
     )
+    changed = other.read_text(encoding="utf-8").replace("'sha256-", "'sha256-stale")
+    other.write_text(changed, encoding="utf-8")
     put_into_page(other, read_lines(PROMPTS))
     assert other.read_text(encoding="utf-8") == page
     put_into_page(other, ["other"], list_id="flat-wordbank")

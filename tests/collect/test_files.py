@@ -173,6 +173,8 @@ def test_entries_are_judged_as_the_trainer_judges_them(recorder, tmp_path):
             "x" * 1001,
             "\u00e9" * 1000,
             "\ud800",
+            "a\x1cb\x85",
+            "a\u0323\u0301" * 900,
             "two\nlines",
         )
     ]
@@ -180,7 +182,22 @@ def test_entries_are_judged_as_the_trainer_judges_them(recorder, tmp_path):
         changed(aspectRatio=value) for value in ("drop", 0, -1, None, "6", True, 1e9, 100, 101)
     ]
     entries += [changed(baseline=value) for value in (0.5, None, "x", 500)]
-    entries += [changed(author=value) for value in ("drop", "", None, 7)]
+    entries += [
+        changed(author=value)
+        for value in (
+            "drop",
+            "",
+            None,
+            7,
+            [],
+            {"a": 1},
+            "x" * 150,
+            " \x1ca\ufeff\u202e\u3000\x00b\x85",
+        )
+    ]
+    entries += [
+        changed(more=value) for value in ([0] * 90, [0] * 100, "\U0001d4d0" * 3000, "x" * 4001)
+    ]
     entries += [
         changed(points=points)
         for points in (
@@ -214,10 +231,10 @@ def test_entries_are_judged_as_the_trainer_judges_them(recorder, tmp_path):
         }""",
         path.read_text(),
     )
-    assert len(faults) > 35 and len(words) > 10
-    assert {fault["index"] for fault in page_faults} == {index for index, _ in faults}
+    assert faults.n > 40 and len(words) > 10
+    assert {fault["index"] for fault in page_faults} == {index for index, _ in faults.first}
     assert page_entries == [[word.text, word.author] for word in words]
-    for page_fault, (index, reason) in zip(page_faults, faults):
+    for page_fault, (index, reason) in zip(page_faults, faults.first):
         page_reason, reason = page_fault["reason"].replace(",", ""), reason.replace(",", "")
         both_of_a_point = page_reason.startswith("a point") and reason.startswith("a point")
         assert page_reason[:12] == reason[:12] or both_of_a_point, f"entry {index}"

@@ -103,7 +103,7 @@ def test_a_rename_holds_in_other_tabs(new_recorder, recorder):
     other = new_recorder(context=recorder.page.context)
     recorder.set("author", "Mia")
     recorder.page.click("#note button")
-    other.page.wait_for_function("settings.author === 'Mia'")
-    other.page.wait_for_function("alive().every(entry => entry.author === 'Mia')")
+    other.page.wait_for_function("() => settings.author === 'Mia'")
+    other.page.wait_for_function("() => alive().every(entry => entry.author === 'Mia')")
     add(other)
     assert authors(other) == ["Mia", "Mia"]

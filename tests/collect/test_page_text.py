@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 from benchmarks.page import PAGE
+from cursivetransformer.bank.prompts import with_hashes
 
 
 class PageTexts(HTMLParser):
@@ -57,3 +58,13 @@ def test_the_page_stands_alone():
         page,
     )
     assert "default-src 'none'" in page
+
+
+def test_the_policy_allows_the_page_s_own_scripts_alone():
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_hashes(page) == page, "run `cursive bank prompts --page collect.html`"
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert "unsafe" not in policy and "base-uri 'none'; form-action 'none'" in policy
+    assert policy.count("'sha256-") == page.count("<script>") + page.count("<style>") > 10
+    assert with_hashes(page.replace('"use strict";', "", 1)) != page
+    assert not re.search(r"""<[a-z][^>]* (style|on[a-z]+)=["']""", page), "not allowed by hashes"
