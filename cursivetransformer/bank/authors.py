@@ -90,14 +90,16 @@ def describe_hands(words: Sequence[Word], hands: str) -> str:
     recorded = Counter(word.author for word in words)
     counts = Counter(names[word.author] for word in words)
     if len(counts) > 1:
-        listed = _join([f"{name} ({plural(n, 'word')})" for name, n in counts.most_common()])
+        listed = _join(
+            [f"{name} ({plural(n, 'word')})" for name, n in counts.most_common(MAX_LISTED)]
+        )
         return f"the words are by {len(counts)} hands, {listed}; --hands one takes them for one"
     if len(recorded) == 1:
         return ""
     hand = next(iter(counts))
     others = [
         f"{n} without a name" if name == UNKNOWN_AUTHOR else f"{n} named {name!r}"
-        for name, n in recorded.most_common()
+        for name, n in recorded.most_common(MAX_LISTED)
         if name != hand
     ]
     return (

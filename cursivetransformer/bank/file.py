@@ -234,7 +234,7 @@ def check(path: str | Path) -> int:
 
 def _list_counts(counts: Counter[str], form: str, separator: str) -> str:
     """List the most frequent names with their counts."""
-    listed = [form.format(name, n) for name, n in counts.most_common(MAX_LISTED)]
+    listed = [form.format(quote(name), n) for name, n in counts.most_common(MAX_LISTED)]
     if len(counts) > MAX_LISTED:
         listed.append(f"and {len(counts) - MAX_LISTED} others")
     return separator.join(listed)

@@ -1,9 +1,11 @@
 """Read a JSON list item by item, so that memory holds one item and not the whole file."""
 
 import codecs
+import gc
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 WINDOW_BYTES = 1 << 20  # read at once
@@ -47,6 +49,18 @@ def iterate_list(file: IO[bytes], max_bytes: int) -> Iterator[Any]:
         raise ValueError("there is more behind the list")
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Stop the search for cycles, of which JSON has none; it takes as long as reading does."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class TooLarge(Exception):
     """A file is larger than it may be; the message says what is."""
 
@@ -83,7 +97,8 @@ class _Text:
         """Take a JSON value."""
         while True:
             try:
-                value, end = decode(self._text, self._position)
+                with _without_collector():
+                    value, end = decode(self._text, self._position)
                 # A number at the end of what was read may go on: 12 | 34, or 12. | 34.
                 if self._text[end : end + 1] not in _UNFINISHED or not self._read_on():
                     self._position = end

@@ -19,6 +19,7 @@ from cursivetransformer.bank.file import load_bank
 from cursivetransformer.bank.word import Word, split_phrases
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, shipped
+from cursivetransformer.utils.schema import quote
 
 ENDINGS = (".json", ".json.zip")
 PUBLISHED_URL = "https://github.com/greydanus/cursivetransformer/raw/main/data/{name}.json.zip"
@@ -152,9 +153,15 @@ def fetch(name: str, warn: Callable[[str], object] = print) -> Path:
     with atomic_path(path) as temporary:
         try:
             _download(url, temporary)
-        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        except (
+            urllib.error.URLError,
+            HTTPException,
+            TimeoutError,
+            ConnectionError,
+            ValueError,
+        ) as error:
             raise UserError(
-                f"{name} could not be fetched from {url} ({error}); {by_hand}"
+                f"{name} could not be fetched from {url} ({quote(str(error))}); {by_hand}"
             ) from error
         if file_digest(temporary) != PUBLISHED[name]:
             raise UserError(

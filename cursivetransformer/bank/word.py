@@ -185,13 +185,14 @@ def _parse_points(rows: object) -> np.ndarray:
         firsts = rows if plain else [row[:3] for row in rows]
         if not plain and any(len(row) != 3 for row in firsts):
             raise TypeError
-        rest = () if plain else chain.from_iterable(row[3:] for row in rows)
+        # What else a row holds is kept in the file, if it is no list that could be nested deep.
+        if not plain and any(isinstance(x, (list, dict)) for row in rows for x in row[3:]):
+            raise TypeError
     except (ValueError, TypeError, IndexError, KeyError):
         raise InvalidEntry("a point is not a list of x, y and pen") from None
     try:
         # An array takes numbers alone; NumPy would widen every cell for one long text.
         numbers = array("d", chain.from_iterable(firsts))
-        array("d", rest)
     except (TypeError, OverflowError):
         raise InvalidEntry("a point holds something that is not a number") from None
     points = np.array(numbers).reshape(-1, 3)

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from cursivetransformer.bank.file import parse_entries, read_entries
+from cursivetransformer.bank.file import iterate_entries, parse_entries
 from cursivetransformer.bank.registry import find_bank
 from cursivetransformer.bank.word import InvalidEntry, Word, parse_entry
 from cursivetransformer.data.tokenizer import Tokenizer
@@ -44,14 +44,18 @@ def find_primer(
 
 def _find_entry(path: Path, number: int, style_from: str) -> Word:
     """Return the entry of this number. Raises `UserError`."""
-    entries = read_entries(path)
-    if number >= len(entries):
-        there = f"entries 0 to {len(entries) - 1}" if entries else "no entries"
-        raise UserError(f"--style_from {style_from}: {path} has {there}")
-    try:
-        return parse_entry(entries[number])
-    except InvalidEntry as fault:
-        raise UserError(f"--style_from {style_from}: entry {number} is faulty: {fault}") from fault
+    last = -1
+    for last, entry in enumerate(iterate_entries(path)):
+        if last < number:
+            continue
+        try:
+            return parse_entry(entry)
+        except InvalidEntry as fault:
+            raise UserError(
+                f"--style_from {style_from}: entry {number} is faulty: {fault}"
+            ) from fault
+    there = f"entries 0 to {last}" if last >= 0 else "no entries"
+    raise UserError(f"--style_from {style_from}: {path} has {there}")
 
 
 def _check_word(word: Word, tokenizer: Tokenizer, max_text: int, style_from: str) -> None:
@@ -73,7 +77,7 @@ def _find_by_author(
     path: Path, author: str, tokenizer: Tokenizer, max_text: int, style_from: str
 ) -> Word:
     """Return the most suitable word by the author, or by anyone for "". Raises `UserError`."""
-    words, _ = parse_entries(read_entries(path))
+    words, _ = parse_entries(iterate_entries(path))
     names = sorted({word.author for word in words})
     if author:
         words = [word for word in words if word.author.casefold() == author.casefold()]

@@ -35,6 +35,7 @@ from cursivetransformer.utils.errors import UserError
 ONLINE_STREAM = 5
 WORDS_PER_NEW_HAND = 25
 FIRST_NEW_SEED = 1_000_000  # of new hands, far from the seeds of banks' hands
+MAX_HANDS = 500  # of a bank; each is made anew for a batch
 POLL_SECONDS = 0.5  # between two checks that the other process is alive
 
 
@@ -54,7 +55,9 @@ def hands_of_bank(words: Iterable[Word], fonts: Mapping[str, Font]) -> list[Hand
         seed, marks = word.metadata.get("writerSeed"), word.metadata.get("marks")
         if type(seed) is int and SEED.hold(seed):
             hands[word.author] = (seed, marks if marks in ("letter", "word") else "auto")
-    return [Hand(name, seed, fonts, marks) for name, (seed, marks) in sorted(hands.items())]
+    return [
+        Hand(name, seed, fonts, marks) for name, (seed, marks) in sorted(hands.items())[:MAX_HANDS]
+    ]
 
 
 def synthesize_batch(words: Iterable[Word], config: OnlineSettings, number: int) -> list[Word]:

@@ -62,7 +62,7 @@ def run_script(main: Callable[[], None]) -> None:
             main()
             sys.stdout.flush()  # while its failure can be told
     except UserError as error:
-        _exit(f"error: {_short(str(error))}", 2)
+        _exit(f"error: {error}", 2)
     except BrokenPipeError:
         # The other end of a pipe (`| head`) closed. Exit with the status that SIGPIPE gives.
         sys.stderr.close()
@@ -82,5 +82,5 @@ def _short(sentence: str) -> str:
 
 
 def _exit(sentence: str, status: int) -> None:
-    print(sentence, file=sys.stderr)
+    print(_short(sentence), file=sys.stderr)
     sys.exit(status)

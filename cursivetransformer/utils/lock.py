@@ -21,8 +21,8 @@ def locked_folder(folder: Path, say: Callable[[str], object] = print) -> Iterato
     """Make a folder, and keep other trainings out of it until the block ends.
 
     The system frees the lock when its process ends, however that happens. What dead processes left
-    half written in the folder is removed. A folder that is empty afterwards is removed too, with its
-    parent.
+    half written in the folder is removed. A folder that is empty afterwards is removed too, and
+    its parent likewise.
 
     Args:
         folder: the folder.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cursivetransformer.bank.registry import find_bank
 from cursivetransformer.utils.errors import UserError, run_script
 
 
@@ -29,8 +30,9 @@ def test_a_mistake_and_an_interrupt_end_with_a_sentence(capsys, error, status, s
 def test_a_file_that_the_system_refuses_is_told_in_a_sentence(capsys):
     with pytest.raises(SystemExit) as ended:
         run_script(lambda: Path("n" * 300).stat())
-    sentence = f"error: {'n' * 300} cannot be used: File name too long\n"
-    assert (ended.value.code, capsys.readouterr().err) == (2, sentence)
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and told.startswith("error: nnn")
+    assert told.endswith("nnn cannot be used: File name too long\n")
     with pytest.raises(ConnectionError):
         run_script(lambda: (_ for _ in ()).throw(ConnectionError("a bug, as it names no file")))
 
@@ -57,7 +59,7 @@ def test_a_bug_keeps_its_traceback():
 
 def test_a_sentence_never_repeats_a_long_argument(capsys):
     with pytest.raises(SystemExit):
-        run_script(lambda: raise_error(f"there is no file {'9' * 5000}.json; name another"))
+        run_script(lambda: find_bank("9" * 5000 + ".json"))
     sentence = capsys.readouterr().err
     assert len(sentence) < 300 and sentence.startswith("error: there is no file 999")
-    assert sentence.endswith("999.json; name another\n")
+    assert "999.json " in sentence
