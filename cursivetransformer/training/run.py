@@ -220,7 +220,9 @@ def resume_run(
     words = _load_same_bank(config, saved.bank_digest, path, warn)
     with fitting(path, saved.version):
         step = TrainingState.from_stored(saved.training).step
-    if "optimizers" in saved.training and step >= config.max_steps:
+    is_done = "optimizers" in saved.training and step >= config.max_steps
+    # A run that was stopped while it wrote its export has only that to do.
+    if is_done and not (config.finetune and not _export_path(path.parent, config).is_file()):
         raise UserError(
             f"{path} has been trained for its {step} steps already; give a larger --max_steps"
         )
@@ -415,8 +417,12 @@ def _make_callbacks(
     return callbacks
 
 
+def _export_path(folder: Path, config: Config) -> Path:
+    return folder / f"{bank_name(config.dataset_name)}.pt"
+
+
 def _export(folder: Path, config: Config) -> Path:
-    path = folder / f"{bank_name(config.dataset_name)}.pt"
+    path = _export_path(folder, config)
     export(folder / "best.pt", path)
     (folder / RECOGNIZER_STATE).unlink(missing_ok=True)
     return path

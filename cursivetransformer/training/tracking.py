@@ -27,6 +27,7 @@ from cursivetransformer.utils.io import as_user_error, atomic_path
 ARTIFACT_SECONDS = 300  # between two uploads of a checkpoint, at least
 # An unreachable W&B may take so long at the start: without an answer to anything, and in between.
 REACH_SECONDS, INIT_SECONDS = 3.0, 5.0
+FINISH_SECONDS = 60.0  # that the last figures and the last checkpoint may take to arrive
 MAX_ERROR_LENGTH = 200  # characters of an error that a message quotes
 
 WandbMode = Literal["online", "offline"]
@@ -169,6 +170,8 @@ class WandbRun:
         wandb_id: str | None,
         say: Callable[[str], object],
     ) -> None:
+        # W&B reports its own errors to its makers, and at the end waits until they answer.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb  # slow to import, and rarely needed
 
         self.module, self.say = wandb, say
@@ -182,7 +185,7 @@ class WandbRun:
             id=wandb_id,
             resume="allow",
             config=public_values(config),
-            settings=wandb.Settings(silent=True, init_timeout=INIT_SECONDS),
+            settings=_wandb_settings(wandb),
         )
         try:
             if mode == "online" and not _is_reached(wandb.setup().settings.base_url):
@@ -261,6 +264,14 @@ def fetch_checkpoint(config: Config) -> Path:
             f"no run here has the W&B id {run_id!r}, and its checkpoint could not be fetched "
             f"({_first_line(error)}); check the id, --wandb_entity, --wandb_project and the key"
         ) from error
+
+
+def _wandb_settings(wandb: Any) -> Any:
+    """Return the settings of W&B, which bound how long it waits for its server."""
+    settings = wandb.Settings(silent=True, init_timeout=INIT_SECONDS)
+    if hasattr(settings, "finish_timeout"):  # earlier versions wait for ever
+        settings.finish_timeout = FINISH_SECONDS
+    return settings
 
 
 def _is_reached(url: str) -> bool:

@@ -14,7 +14,7 @@ import torch
 
 from cursivetransformer.bank.authors import ME
 from cursivetransformer.bank.file import write_entries
-from cursivetransformer.bank.registry import load_banks
+from cursivetransformer.bank.registry import bank_name, load_banks
 from cursivetransformer.bank.word import word_to_entry
 from cursivetransformer.config.sample import get_sample_args
 from cursivetransformer.config.train import get_all_args
@@ -266,6 +266,12 @@ def test_what_was_never_recorded_is_borrowed_from_the_nearest_hand_where_it_is_n
     assert [word.borrowed for word in words] == [""], "nothing is known of what Cleo recorded"
 
 
+def settings_to_resume(name, tmp_path):
+    return get_all_args(
+        use_argparse=False, device="cpu", resume=name, run_dir=str(tmp_path / "runs")
+    )
+
+
 def test_a_resumed_run_goes_on_as_if_nothing_had_happened(bank, tmp_path, quick):
     path = bank(new_hand())
     quiet = lambda sentence: None
@@ -277,12 +283,7 @@ def test_a_resumed_run_goes_on_as_if_nothing_had_happened(bank, tmp_path, quick)
         half.train_step()
     half.folder.mkdir(parents=True, exist_ok=True)
     half.save("last.pt")
-    train(
-        get_all_args(
-            use_argparse=False, device="cpu", resume="parts", run_dir=str(tmp_path / "runs")
-        ),
-        quiet,
-    )
+    train(settings_to_resume("parts", tmp_path), quiet)
     rows = [
         json.loads((tmp_path / "runs" / name / "metrics.jsonl").read_text().splitlines()[-1])
         for name in ("whole", "parts")
@@ -291,6 +292,13 @@ def test_a_resumed_run_goes_on_as_if_nothing_had_happened(bank, tmp_path, quick)
         rows[0]["test_loss"] == rows[1]["test_loss"]
         and rows[0]["reading_error"] == rows[1]["reading_error"]
     )
+    again = settings_to_resume("parts", tmp_path)
+    exported = tmp_path / "runs" / "parts" / f"{bank_name(str(path))}.pt"
+    before = exported.read_bytes()
+    with pytest.raises(UserError, match="has been trained for its 4 steps already"):
+        train(again, quiet)
+    exported.unlink()  # as if the run had been stopped while it wrote this
+    assert train(again, quiet) == exported and exported.read_bytes() == before
 
 
 def same_weights(first, second):
