@@ -30,8 +30,7 @@ MAX_FILE_BYTES = 2 << 30  # 170 million weights with the two averages of AdamW
 MAX_PICKLE_BYTES = 2 << 20  # of the plain values; each byte may become a list of 64 bytes
 # What a pickle of tensors calls. torch allows more, such as a bytearray of any size.
 ALLOWED_GLOBALS = re.compile(
-    r"torch\._utils _rebuild_tensor_v2|torch \w+Storage|collections OrderedDict|"
-    r"torch\.serialization _get_layout|torch\._utils _rebuild_sparse_tensor"
+    r"torch\._utils _rebuild_tensor_v2|torch \w+Storage|collections OrderedDict"
 )
 MAX_MEMBERS = 100_000  # of the zip, which has one for each tensor
 MAX_MEMBER_OVERHEAD = 1024  # bytes of the zip for each member beside its content

@@ -103,7 +103,7 @@ def test_a_renderer_that_fails_leaves_nothing(pages, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setitem(outputs.SINGLE, ".svg", full)
-    with pytest.raises(UserError, match="a.svg cannot be written: No space left"):
+    with pytest.raises(UserError, match="a.svg cannot be written: its disk is full"):
         save_page(pages[0], tmp_path / "a.svg", settings())
     assert list(tmp_path.iterdir()) == []
 
