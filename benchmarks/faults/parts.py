@@ -75,7 +75,8 @@ class Trial:
         write_entries(self.bank, entries[:N_WORDS])
         # Imports in this process what forks would each import; it does not train.
         page = ["--checkpoint", "base", "--recognizer_dir", "none", "--respell", "1"]
-        cli.write(["hi", *page, "--out", str(folder / "hi.png")])
+        with contextlib.redirect_stdout(io.StringIO()):
+            cli.write(["hi", *page, "--out", str(folder / "hi.png")])
         self.run = self.train_to_end("good")
 
     def rng(self, part: str, number: int) -> np.random.Generator:
@@ -316,7 +317,7 @@ def _fill(trial: Trial, disk: Path) -> Iterator[Case]:
         },
     }
     for name, work in works.items():
-        for free in (0, 4, 40, 160):  # KiB
+        for free in (0, 4, 40, 160, 480, 700, 900):  # KiB
             for path in disk.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             folder = trial.new_folder("works")
