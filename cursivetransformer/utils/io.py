@@ -85,7 +85,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         UserError: The system refuses to write the file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    # Not `with_name`, which fails for "/" and "".
+    temporary = path.parent / f".{path.name}.{os.getpid()}.part{path.suffix}"
     try:
         with as_user_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)

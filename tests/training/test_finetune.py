@@ -411,7 +411,7 @@ def test_a_name_set_in_the_middle_makes_no_second_hand(bank, tmp_path, quick):
     apart = new_run(
         settings(path, tmp_path, hands="named", wandb_run_name="b"), lambda sentence: None
     )
-    assert apart.model.config.authors[:4] == ["Zoe", ME, "zoe", "Zoe "]
+    assert apart.model.config.authors[:3] == ["Zoe", ME, "zoe"]
 
 
 def test_a_bank_of_two_people_stays_one_of_two(bank, tmp_path, quick):

@@ -61,5 +61,5 @@ def test_a_sentence_never_repeats_a_long_argument(capsys):
     with pytest.raises(SystemExit):
         run_script(lambda: find_bank("9" * 5000 + ".json"))
     sentence = capsys.readouterr().err
-    assert len(sentence) < 300 and sentence.startswith("error: there is no file 999")
+    assert len(sentence) < 300 and sentence.startswith("error: 999")
     assert "999.json " in sentence
