@@ -51,10 +51,9 @@ VARYING = ("seconds", "tokens_per_second")  # metrics that no two runs share
 class Case:
     """One thing that was tried.
 
-    part: of the trial; name: what was tried; outcome: how it ended; file: that it was about.
+    name: what was tried; outcome: how it ended; file: that it was about.
     """
 
-    part: str
     name: str
     outcome: Outcome
     file: Path | None = None
@@ -137,7 +136,7 @@ def files(trial: Trial, kind: str) -> Iterator[Case]:
         outcome.fault = outcome.fault or _believed(folder)
         if damaged and not outcome.fault and not outcome.code:
             outcome.fault = _differs(changed, content)
-        yield Case(kind, f"{kind} {number}", outcome, path)
+        yield Case(f"{kind} {number}", outcome, path)
         number += 1
 
 
@@ -152,7 +151,7 @@ def strange(trial: Trial) -> Iterator[Case]:
             if path.exists() or path.is_symlink():
                 path.rename(place)
             outcome = attempt(lambda action=action, place=place: action(place), folder)
-            yield Case("strange files", f"{kind} {path.name}", outcome)
+            yield Case(f"{kind} {path.name}", outcome)
 
 
 def _believed(folder: Path) -> str:
@@ -261,7 +260,7 @@ def kills(trial: Trial) -> Iterator[Case]:
         # A run that was killed after its last checkpoint is not opened again.
         if not outcome.fault and not is_done and list(run.glob(".*.part*")):
             outcome.fault = "half a file stayed"
-        yield Case("kills", f"kill {number}", outcome)
+        yield Case(f"kill {number}", outcome)
         number += 1
 
 
@@ -332,7 +331,7 @@ def _fill(trial: Trial, disk: Path) -> Iterator[Case]:
                 outcome.fault = "half a file stayed"
             if not outcome.fault and name == "training" and outcome.code:
                 outcome.fault = _goes_on(trial, disk, folder)
-            yield Case("full disks", f"{name}, {free} KiB", outcome)
+            yield Case(f"{name}, {free} KiB", outcome)
 
 
 def _goes_on(trial: Trial, disk: Path, folder: Path) -> str:
@@ -373,7 +372,7 @@ def twins(trial: Trial) -> Iterator[Case]:
         good = codes == [0, 0] and len(runs) == 2 if not name else codes == [0, 2]
         if not outcome.fault and not good:
             outcome.fault = f"both ended with {codes} and {len(runs)} runs"
-        yield Case("two at once", name or "default names", outcome)
+        yield Case(name or "default names", outcome)
 
 
 # Processes
@@ -416,7 +415,7 @@ def processes(trial: Trial) -> Iterator[Case]:
             more = ["--resume", str(last.parent), "--max_steps", done, "--wandb", "off"]
             end = attempt(lambda more=more: cli.train(more), folder, 60)
             fault = end.fault or (f"cannot go on: {end.sentence[:200]}" if end.code else "")
-        yield Case("processes", f"{victim} killed", Outcome(0, took, 0, "", fault))
+        yield Case(f"{victim} killed", Outcome(0, took, 0, "", fault))
 
 
 def _session(leader: int) -> list[int]:
@@ -478,7 +477,7 @@ def flags(trial: Trial) -> Iterator[Case]:
         words = [*base, f"--{name}={value}"]
         outcome = attempt(lambda run=run, words=words: run(words), folder)
         shown = value if len(value) < 20 else f"{value[:10]}..."
-        yield Case("flags", f"{run.__name__} --{name}={shown!r}", outcome)
+        yield Case(f"{run.__name__} --{name}={shown!r}", outcome)
 
 
 class Skipped(Exception):

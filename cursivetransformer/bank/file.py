@@ -18,8 +18,7 @@ from cursivetransformer.bank.json_list import TooLarge, iterate_list
 from cursivetransformer.bank.word import InvalidEntry, Word, parse_entry
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, open_regular
-from cursivetransformer.utils.schema import quote
-from cursivetransformer.utils.wording import plural
+from cursivetransformer.utils.wording import plural, quote
 
 # Bytes of JSON: 100,000 words.
 MAX_FILE_BYTES = 1 << 29

@@ -19,7 +19,7 @@ from cursivetransformer.bank.file import load_bank
 from cursivetransformer.bank.word import Word, split_phrases
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path, shipped
-from cursivetransformer.utils.schema import quote
+from cursivetransformer.utils.wording import quote
 
 ENDINGS = (".json", ".json.zip")
 PUBLISHED_URL = "https://github.com/greydanus/cursivetransformer/raw/main/data/{name}.json.zip"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from cursivetransformer.utils.errors import UserError, how_to_run
+from cursivetransformer.utils.wording import quote
 
 COUNTS = tuple[int, ...]  # the type of a setting that takes several whole numbers
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -242,7 +243,7 @@ def shown(value: Any) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # of a number of thousands of digits, of nested lists
         return f"such a {type(value).__name__}"
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+    return quote(text, MAX_SHOWN)
 
 
 def _is_optional(field: dataclasses.Field[Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-MAX_QUOTED = 200  # characters of a file that a message quotes
+from cursivetransformer.utils.wording import quote
 
 # Types of the fields that `from_plain` fills. Numbers are not made from texts or booleans.
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -31,7 +31,8 @@ def from_plain(cls: type[T], values: object, name: str = "") -> T:
         ValueError: A value does not fit; the message names its key.
     """
     if isinstance(values, dict):
-        unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = values.keys() - known
         if unknown:
             raise ValueError(f"{join_keys(name, min(map(str, unknown)))} is unknown")
     try:
@@ -44,9 +45,3 @@ def from_plain(cls: type[T], values: object, name: str = "") -> T:
 def join_keys(*keys: object) -> str:
     """Return the path of a value in a file, for a message."""
     return quote(".".join(str(key) for key in keys if key != ""))
-
-
-def quote(text: str) -> str:
-    """Return a text of a file as a message may hold it: short, and nothing but characters."""
-    short = text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "..."
-    return short.encode("unicode_escape").decode() if not short.isprintable() else short

@@ -22,7 +22,8 @@ from torch import nn
 from cursivetransformer import __version__
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.io import atomic_path
-from cursivetransformer.utils.schema import MAX_QUOTED, Count, from_plain, join_keys, quote
+from cursivetransformer.utils.schema import Count, from_plain, join_keys
+from cursivetransformer.utils.wording import MAX_QUOTED, quote
 
 HEADER = ("format", "kind", "version")  # names of what every file holds beside its content
 DEFAULT_KIND = "checkpoint"  # of files without a "kind"

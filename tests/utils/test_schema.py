@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cursivetransformer.utils.schema import Count, Fraction, Number, from_plain, quote
+from cursivetransformer.utils.schema import Count, Fraction, Number, from_plain
+from cursivetransformer.utils.wording import quote
 
 
 @dataclass
