@@ -287,13 +287,19 @@ class Config(Settings):
     )
     compile: str = setting(
         "auto",
-        "compile the model with torch.compile: 'on', 'off', or 'auto', on CUDA only",
+        "compile the model with torch.compile: 'on', 'off', or 'auto', for long runs on CUDA only",
         "training",
         choices=("auto", "on", "off"),
     )
+    cuda_graph: str = setting(
+        "auto",
+        "record a step once and replay it as one CUDA graph: 'off', or 'auto', on a single GPU",
+        "training",
+        choices=("auto", "off"),
+    )
     precision: str = setting(
         "auto",
-        "'bfloat16' or 'float32' arithmetic; 'auto' is bfloat16 on CUDA only",
+        "'bfloat16' or 'float32' arithmetic; 'auto' is bfloat16 on NVIDIA cards that have it",
         "training",
         choices=("auto", "float32", "bfloat16"),
     )

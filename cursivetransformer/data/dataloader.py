@@ -48,6 +48,7 @@ class DataLoader:
         ink: the words to train on, those of `set_mixture` included.
         capacity: number of positions of every training batch; None unless `fixed`.
         width: most positions of an example; None unless `fixed`.
+        generator: of the random numbers of a training batch.
         totals: (5,) counts over this process's training batches: examples, cut examples, clamped
             radii, positions in use, and positions computed.
     """
@@ -62,6 +63,7 @@ class DataLoader:
         size: int = 1,
         fixed: bool = False,
         authors: Sequence[str] = (),
+        max_text: int | None = None,
     ) -> None:
         """Split the bank's words, and store the usable ones on the device.
 
@@ -74,12 +76,13 @@ class DataLoader:
             size: number of processes; each makes its part of every batch.
             fixed: give all training batches one shape.
             authors: names of the authors that the model distinguishes.
+            max_text: most characters of an example that the model reads, if there is a limit.
 
         Raises:
             UserError: too few words to train and to test on.
         """
         self.tokenizer, self.config, self.authors = tokenizer, config, authors
-        self.rank, self.size, self.fixed = rank, size, fixed
+        self.rank, self.size, self.fixed, self.max_text = rank, size, fixed, max_text
         _, held_out_ids = split_words(words, config.test_fraction, config.seed)
         self.held_out = {words[i].text for i in held_out_ids}
         self.words = usable_words(words, tokenizer, config, warn)
@@ -89,9 +92,10 @@ class DataLoader:
         self.ink = InkStore.from_words(self.words, tokenizer, self._device)
         self._word_tokens = _token_counts(self.ink, config.downsample_mean)
         self._pool = self._pool_of(self.words, self.train_ids)
-        self._generator = torch.Generator(self.ink.device)
+        self.generator = torch.Generator(self.ink.device)
         self.capacity: int | None = None
         self.width: int | None = None
+        self._shape_is_final = False
         if fixed:
             self._grow_capacity(self.ink, self.train_ids)
         self.totals = torch.zeros(5, dtype=torch.long, device=self.ink.device)
@@ -120,19 +124,37 @@ class DataLoader:
         ids = mix(kinds, (self.config.own_fraction, self.config.splice_fraction))
         self.ink = InkStore.from_words(words, self.tokenizer, self._device)
         self._pool = self._pool_of(words, ids)
-        if self.fixed:
+        if self.fixed and not self._shape_is_final:
             self._grow_capacity(self.ink, ids)
+
+    def fix_shape(self, capacity: int) -> None:
+        """Give the training batches the `capacity` that those of the same run had before."""
+        if self.fixed and capacity:
+            self.capacity, self._shape_is_final = capacity, True
 
     def train_batch(self, step: int) -> PackedBatch:
         """Make this process's part of the batch of a step."""
+        self.seed(step)
+        return self.sample_batch()
+
+    def seed(self, step: int) -> None:
+        """Set the random numbers of the batch of a step."""
         c = self.config
         step %= max(1, c.train_size // c.batch_size)
-        self._generator.manual_seed(_seed(c.seed, TRAINING, step))
-        examples = sample_examples(self._generator, self._pool, c.batch_size, c, c.augment)
+        self.generator.manual_seed(_seed(c.seed, TRAINING, step))
+        # Words that come later are of the same kinds, and another shape would be compiled again.
+        self._shape_is_final = True
+
+    def sample_batch(self) -> PackedBatch:
+        """Make this process's part of the batch that `seed` chose, by the device alone."""
+        c = self.config
+        examples = sample_examples(self.generator, self._pool, c.batch_size, c, c.augment)
         # Sorted by length, so that each process gets as many short and long examples.
-        order = example_lengths(self.ink, examples, c.max_seq_length).argsort(stable=True)
-        part = examples.select(order[self.rank :: self.size])
-        packed = pack(self.ink, self.tokenizer, part, c.max_seq_length, self.capacity)
+        lengths = example_lengths(self.ink, examples, c.max_seq_length, self.max_text)
+        part = examples.select(lengths.argsort(stable=True)[self.rank :: self.size])
+        packed = pack(
+            self.ink, self.tokenizer, part, c.max_seq_length, self.capacity, self.max_text
+        )
         self._count(packed)
         return packed.to(c.device)
 
@@ -186,6 +208,8 @@ class DataLoader:
         """Return the words of other sources that may be trained on."""
         excluded = self.held_out | evaluation_words()
         words = [word for word in words if word.text not in excluded]
+        if self.max_text is not None:
+            words = [word for word in words if len(word.text) < self.max_text]
         if not words:
             return []
         return usable_words(words, self.tokenizer, self.config, warn=lambda message: None)
@@ -202,7 +226,10 @@ class DataLoader:
         authors = torch.as_tensor(self.author_indices[rows[:, 0]], device=device)
         rates = torch.full((len(rows),), c.downsample_mean, dtype=torch.float64, device=device)
         examples = SampleBatch(word_ids, rates, authors=authors)
-        return pack(self.ink, self.tokenizer, examples, c.max_seq_length).to(c.device)
+        packed = pack(
+            self.ink, self.tokenizer, examples, c.max_seq_length, max_text=self.max_text
+        )
+        return packed.to(c.device)
 
     def _count(self, packed: PackedBatch) -> None:
         """Add a training batch to the totals, without waiting for the device."""
@@ -249,10 +276,12 @@ class DataLoader:
         std = math.sqrt(n_examples * (n_words.mean() * variance + n_words.var() * mean**2))
         capacity = n_examples * n_words.mean() * mean + CAPACITY_STDS * std
 
-        lowest_rate = c.downsample_mean - c.downsample_width / 2
-        longest_word = 1 + (_token_counts(ink, lowest_rate).max() - 1) / n_slots
-        longest_context = (c.max_seq_length + (n_slots - 1) * c.num_words) / n_slots
-        width = _round_up(min(c.num_words * longest_word, longest_context))
+        width = (c.max_seq_length + (n_slots - 1) * c.num_words) / n_slots
+        if not c.synthetic_words:  # any word may come of those
+            lowest_rate = c.downsample_mean - c.downsample_width / 2
+            longest_word = 1 + (_token_counts(ink, lowest_rate).max() - 1) / n_slots
+            width = min(c.num_words * longest_word, width)
+        width = _round_up(width)
         return max(_round_up(capacity), width), width
 
 

@@ -227,9 +227,11 @@ def sample_examples(
     return SampleBatch(word_ids, rates, matrices, authors)
 
 
-def example_lengths(ink: InkStore, examples: SampleBatch, max_length: int) -> torch.Tensor:
-    """Return the number of positions of each example, (B,)."""
-    return _fit_words(_measure_words(ink, examples), ink.n_slots, max_length).positions.sum(1)
+def example_lengths(
+    ink: InkStore, examples: SampleBatch, max_length: int, max_text: int | None = None
+) -> torch.Tensor:
+    """Return the number of positions of each example, (B,); see `pack`."""
+    return _fit_words(ink, _measure_words(ink, examples), max_length, max_text).positions.sum(1)
 
 
 def pack(
@@ -238,6 +240,7 @@ def pack(
     examples: SampleBatch,
     max_length: int,
     capacity: int | None = None,
+    max_text: int | None = None,
 ) -> PackedBatch:
     """Make a batch of examples.
 
@@ -249,8 +252,10 @@ def pack(
             its last words, with their text.
         capacity: number of positions N. Examples that do not fit are left out. None takes as
             many positions and characters as are needed.
+        max_text: most characters of an example, with a space after each word, if there is a
+            limit. With a capacity it is S.
     """
-    words = _fit_words(_measure_words(ink, examples), ink.n_slots, max_length)
+    words = _fit_words(ink, _measure_words(ink, examples), max_length, max_text)
     positions = _locate_positions(words, capacity)
 
     x, y, pen = _gather_points(ink, words, positions)
@@ -261,7 +266,7 @@ def pack(
 
     tokens = _input_tokens(ink, offset_tokens, positions, tokenizer.pad_id)
     targets = _target_tokens(ink, tokens, positions, tokenizer.pad_id)
-    text = _gather_texts(ink, words)
+    text = _gather_texts(ink, words, max_text or words.ids.shape[1] * ink.max_text_length)
     if capacity is None:
         max_text_length = int((text != TEXT_PAD).sum(1).max())
         text = text[:, :max_text_length]
@@ -300,13 +305,14 @@ def _measure_words(ink: InkStore, examples: SampleBatch) -> _Words:
     return _Words(ids, used, strokes, stroke_lengths, torch.where(is_stroke, kept, 0))
 
 
-def _fit_words(words: _Words, n_slots: int, max_length: int) -> _FittedWords:
-    """Drop the words that make an example longer than `max_length` tokens.
-
-    The words after a dropped word are dropped too.
-    """
-    tokens = torch.where(words.used, 1 + n_slots * words.kept.sum(2), 0)
+def _fit_words(
+    ink: InkStore, words: _Words, max_length: int, max_text: int | None
+) -> _FittedWords:
+    """Drop the words that make an example too long, and the words after them."""
+    tokens = torch.where(words.used, 1 + ink.n_slots * words.kept.sum(2), 0)
     fits = words.used & (tokens.cumsum(1) <= max_length)
+    if max_text is not None:
+        fits &= ink.text_lengths[words.ids].cumsum(1) <= max_text
     kept = torch.where(fits[..., None], words.kept, 0)
     points = kept.sum(2)
     return _FittedWords(
@@ -425,13 +431,13 @@ def _target_tokens(
     return targets.masked_fill((targets == pad_id) | ~positions.used[:, None], IGNORE)
 
 
-def _gather_texts(ink: InkStore, words: _FittedWords) -> torch.Tensor:
-    """Return the character ids of each example, (B, S): its words with a space after each."""
+def _gather_texts(ink: InkStore, words: _FittedWords, width: int) -> torch.Tensor:
+    """Return the character ids of each example, (B, width): its words with a space after each."""
     max_words = words.ids.shape[1]
     lengths = torch.where(words.fits, ink.text_lengths[words.ids], 0)
     ends = lengths.cumsum(1)
-    place = torch.arange(max_words * ink.max_text_length, device=ink.device)
-    # (B, S): the word of each character is the number of words that end before it.
+    place = torch.arange(width, device=ink.device)
+    # (B, width): the word of each character is the number of words that end before it.
     word = (place[:, None] >= ends[:, None, :]).sum(2).clamp(max=max_words - 1)
     in_word = place - (ends - lengths).gather(1, word)
     source = ink.text_starts[words.ids].gather(1, word) + in_word
@@ -477,7 +483,7 @@ def as_rows(packed: PackedBatch, word_id: int, width: int) -> tuple[torch.Tensor
     rows[torch.where(used, cells, spare_cell)] = packed.tokens
     is_last = packed.targets[:, 0] == end_id
     end_cell = first_cell + n_slots - (n_slots - 1) * is_word
-    rows[torch.where(is_last, end_cell, spare_cell)] = end_id
+    rows.index_fill_(0, torch.where(is_last, end_cell, spare_cell), end_id)
 
     rows = rows[:-1].view(n_examples, width + 1)
     tokens, targets = rows[:, :-1], rows[:, 1:]

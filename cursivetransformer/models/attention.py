@@ -16,6 +16,11 @@ from torch import nn
 from cursivetransformer.data.packing import PackedBatch
 from cursivetransformer.models.model_config import ModelConfig
 
+try:
+    from torch.nn.attention.varlen import varlen_attn
+except ImportError:  # an older torch
+    varlen_attn = None  # type: ignore[assignment]
+
 # Keys and values, (B, H, S, D) each.
 KeysAndValues: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 
@@ -291,7 +296,7 @@ class PackedAttention:
     Without a width each example is attended to alone, as a slice. That needs no padding and no
     copy, which suits a CPU. With a width the examples are copied into rows of that many positions
     and attended to together. That is one call, of a shape that is known beforehand, which suits a
-    GPU.
+    GPU. There the width is that of the longest example where none is given.
 
     Args:
         packed: the batch.
@@ -307,6 +312,8 @@ class PackedAttention:
         text_mask: torch.Tensor,
         width: int | None = None,
     ) -> None:
+        if width is None and packed.tokens.is_cuda:
+            width = int(packed.lengths.max())
         self.text, self.text_mask, self.width = text, text_mask, width
         self.n_rows = len(packed.lengths)
         if width is None:
@@ -363,6 +370,66 @@ class PackedAttention:
         rows = outputs[0].flatten(0, 1)
         # Positions of no example take anything: nothing scores them.
         return torch.cat([rows, rows[:1]])[self.index]
+
+
+class VarlenAttention:
+    """Attention of packed examples where they lie, by a kernel that knows where each one begins.
+
+    Nothing is padded or copied. The positions after the last example count as one more example,
+    whose text is empty, so that every position has a defined output.
+
+    Args:
+        packed: the batch.
+        text: by layer, the text's keys and values.
+        text_mask: (B, 1, 1, S) which characters may be attended to.
+    """
+
+    def __init__(
+        self, packed: PackedBatch, text: dict[int, KeysAndValues], text_mask: torch.Tensor
+    ) -> None:
+        n_positions = len(packed.position)
+        used = packed.lengths.cumsum(0)
+        starts = F.pad(used, (1, 1))
+        starts[-1].fill_(n_positions)
+        self.starts = starts.int()  # (B + 2,)
+        # The last of these examples may be as long as the batch.
+        self.max_length = n_positions
+        # The real characters of all texts, end to end in front of the padding.
+        is_padding = ~text_mask.flatten()
+        self.character_order = is_padding.argsort(stable=True)
+        ends = text_mask.flatten(1).sum(1).cumsum(0)
+        self.text_starts = torch.cat([ends.new_zeros(1), ends, ends[-1:]]).int()
+        self.max_text = text_mask.shape[-1]
+        self.text = text
+
+    def self_attend(self, layer: int, qk: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend causally with queries and keys `qk` (N, 2H, D) and values `v` (N, C) -> (N, C)."""
+        q, k = qk.to(v.dtype).chunk(2, dim=1)
+        v = v.unflatten(-1, (-1, qk.shape[2]))
+        length = self.max_length
+        causal = (-1, 0)
+        y = varlen_attn(q, k, v, self.starts, self.starts, length, length, window_size=causal)
+        return y.flatten(1)
+
+    def cross_attend(self, layer: int, q: torch.Tensor) -> torch.Tensor:
+        """Attend to the text with queries `q` (N, H, D) -> (N, C)."""
+        k, v = (
+            x.transpose(1, 2).flatten(0, 1)[self.character_order]  # (B S, H, D)
+            for x in self.text[layer]
+        )
+        y = varlen_attn(
+            q.to(v.dtype),
+            k.to(v.dtype),
+            v,
+            self.starts,
+            self.text_starts,
+            self.max_length,
+            self.max_text,
+            # All characters. Some versions of torch give attention without a window to cuDNN,
+            # which is slower here and builds a plan first.
+            window_size=(self.max_length, self.max_length),
+        )
+        return y.flatten(1)
 
 
 def row_index(packed: PackedBatch, width: int) -> torch.Tensor:

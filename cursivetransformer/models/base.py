@@ -28,13 +28,16 @@ class Model(nn.Module, ABC):
     authors: nn.Embedding
 
     @abstractmethod
-    def nll(self, packed: PackedBatch, width: int | None = None) -> torch.Tensor:
+    def nll(
+        self, packed: PackedBatch, width: int | None = None, varlen: bool = False
+    ) -> torch.Tensor:
         """Sum the cross-entropies of all scored tokens, in nats.
 
         Args:
             packed: the batch.
             width: positions that a row has room for, at least those of the longest example, or
                 None for as many as the batch needs.
+            varlen: attend with `VarlenAttention` instead, if the model's positions are packed.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The loss of a batch, in the precision that suits the device, and compiled where that is wanted.
+"""The loss of a batch: as a run trains on it, in the precision that suits the device, and exact.
 
 Does not depend on the data or on the training loop.
 """
@@ -10,79 +10,73 @@ import torch
 
 from cursivetransformer.config.train import Config
 from cursivetransformer.data.packing import PackedBatch
+from cursivetransformer.models.attention import varlen_attn
 from cursivetransformer.models.base import Model
 
-MAX_ERROR_LENGTH = 150  # characters of a compiler's message that a warning quotes
+BFLOAT16_CAPABILITY = 8  # compute capability from which NVIDIA's cards have bfloat16 arithmetic
 
 
 class BatchLoss:
-    """The summed loss of a batch, in nats, as a run's settings want it computed.
+    """The summed loss of a batch, in nats.
 
     Args:
         model: the model whose `nll` is computed.
-        config: the settings `device`, `precision` and `compile`.
-        warn: takes one sentence where the compiler fails.
+        config: the settings `device` and `precision`.
+
+    Attributes:
+        compiled: whether the loss of training batches is compiled.
+        varlen: whether training uses `VarlenAttention`.
     """
 
-    def __init__(self, model: Model, config: Config, warn: Callable[[str], object]) -> None:
-        self._nll = model.nll
-        self._warn = warn
-        self._device = config.device
+    def __init__(self, model: Model, config: Config) -> None:
+        self.model = model
+        self.compiled = False
+        self.varlen = has_varlen(config)
         self._autocast = autocast_arguments(config)
-        self._training_nll: Callable[[PackedBatch, int | None], torch.Tensor] = (
-            self._compile() if should_compile(config) else self._nll
-        )
+        self._compiled_nll = torch.compile(model.nll, fullgraph=True, dynamic=False)
 
     def training_nll(self, packed: PackedBatch, width: int | None) -> torch.Tensor:
-        """Compute the loss of a training batch. See `PackedAttention` for `width`.
+        """Compute the loss of a training batch. See `Model.nll` for `width`.
 
         Where the model is compiled, all training batches must have one shape.
         """
+        nll = self._compiled_nll if self.compiled else self.model.nll
         with torch.autocast(**self._autocast):
-            return self._training_nll(packed, width)
+            return nll(packed, width, self.varlen)
 
     def __call__(self, packed: PackedBatch) -> torch.Tensor:
-        """Compute the loss of a batch of any shape."""
-        with torch.autocast(**self._autocast):
-            return self._nll(packed)
+        """Compute the loss of a batch of any shape, in float32.
 
-    def _compile(self) -> Callable[[PackedBatch, int | None], torch.Tensor]:
-        """Compile the model's `nll`; fall back to the plain one if the first batch fails."""
-        compiled = torch.compile(
-            self._nll,
-            fullgraph=True,
-            mode="reduce-overhead" if self._device.startswith("cuda") else None,
-        )
-
-        def first_nll(packed: PackedBatch, width: int | None) -> torch.Tensor:
-            try:
-                nll = compiled(packed, width)
-                self._training_nll = compiled
-            # A missing compiler, an old card, a bug of the compiler: none is worth a training run.
-            except Exception as error:
-                reason = str(error).strip().splitlines()[0][:MAX_ERROR_LENGTH]
-                self._warn(f"torch.compile failed ({reason}); training goes on without")
-                self._training_nll = self._nll
-                nll = self._nll(packed, width)
-            return nll
-
-        return first_nll
+        In bfloat16 some cards plan the attention of every new shape anew, which takes minutes for
+        the batches of an evaluation.
+        """
+        return self.model.nll(packed)
 
 
 def autocast_arguments(config: Config) -> dict[str, Any]:
     """Return the arguments of `torch.autocast` for a run's device and precision."""
-    device_type = config.device.partition(":")[0]
-    automatic = config.precision == "auto" and device_type == "cuda"
+    automatic = config.precision == "auto" and _has_bfloat16(config.device)
     return dict(
-        device_type=device_type,
+        device_type=config.device.partition(":")[0],
         dtype=torch.bfloat16,
         enabled=config.precision == "bfloat16" or automatic,
     )
 
 
-def should_compile(config: Config) -> bool:
-    """Return whether a run compiles its model."""
-    return config.compile == "on" or (config.compile == "auto" and config.device.startswith("cuda"))
+def has_varlen(config: Config) -> bool:
+    """Return whether training can use `VarlenAttention`, whose kernels have no float32."""
+    return (
+        varlen_attn is not None
+        and _has_bfloat16(config.device)
+        and autocast_arguments(config)["enabled"]
+    )
+
+
+def _has_bfloat16(device: str) -> bool:
+    """Return whether the device is a GPU that computes in bfloat16."""
+    if not device.startswith("cuda"):
+        return False
+    return torch.cuda.get_device_capability(device)[0] >= BFLOAT16_CAPABILITY
 
 
 @torch.no_grad()

@@ -43,6 +43,7 @@ from cursivetransformer.models.attention import (
     KVCache,
     PackedAttention,
     RecordingAttention,
+    VarlenAttention,
     apply_rope,
     norm,
     rope_cos_sin,
@@ -259,8 +260,15 @@ class OffsetGPT(Model):
         self.register_buffer("rope_frequencies", frequencies, persistent=False)
         self.register_buffer("text_rope_frequencies", text_frequencies, persistent=False)
 
-    def nll(self, packed: PackedBatch, width: int | None = None) -> torch.Tensor:
-        attention = PackedAttention(packed, *self._encode_text(packed.text), width)
+    def nll(
+        self, packed: PackedBatch, width: int | None = None, varlen: bool = False
+    ) -> torch.Tensor:
+        text, text_mask = self._encode_text(packed.text)
+        attention: Attention
+        if varlen:
+            attention = VarlenAttention(packed, text, text_mask)
+        else:
+            attention = PackedAttention(packed, text, text_mask, width)
         pen_state = self.trajectory_encoder.compute_pen_states(
             packed.tokens, packed.position, packed.word_start
         )

@@ -151,7 +151,9 @@ class TokenGPT(Model):
             cache.advance(n_tokens, lengths)
         return self.head(self.norm(x))
 
-    def nll(self, packed: PackedBatch, width: int | None = None) -> torch.Tensor:
+    def nll(
+        self, packed: PackedBatch, width: int | None = None, varlen: bool = False
+    ) -> torch.Tensor:
         """See `Model.nll`; each example becomes a padded row."""
         if width is None:
             n_tokens = int(row_lengths(packed).max())

@@ -5,9 +5,10 @@ Does not depend on data or on the training loop.
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.optim import Optimizer
 
@@ -37,8 +38,11 @@ def learning_rate_factor(step: int, config: Config) -> float:
     return warmup * min(1.0, max(0, config.max_steps - step) / cooldown_steps)
 
 
-def set_learning_rates(optimizers: Iterable[Optimizer], factor: float) -> None:
-    """Set each group's learning rate to its full rate times `factor`."""
+def set_learning_rates(optimizers: Iterable[Optimizer], factor: float | torch.Tensor) -> None:
+    """Set each group's learning rate to its full rate times `factor`.
+
+    A tensor () on the device makes tensors, which a recorded graph reads anew each time.
+    """
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
@@ -65,9 +69,10 @@ def orthogonalize(matrices: torch.Tensor) -> torch.Tensor:
 class Muon(Optimizer):
     """Momentum with orthogonalized updates of matrices (Jordan et al. 2024, as above).
 
-    Matrices of one shape are stacked and updated together: a small model has many small matrices,
-    and each call costs more than its arithmetic. An update is scaled by sqrt(max(1, rows /
-    columns)). Weight decay is decoupled.
+    Matrices are stacked and updated together: a small model has many small matrices, and each call
+    costs more than its arithmetic. On a GPU it costs so much more that all matrices become one
+    stack, filled up with zeros. An update is scaled by sqrt(max(1, rows / columns)). Weight decay
+    is decoupled.
     """
 
     def __init__(
@@ -78,31 +83,70 @@ class Muon(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+        self._scales: dict[tuple[torch.Size, ...], torch.Tensor] = {}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient."""
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+            stacks: dict[tuple[int, ...], list[nn.Parameter]] = {}
             for p in group["params"]:
                 if p.grad is not None:
-                    by_shape.setdefault(p.shape, []).append(p)
-            for params in by_shape.values():
+                    # On a CPU zeros cost as much as numbers.
+                    key = () if p.is_cuda else tuple(sorted(p.shape))
+                    stacks.setdefault(key, []).append(p)
+            for params in stacks.values():
                 self._update(params, group)
 
     def _update(self, params: list[nn.Parameter], group: dict[str, Any]) -> None:
-        """Update parameters of one shape."""
+        """Update parameters as one stack."""
         lr, momentum = group["lr"], group["momentum"]
-        rows, columns = params[0].shape
-        scale = max(1, rows / columns) ** 0.5
-        updates = []
-        for p in params:
-            assert p.grad is not None
-            buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
-            buffer.lerp_(p.grad, 1 - momentum)
-            updates.append(p.grad.lerp(buffer, momentum))  # Nesterov momentum
-        for p, update in zip(params, orthogonalize(torch.stack(updates))):
-            p.mul_(1 - lr * group["weight_decay"]).add_(update, alpha=-lr * scale)
+        gradients = [cast(torch.Tensor, p.grad) for p in params]
+        buffers = [self._momentum_buffer(p) for p in params]
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        updates = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov momentum
+        stacked = orthogonalize(stack_upright(updates)).mul_(lr * self._scale(params))
+        torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
+        torch._foreach_sub_(params, unstack_upright(stacked, [p.shape for p in params]))
+
+    def _momentum_buffer(self, p: nn.Parameter) -> torch.Tensor:
+        state = self.state[p]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        return state["momentum_buffer"]
+
+    def _scale(self, params: list[nn.Parameter]) -> torch.Tensor:
+        """Return the scale of each parameter's update, (n, 1, 1)."""
+        shapes = tuple(p.shape for p in params)
+        if shapes not in self._scales:
+            scales = [max(1, rows / columns) ** 0.5 for rows, columns in shapes]
+            self._scales[shapes] = torch.tensor(scales, device=params[0].device)[:, None, None]
+        return self._scales[shapes]
+
+
+def stack_upright(matrices: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Stack matrices, wide ones transposed and small ones filled up with zeros.
+
+    The zeros change nothing in `orthogonalize`.
+    """
+    upright = [m.mT if m.shape[0] < m.shape[1] else m for m in matrices]
+    rows, columns = (max(m.shape[side] for m in upright) for side in (0, 1))
+    return torch.stack(
+        [
+            m
+            if m.shape == (rows, columns)
+            else F.pad(m, (0, columns - m.shape[1], 0, rows - m.shape[0]))
+            for m in upright
+        ]
+    )
+
+
+def unstack_upright(stacked: torch.Tensor, shapes: Sequence[torch.Size]) -> list[torch.Tensor]:
+    """Invert `stack_upright`."""
+    return [
+        m[:columns, :rows].mT if rows < columns else m[:rows, :columns]
+        for m, (rows, columns) in zip(stacked, shapes)
+    ]
 
 
 # Names of what each optimizer keeps for a parameter.
@@ -179,9 +223,11 @@ def restore_optimizer(optimizer: Optimizer, stored: dict[str, Any]) -> None:
 
 def _adamw(groups: Sequence[dict[str, Any]], config: Config) -> torch.optim.AdamW:
     # fused: one kernel for a step instead of several for each tensor, on the CPU too.
+    # capturable: the steps are counted on the device, so that a CUDA graph can hold the update.
     return torch.optim.AdamW(
         groups,
         lr=config.learning_rate,
         betas=ADAM_BETAS[config.optimizer],
         fused=config.device != "mps",
+        capturable=config.device.startswith("cuda"),
     )

@@ -39,7 +39,7 @@ from cursivetransformer.models.checkpoint import (
     stored_config,
 )
 from cursivetransformer.models.factory import make_model
-from cursivetransformer.models.loss import BatchLoss, should_compile
+from cursivetransformer.models.loss import BatchLoss
 from cursivetransformer.models.model_config import ModelConfig
 from cursivetransformer.models.text_encoder import remap_character_rows
 from cursivetransformer.recognition.recognizer import (
@@ -66,6 +66,7 @@ from cursivetransformer.training.finetune import (
 from cursivetransformer.training.optim import make_optimizers
 from cursivetransformer.training.progress import Console, Progress
 from cursivetransformer.training.samples import draw_samples, reading_error
+from cursivetransformer.training.step import needs_fixed_shapes
 from cursivetransformer.training.tracking import fetch_checkpoint
 from cursivetransformer.training.trainer import (
     Callbacks,
@@ -90,6 +91,7 @@ MAY_CHANGE = {
     "log_every",
     "device",
     "compile",
+    "cuda_graph",
     "run_dir",
     "dataset_name",
     "resume",
@@ -300,13 +302,14 @@ def _build(
         warn,
         group.rank,
         group.size,
-        fixed=should_compile(config),
+        fixed=needs_fixed_shapes(config),
         authors=checkpoint.model.config.authors,
+        max_text=checkpoint.model.config.max_text,
     )
     replay = load_replay(config, words, warn)
     model = checkpoint.model.to(config.device)
     optimizers = make_optimizers(model, config)
-    loss = BatchLoss(model, config, warn)
+    loss = BatchLoss(model, config)
     evaluations = {}
     if group.first:
         evaluations = {split: loader.evaluation(split) for split in ("train", "test")}

@@ -26,7 +26,6 @@ from cursivetransformer.training.optim import (
     check_optimizer_state,
     learning_rate_factor,
     restore_optimizer,
-    set_learning_rates,
 )
 from cursivetransformer.training.progress import (
     Meter,
@@ -36,6 +35,7 @@ from cursivetransformer.training.progress import (
     random_states,
     restore_random_states,
 )
+from cursivetransformer.training.step import TrainingStep
 from cursivetransformer.training.tracking import NullTracker, Tracker
 from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.schema import Count, from_plain
@@ -65,6 +65,7 @@ class TrainingState:
         loss_sum: sum of the losses of the steps since the last evaluation.
         loss_steps: number of these steps.
         totals: what the data loader has counted.
+        capacity: positions of every training batch, 0 where they vary.
     """
 
     step: Count = 0
@@ -77,6 +78,7 @@ class TrainingState:
     loss_sum: Loss = 0.0
     loss_steps: Count = 0
     totals: list[Count] = field(default_factory=list)
+    capacity: Count = 0
 
     @classmethod
     def from_stored(cls, training: dict[str, Any]) -> "TrainingState":
@@ -152,6 +154,18 @@ class Trainer:
     mixture: WordMixture | None = None
     group: ProcessGroup = field(default_factory=ProcessGroup)
     state: TrainingState = field(default_factory=TrainingState)
+    _make_step: TrainingStep = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._make_step = TrainingStep(
+            self.model,
+            self.loader,
+            self.optimizers,
+            self.loss,
+            self.config,
+            self.group,
+            self.progress.console.say,
+        )
 
     @property
     def step(self) -> int:
@@ -192,28 +206,10 @@ class Trainer:
         return best
 
     def train_step(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Make one optimizer step.
-
-        Returns:
-            Its loss per token and its number of tokens, as tensors, so that nothing waits for the
-            device.
-        """
-        packed = self.loader.train_batch(self.step)
-        self.model.train()
-        nll = self.loss.training_nll(packed, self.loader.width)
-        nll.backward()
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        nll, n_tokens = nll.detach(), packed.n_tokens.float()
-        self.group.all_reduce([*gradients, nll, n_tokens])
-        torch._foreach_div_(gradients, n_tokens)
-        if self.config.grad_clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
-        set_learning_rates(self.optimizers, learning_rate_factor(self.step, self.config))
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        """Make one optimizer step; see `TrainingStep`."""
+        loss, n_tokens = self._make_step(self.step)
         self.state.step += 1
-        return nll / n_tokens, n_tokens
+        return loss, n_tokens
 
     def evaluate(self, split: str) -> tuple[float, float]:
         """Return the loss on the fixed words of a split, in nats per token and per offset."""
@@ -223,6 +219,7 @@ class Trainer:
     def save(self, name: str) -> Path:
         """Write all that resuming needs into the run's folder; return the path."""
         self.state.totals = self.loader.totals.tolist()
+        self.state.capacity = self.loader.capacity or 0
         training: dict[str, Any] = {
             **asdict(self.state),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -254,6 +251,7 @@ class Trainer:
             restore_optimizer(optimizer, state)
         if len(self.state.totals) == len(self.loader.totals):
             self.loader.totals.copy_(torch.tensor(self.state.totals))
+        self.loader.fix_shape(self.state.capacity)
         restore_random_states(training)
 
     def _make_tracker(self) -> Tracker | NullTracker:

@@ -16,7 +16,7 @@ from cursivetransformer.models.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
-from cursivetransformer.models.loss import BatchLoss, estimate_loss, should_compile
+from cursivetransformer.models.loss import BatchLoss, estimate_loss
 from cursivetransformer.recognition.features import FeatureGrid
 from cursivetransformer.recognition.recognizer import (
     EVALUATION,
@@ -96,10 +96,9 @@ def test_the_loss_on_the_held_out_words_is_the_stored_one(checkpoint, made_up_wo
         made_up_words,
         checkpoint.tokenizer,
         config,
-        fixed=should_compile(config),
         authors=model.config.authors,
     )
-    nll = BatchLoss(model.eval(), config, print)
+    nll = BatchLoss(model.eval(), config)
     per_token, _ = estimate_loss(nll, loader.evaluation("test"))
     assert per_token == pytest.approx(checkpoint.training["best_loss"], rel=1e-4)
 
