@@ -43,6 +43,8 @@ class KVCache:
         length: (B,) tokens that each row has seen.
         longest: the largest of `length`, known without waiting for a GPU.
         even: whether all rows have that length. Writing and masking are simpler then.
+        static: whether no shape depends on the lengths, as a CUDA graph needs it. All places are
+            read, and masked. `reserve` makes room, for nothing else does.
         text: by layer, the text's keys and values; empty until a model fills it.
         text_mask: (B, 1, 1, S) which characters may be attended to.
     """
@@ -62,6 +64,7 @@ class KVCache:
         self.length = torch.zeros(batch_size, dtype=torch.long, device=device)
         self.longest = 0
         self.even = True
+        self.static = False
         self.text: dict[int, KeysAndValues] = {}
         self.text_mask = torch.zeros(batch_size, 1, 1, 0, dtype=torch.bool, device=device)
 
@@ -72,9 +75,10 @@ class KVCache:
             (B, 1, T, n_keys) booleans, or None if all keys may be attended to.
         """
         n_tokens = positions.shape[1]
-        if self.even and n_tokens == 1:
+        if self.even and n_tokens == 1 and not self.static:
             return None
-        keys = torch.arange(self.longest + n_tokens, device=positions.device)
+        n_keys = self.keys.shape[3] if self.static else self.longest + n_tokens
+        keys = torch.arange(n_keys, device=positions.device)
         return (keys <= positions[..., None])[:, None]
 
     def update(
@@ -85,19 +89,27 @@ class KVCache:
         Returns:
             All keys and values of the layer, (B, H, n_keys, D), up to the longest row's end.
         """
-        end = self.longest + positions.shape[1]
-        capacity = self.keys.shape[3]
-        if end > capacity:
-            added = (0, 0, 0, max(capacity, end))
-            self.keys, self.values = F.pad(self.keys, added), F.pad(self.values, added)
+        end = None
+        if not self.static:
+            self.reserve(positions.shape[1])
+            end = self.longest + positions.shape[1]
         self._store(self.keys[layer], k, positions)
         self._store(self.values[layer], v, positions)
         return self.keys[layer][:, :, :end].to(k.dtype), self.values[layer][:, :, :end].to(v.dtype)
 
+    def reserve(self, n_tokens: int) -> bool:
+        """Make room for more tokens in each row; return whether there was too little."""
+        end, capacity = self.longest + n_tokens, self.keys.shape[3]
+        if end <= capacity:
+            return False
+        added = (0, 0, 0, max(capacity, end))
+        self.keys, self.values = F.pad(self.keys, added), F.pad(self.values, added)
+        return True
+
     def _store(self, stored: torch.Tensor, new: torch.Tensor, positions: torch.Tensor) -> None:
         """Write `new` (B, H, T, D) at `positions` (B, T) of `stored` (B, H, capacity, D)."""
         n_rows, n_tokens = positions.shape
-        if self.even:
+        if self.even and not self.static:
             stored[:, :, self.longest : self.longest + n_tokens] = new
         else:
             rows = torch.arange(n_rows, device=new.device)[:, None]
@@ -111,7 +123,7 @@ class KVCache:
             lengths: (B,) how many of them are real, the first ones of the row; None if all are.
         """
         self.even = self.even and lengths is None
-        self.length = self.length + (n_tokens if lengths is None else lengths)
+        self.length += n_tokens if lengths is None else lengths
         self.longest += n_tokens
 
     def select_rows(self, rows: torch.Tensor) -> None:

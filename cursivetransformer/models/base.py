@@ -5,13 +5,33 @@ V vocabulary.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import nn
 
 from cursivetransformer.data.packing import PackedBatch
+from cursivetransformer.models.attention import KVCache
 from cursivetransformer.models.model_config import ModelConfig
+
+
+class DecodingState(Protocol):
+    """The state of B rows that are being written.
+
+    cache: keys and values of what they have seen.
+    """
+
+    cache: KVCache
+
+    def select_rows(self, rows: torch.Tensor) -> None:
+        """Keep only the rows of the index tensor `rows`."""
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Return the tensors that a whole group replaces; those of the cache change in place."""
+
+    def set_tensors(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace the tensors that `tensors` returns."""
 
 
 class Model(nn.Module, ABC):
@@ -47,7 +67,7 @@ class Model(nn.Module, ABC):
         text: torch.Tensor,
         authors: torch.Tensor | None = None,
         capacity: int = 0,
-    ) -> tuple[Any, torch.Tensor]:
+    ) -> tuple[DecodingState, torch.Tensor]:
         """Read the text and the prompt.
 
         Args:

@@ -26,6 +26,7 @@ its place, from the first step on.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -213,6 +214,16 @@ class OffsetState:
         self.hidden = self.hidden[rows]
         self.pen_state = self.pen_state.map(lambda tensor: tensor[rows])
         self.group = [token[rows] for token in self.group]
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Return the tensors that a whole group replaces."""
+        pen = self.pen_state
+        return [self.hidden, pen.recent, pen.pen, pen.words]
+
+    def set_tensors(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace the tensors that `tensors` returns."""
+        self.hidden, *pen = tensors
+        self.pen_state = PenState(*pen)
 
 
 class OffsetGPT(Model):

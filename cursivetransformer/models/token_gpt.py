@@ -13,6 +13,7 @@ Every block computes
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -86,6 +87,13 @@ class TokenState:
         """Keep only the rows of the index tensor `rows`."""
         self.authors = self.authors[rows]
         self.cache.select_rows(rows)
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Return no tensors: all that changes is in the cache."""
+        return []
+
+    def set_tensors(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace no tensors."""
 
 
 class TokenGPT(Model):

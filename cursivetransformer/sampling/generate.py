@@ -16,13 +16,15 @@ from cursivetransformer.data.tokenizer import Tokenizer
 from cursivetransformer.ink.preview import ink_svg
 from cursivetransformer.ink.stance import Standing
 from cursivetransformer.ink.strokes import offsets_to_points, points_to_offsets
-from cursivetransformer.models.base import Model
+from cursivetransformer.models.base import DecodingState, Model
 from cursivetransformer.utils.errors import UserError
 
 ROWS_AT_ONCE = 128  # bounds the memory for a text of any length
 # A word with more offsets has gone astray: the densest of a real bank takes 38, most take 23.
 MAX_OFFSETS_PER_CHAR = 60
 MIN_OFFSETS = 90  # allowed for any word
+GPU_POLL_GROUPS = 8  # sampled on a GPU before the host looks which rows have ended
+CPU_POLL_GROUPS = 2
 MAX_ENDED_FRACTION = 0.25  # of the rows in the cache; above it, the ended ones are dropped
 MIN_TEMPERATURE = 1e-6  # below it, logits overflow float32, and the likeliest token is certain
 
@@ -270,64 +272,159 @@ def encode_texts(
 
 
 class TokenConstraints:
-    """Which ids may come next in each row.
+    """Which ids may come next, as a table of phases that a row goes through.
 
-    They are the ids of the slot; instead of the first slot of an offset also WORD, after a word
-    that is not the last of its row, or END after the last.
+    The phases of each word are its filling, the first slot of its first offset, the other slots,
+    and the first slot of a later offset, where the word may end: by WORD, or by END after the last
+    one of a row. A word without ink cannot end. In the last phase, after END, any id may come.
 
     Args:
         tokenizer: The tokenizer.
-        n_rows: B.
         group: Words in each row.
         filling: PADs that follow a WORD; see `fills_words` of the models.
-        device: Of the masks.
+
+    Attributes:
+        first: The phase of a row that begins with its first word.
+        allowed: (phases, V) whether an id may come.
+        following: (phases, V) the phase after an id.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, group: int, filling: int) -> None:
+        slots = tokenizer.slot_mask()
+        slots[:, [tokenizer.word_id, tokenizer.end_id]] = False
+        n_slots, n_ids = slots.shape
+        self.first = filling
+        phases, following = [], []
+        for word in range(group):
+            for _ in range(filling):
+                phases.append(np.arange(n_ids) == tokenizer.pad_id)
+                following.append(np.full(n_ids, len(phases)))
+            for slot in range(n_slots):
+                phases.append(slots[slot])
+                following.append(np.full(n_ids, len(phases)))
+            is_last = word == group - 1
+            end = tokenizer.end_id if is_last else tokenizer.word_id
+            later_slots = np.full(n_ids, len(phases) - n_slots + 1)
+            phases.append(slots[0] | (np.arange(n_ids) == end))
+            later_slots[end] = len(phases)
+            following.append(later_slots)
+        phases.append(np.ones(n_ids, bool))
+        following.append(np.full(n_ids, len(phases) - 1))
+        self.allowed, self.following = np.stack(phases), np.stack(following)
+
+
+class Decoder:
+    """Samples the tokens of B rows on the device, without waiting for it.
+
+    On a GPU the tokens of a group are recorded as one CUDA graph, which is recorded anew when the
+    rows or the room of the cache change: to queue its hundreds of operations one by one takes far
+    longer than to run them.
+
+    Args:
+        model: The model.
+        sampler: How a token is sampled.
+        constraints: Which ids may come next.
+        state: Of the rows, with `logits` (B, V) of their first token.
+        logits: See above.
+        uniforms: (B, T) random numbers in [0, 1), one for each token.
+        records: Whether to record graphs.
+
+    Attributes:
+        tokens: (B, T) ids that were sampled.
+        nll: (B, T) their negative log-likelihoods at temperature 1.
     """
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
-        n_rows: int,
-        group: int,
-        filling: int,
-        device: torch.device | str,
+        model: Model,
+        sampler: Sampler,
+        constraints: TokenConstraints,
+        state: DecodingState,
+        logits: torch.Tensor,
+        uniforms: torch.Tensor,
+        records: bool,
     ) -> None:
-        self.tokenizer = tokenizer
-        self.filling = filling
-        self.written = np.zeros(n_rows, int)  # tokens since the last WORD and its filling
-        self.words_left = np.full(n_rows, group - 1)  # after the present one
-        self.masks = torch.as_tensor(_constraint_masks(tokenizer), device=device)
+        device = logits.device
+        self.model, self.sampler, self.state, self.logits = model, sampler, state, logits
+        self.uniforms, self.records = uniforms, records
+        self.group_tokens = len(model.config.slot_sizes)
+        forbidden = torch.as_tensor(~constraints.allowed, device=device)
+        self.penalty = torch.zeros(forbidden.shape, device=device)
+        self.penalty.masked_fill_(forbidden, -torch.inf)
+        self.following = torch.as_tensor(constraints.following, device=device)
+        self.phase = torch.full((len(logits),), constraints.first, device=device)
+        self.step = torch.zeros(1, dtype=torch.long, device=device)
+        self.tokens = torch.zeros(uniforms.shape, dtype=torch.long, device=device)
+        self.nll = torch.zeros(uniforms.shape, device=device)
+        self._graph: torch.cuda.CUDAGraph | None = None
+        state.cache.static = records
 
-    def allowed(self) -> torch.Tensor:
-        """Return a mask (B, V). A word without ink cannot end."""
-        n_slots = self.tokenizer.n_slots
-        slot = self.written % n_slots
-        may_end = (slot == 0) & (self.written > 0)
-        # Rows of `masks`: the slots, then WORD, END, filling.
-        state = np.where(may_end, n_slots + (self.words_left == 0), slot)
-        state[self.written < 0] = n_slots + 2
-        return self.masks[torch.as_tensor(state, device=self.masks.device)]
+    def advance(self, n_tokens: int) -> None:
+        """Sample the next tokens of each row: of whole groups, but for the last ones."""
+        if not self.records:
+            for _ in range(n_tokens):
+                self._sample_token()
+            return
+        n_groups, rest = divmod(n_tokens, self.group_tokens)
+        if self.state.cache.reserve(n_tokens):
+            self._graph = None
+        for _ in range(n_groups):
+            self._sample_group()
+        for _ in range(rest):
+            self._sample_token()
 
-    def accept(self, ids: np.ndarray) -> None:
-        """Count the sampled ids (B,)."""
-        new_word = ids == self.tokenizer.word_id
-        self.written = np.where(new_word, -self.filling, self.written + 1)
-        self.words_left = self.words_left - new_word
+    def select_rows(self, rows: torch.Tensor) -> None:
+        """Keep only the rows of the index tensor `rows`."""
+        self.state.select_rows(rows)
+        self.logits, self.phase = self.logits[rows], self.phase[rows]
+        self.uniforms, self.tokens, self.nll = (
+            self.uniforms[rows],
+            self.tokens[rows],
+            self.nll[rows],
+        )
+        self._graph = None
 
-    def select_rows(self, rows: np.ndarray) -> None:
-        """Keep only these rows."""
-        self.written = self.written[rows]
-        self.words_left = self.words_left[rows]
+    def _sample_token(self) -> None:
+        logits = self.logits + self.penalty[self.phase]
+        uniforms = self.uniforms.index_select(1, self.step)[:, 0]
+        token = sample(self.sampler.probabilities(logits), uniforms)
+        self.tokens.index_copy_(1, self.step, token[:, None])
+        self.nll.index_copy_(1, self.step, _token_nll(logits, token)[:, None])
+        self.phase = self.following[self.phase, token]
+        self.step += 1
+        self.logits = self.model.decode_one_token(self.state, token)
 
+    def _sample_group(self) -> None:
+        """Sample a group: queue its operations the first time, then record and replay them."""
+        cache = self.state.cache
+        if self._graph is not None:
+            self._graph.replay()
+            cache.longest += self._positions
+            return
+        if not self.logits.is_cuda:
+            self._sample_in_place()
+            return
+        before = cache.longest
+        self._sample_in_place()  # also what the libraries do at first
+        self._positions = cache.longest - before
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._sample_in_place()
+        cache.longest -= self._positions  # recording runs nothing
+        self._graph = graph
 
-def _constraint_masks(tokenizer: Tokenizer) -> np.ndarray:
-    """Return (slots + 3, V) masks: each slot; the first one or WORD; the first or END; PAD."""
-    slots = tokenizer.slot_mask()
-    slots[:, [tokenizer.word_id, tokenizer.end_id]] = False
-    word, end, filling = slots[0].copy(), slots[0].copy(), np.zeros_like(slots[0])
-    word[tokenizer.word_id] = True
-    end[tokenizer.end_id] = True
-    filling[tokenizer.pad_id] = True
-    return np.stack([*slots, word, end, filling])
+    def _sample_in_place(self) -> None:
+        """Sample a group, and write what it replaces into the tensors that it read."""
+        before = self._changing()
+        for _ in range(self.group_tokens):
+            self._sample_token()
+        for old, new in zip(before, self._changing()):
+            old.copy_(new)
+        self.logits, self.phase, *state = before
+        self.state.set_tensors(state)
+
+    def _changing(self) -> list[torch.Tensor]:
+        return [self.logits, self.phase, *self.state.tensors()]
 
 
 def decode(
@@ -350,45 +447,56 @@ def decode(
         (B, T) ids, then PAD, and the (B, T) negative log-likelihood of each, then 0.
     """
     device = next(model.parameters()).device
-    prompt = torch.as_tensor(prompt_groups(tokenizer, batch.primer), device=device)
-    text = encode_texts(model, tokenizer, batch.rows, batch.primer)
-    uniforms = torch.as_tensor(batch.uniforms, device=device)
+    on_gpu = device.type == "cuda"
     n_rows, group = len(batch.rows), len(batch.rows[0])
-    filling = tokenizer.n_slots - 1 if model.fills_words else 0
-    constraints = TokenConstraints(tokenizer, n_rows, group, filling, device)
-    ids = np.full(batch.uniforms.shape, tokenizer.pad_id)
-    nll = np.zeros(batch.uniforms.shape, np.float32)
-    active = np.arange(n_rows)  # rows of the batch that are in the cache
-    ended = np.zeros(n_rows, bool)  # which of them have ended
+    text = encode_texts(model, tokenizer, batch.rows, batch.primer)
     state, logits = model.prefill(
-        prompt,
+        torch.as_tensor(prompt_groups(tokenizer, batch.primer), device=device),
         torch.as_tensor(text, device=device),
         torch.tensor(batch.authors, device=device),
         MIN_OFFSETS,
     )
-    for step in range(batch.uniforms.shape[1]):
-        logits = logits.masked_fill(~constraints.allowed(), -torch.inf)
-        token = sample(sampler.probabilities(logits), uniforms[:, step])
-        new_ids = np.where(ended, tokenizer.pad_id, token.cpu().numpy())
-        constraints.accept(new_ids)
-        ids[active, step] = new_ids
-        nll[active, step] = np.where(ended, 0, _token_nll(logits, token).cpu().numpy())
-        at_end = (new_ids == tokenizer.end_id) | (step + 1 >= batch.max_tokens[active])
-        newly_ended = ~ended & at_end
+    filling = tokenizer.n_slots - 1 if model.fills_words else 0
+    constraints = TokenConstraints(tokenizer, group, filling)
+    uniforms = torch.as_tensor(batch.uniforms, device=device)
+    decoder = Decoder(model, sampler, constraints, state, logits, uniforms, records=on_gpu)
+
+    n_tokens = batch.uniforms.shape[1]
+    ids = np.full(batch.uniforms.shape, tokenizer.pad_id)
+    nll = np.zeros(batch.uniforms.shape, np.float32)
+    active = np.arange(n_rows)  # rows of the batch that are in the cache
+    ended = np.zeros(n_rows, bool)  # which of them have ended
+    interval = tokenizer.n_slots * (GPU_POLL_GROUPS if on_gpu else CPU_POLL_GROUPS)
+    for start in range(0, n_tokens, interval):
+        stop = min(start + interval, n_tokens)
+        decoder.advance(stop - start)
+        new_ids, new_nll = _fetch(decoder, start, stop)
+        is_end = new_ids == tokenizer.end_id
+        after_end = ended[:, None] | (is_end.cumsum(1) > is_end)
+        after_end |= np.arange(start, stop) >= batch.max_tokens[active, None]
+        ids[active, start:stop] = np.where(after_end, tokenizer.pad_id, new_ids)
+        nll[active, start:stop] = np.where(after_end, 0, new_nll)
+        at_end = is_end.any(1) | (stop >= batch.max_tokens[active])
         if progress:
-            progress(group * int(newly_ended.sum()))
-        ended |= newly_ended
+            progress(group * int((at_end & ~ended).sum()))
+        ended |= at_end
         if ended.all():
             break
         if ended.mean() > MAX_ENDED_FRACTION:
             kept = np.flatnonzero(~ended)
-            constraints.select_rows(kept)
             active, ended = active[kept], ended[kept]
-            kept_on_device = torch.as_tensor(kept, device=device)
-            state.select_rows(kept_on_device)
-            token, uniforms = token[kept_on_device], uniforms[kept_on_device]
-        logits = model.decode_one_token(state, token)
+            decoder.select_rows(torch.as_tensor(kept).to(device, non_blocking=True))
     return ids, nll
+
+
+def _fetch(decoder: Decoder, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids and the nll of tokens `start` to `stop`, (B, stop - start) each.
+
+    Waits for the device, once.
+    """
+    nll = decoder.nll[:, start:stop]
+    both = torch.stack([decoder.tokens[:, start:stop].to(nll.dtype), nll]).cpu().numpy()
+    return both[0].astype(int), both[1]
 
 
 def _token_nll(logits: torch.Tensor, token: torch.Tensor) -> torch.Tensor:

@@ -70,26 +70,50 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
     context = torch.as_tensor(generate.encode_texts(model, tokenizer, texts, None))
     for row in range(3):
         groups, partial = generate.prompt_groups(tokenizer, None).tolist(), []
-        constraints = generate.TokenConstraints(tokenizer, 1, group, model.fills_words, "cpu")
+        constraints = generate.TokenConstraints(tokenizer, group, int(model.fills_words))
+        phase = constraints.first
         for step in range(n):
             state, logits = model.prefill(
                 torch.tensor(groups), context[row : row + 1], torch.tensor([row])
             )
             for token in partial:
                 logits = model.decode_one_token(state, torch.tensor([token]))
-            logits = logits.masked_fill(~constraints.allowed(), -torch.inf)
+            logits = logits.masked_fill(~torch.tensor(constraints.allowed[phase]), -torch.inf)
             uniform = torch.tensor(uniforms[row : row + 1, step])
             token = int(sample(sampler.probabilities(logits), uniform))
             assert token == sampled[row, step]
             if token == tokenizer.end_id:
                 break
-            constraints.accept(np.array([token]))
+            phase = constraints.following[phase, token]
             partial.append(token)
             if token == tokenizer.word_id and not model.fills_words:
                 partial.append(tokenizer.pad_id)
             if len(partial) == 2:
                 groups.append(partial)
                 partial = []
+
+
+@pytest.mark.parametrize("name", list(TOKENIZERS))
+@pytest.mark.parametrize("kind", ["offset", "token"])
+@pytest.mark.parametrize("group", [1, 2])
+def test_shapes_that_never_change_draw_the_same_ink(name, kind, group, monkeypatch):
+    """As a GPU records and replays them; here the recorded operations run one by one."""
+    monkeypatch.setattr(generate, "MIN_OFFSETS", 7)
+    model, tokenizer = scribbler(name, kind)
+    texts = ["abc", "d", "edcba", "ab", "c", "dd"]
+    options = dict(group=group, temperature=1.0, top_p=0.95, seed=3)
+    plain = generate_words(model, tokenizer, texts, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            generate, "Decoder", lambda *parts, records: generate_decoder(*parts, records=True)
+        )
+        fixed = generate_words(model, tokenizer, texts, **options)
+    for a, b in zip(plain, fixed):
+        assert a.finished == b.finished and a.nll == pytest.approx(b.nll, rel=1e-4)
+        np.testing.assert_allclose(a.points, b.points, atol=1e-5)
+
+
+generate_decoder = generate.Decoder
 
 
 def test_a_words_ink_does_not_depend_on_the_words_after_it():

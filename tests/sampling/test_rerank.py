@@ -185,13 +185,14 @@ def test_nats_are_those_of_the_tokens(scribble):
         torch.as_tensor(generate.prompt_groups(tokenizer, None)),
         torch.as_tensor(generate.encode_texts(model, tokenizer, [["abc"]], None)),
     )
-    constraints, nll = generate.TokenConstraints(tokenizer, 1, 1, model.fills_words, "cpu"), 0.0
+    constraints, nll = generate.TokenConstraints(tokenizer, 1, int(model.fills_words)), 0.0
+    phase = constraints.first
     # One more for its end, or for what was sampled of an offset when the word was stopped.
     for _ in range(tokenizer.n_slots * len(word.points) + 1):
-        logits = logits.masked_fill(~constraints.allowed(), -torch.inf)
+        logits = logits.masked_fill(~torch.tensor(constraints.allowed[phase]), -torch.inf)
         token = logits.argmax(-1)
         nll -= float(logits.log_softmax(-1)[0, token])
-        constraints.accept(token.numpy())
+        phase = constraints.following[phase, token.item()]
         logits = model.decode_one_token(state, token)
     assert word.nll == pytest.approx(nll, rel=1e-4)
 
