@@ -1,6 +1,11 @@
 """Fixtures that tests share: synthetic ink, and real ink and a browser where they are at hand."""
 
+import os
 from pathlib import Path
+
+# Before torch starts its threads. One a process, for several tests run at once, and results must
+# be equal to the last digit. Commands that tests start inherit it.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import hypothesis
 import pytest

@@ -308,6 +308,9 @@ class Config(Settings):
     device: str = setting(
         "auto", "cuda, mps or cpu; 'auto' takes the first available one", "run", everyday=True
     )
+    threads: int = setting(
+        0, "number of CPU threads; 0 chooses by measuring, now and again", "run", Bounds(0, 1024)
+    )
     seed: int = setting(
         1337, "seed of the split, the examples and the weights", "run", SEED, everyday=True
     )
@@ -418,6 +421,7 @@ class RecognizerTrainingConfig(Settings):
         4e-3, "learning rate of AdamW", "training", Bounds(0, 1, above=True)
     )
     device: str = same_setting(Config, "device", group="training")
+    threads: int = same_setting(Config, "threads", group="training")
     seed: int = same_setting(Config, "seed", group="training")
     recognizer_dir: str = same_setting(Config, "recognizer_dir", group="output")
     out: str = setting(

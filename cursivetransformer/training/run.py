@@ -92,6 +92,7 @@ MAY_CHANGE = {
     "device",
     "compile",
     "cuda_graph",
+    "threads",
     "run_dir",
     "dataset_name",
     "resume",

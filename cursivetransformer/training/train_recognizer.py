@@ -47,6 +47,7 @@ from cursivetransformer.training.progress import (
     random_states,
     restore_random_states,
 )
+from cursivetransformer.training.threads import ThreadTuner
 from cursivetransformer.utils.errors import UserError
 from cursivetransformer.utils.lock import locked_folder
 from cursivetransformer.utils.serialization import check_weights, read_content, write_content
@@ -399,6 +400,7 @@ def _fit(
     warmup = min(WARMUP_STEPS, 1 + config.max_steps // 10)
     net.train()
     saved = time.monotonic()
+    threads = ThreadTuner(config.threads)
     if on_step:
         on_step(first, None)
     with stop_signals() as stop:
@@ -414,6 +416,7 @@ def _fit(
             # In between, batches are waiting that were sampled together.
             if (step + 1) % SORTED_BATCHES and not is_last:
                 continue
+            threads.note(SORTED_BATCHES)
             if on_step:
                 on_step(step + 1, loss.item())
             due = stop.signal or is_last or time.monotonic() - saved > SAVE_SECONDS

@@ -36,6 +36,7 @@ from cursivetransformer.training.progress import (
     restore_random_states,
 )
 from cursivetransformer.training.step import TrainingStep
+from cursivetransformer.training.threads import ThreadTuner
 from cursivetransformer.training.tracking import NullTracker, Tracker
 from cursivetransformer.utils.errors import UserError, how_to_run
 from cursivetransformer.utils.schema import Count, from_plain
@@ -264,11 +265,16 @@ class Trainer:
     def _loop(self, tracker: Tracker | NullTracker, stop: StopRequest) -> None:
         config, state = self.config, self.state
         meter = Meter(config.device, state.loss_sum, state.loss_steps)
+        on_cpu = config.device == "cpu"
+        threads = ThreadTuner(config.threads)
         self.progress.begin(TRAINING, self.step)
         while not self._finished() and not self._stopping(stop):
             if self.mixture is not None:
                 self.mixture.update(self.step)
-            meter.add(*self.train_step())
+            loss, n_tokens = self.train_step()
+            meter.add(loss, n_tokens)
+            if on_cpu:
+                threads.note(float(n_tokens))
             self.progress.reach(TRAINING, self.step)
             if self.step % config.print_every == 0:
                 self._check_loss(meter.loss())
@@ -281,6 +287,7 @@ class Trainer:
                     best_step = self.group.broadcast(lambda: state.best_step)
                     state.best_step = best_step
                 meter = Meter(config.device)
+                threads.pause()
         was_saved = self.step > 0 and self.step % config.log_every == 0
         if not self._finished() and not was_saved and self.group.first:
             self._check_loss(meter.loss())
