@@ -5,7 +5,7 @@ Shapes: B examples, T tokens, P positions of a row, N positions of all rows, S c
 C width, H heads, D = C / H.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -15,11 +15,6 @@ from torch import nn
 
 from cursivetransformer.data.packing import PackedBatch
 from cursivetransformer.models.model_config import ModelConfig
-
-try:
-    from torch.nn.attention.varlen import varlen_attn
-except ImportError:  # an older torch
-    varlen_attn = None  # type: ignore[assignment]
 
 # Keys and values, (B, H, S, D) each.
 KeysAndValues: TypeAlias = tuple[torch.Tensor, torch.Tensor]
@@ -413,6 +408,9 @@ class VarlenAttention:
         self.text_starts = torch.cat([ends.new_zeros(1), ends, ends[-1:]]).int()
         self.max_text = text_mask.shape[-1]
         self.text = text
+        kernel = varlen_kernel()
+        assert kernel is not None
+        self.attend = kernel
 
     def self_attend(self, layer: int, qk: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """Attend causally with queries and keys `qk` (N, 2H, D) and values `v` (N, C) -> (N, C)."""
@@ -420,7 +418,7 @@ class VarlenAttention:
         v = v.unflatten(-1, (-1, qk.shape[2]))
         length = self.max_length
         causal = (-1, 0)
-        y = varlen_attn(q, k, v, self.starts, self.starts, length, length, window_size=causal)
+        y = self.attend(q, k, v, self.starts, self.starts, length, length, window_size=causal)
         return y.flatten(1)
 
     def cross_attend(self, layer: int, q: torch.Tensor) -> torch.Tensor:
@@ -429,7 +427,7 @@ class VarlenAttention:
             x.transpose(1, 2).flatten(0, 1)[self.character_order]  # (B S, H, D)
             for x in self.text[layer]
         )
-        y = varlen_attn(
+        y = self.attend(
             q.to(v.dtype),
             k.to(v.dtype),
             v,
@@ -442,6 +440,15 @@ class VarlenAttention:
             window_size=(self.max_length, self.max_length),
         )
         return y.flatten(1)
+
+
+def varlen_kernel() -> Callable[..., torch.Tensor] | None:
+    """Return the kernel of `VarlenAttention`, or None where torch has none."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn  # slow: it imports the compiler
+    except ImportError:
+        return None
+    return varlen_attn
 
 
 def row_index(packed: PackedBatch, width: int) -> torch.Tensor:

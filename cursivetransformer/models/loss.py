@@ -10,7 +10,7 @@ import torch
 
 from cursivetransformer.config.train import Config
 from cursivetransformer.data.packing import PackedBatch
-from cursivetransformer.models.attention import varlen_attn
+from cursivetransformer.models.attention import varlen_kernel
 from cursivetransformer.models.base import Model
 
 BFLOAT16_CAPABILITY = 8  # compute capability from which NVIDIA's cards have bfloat16 arithmetic
@@ -66,9 +66,9 @@ def autocast_arguments(config: Config) -> dict[str, Any]:
 def has_varlen(config: Config) -> bool:
     """Return whether training can use `VarlenAttention`, whose kernels have no float32."""
     return (
-        varlen_attn is not None
-        and _has_bfloat16(config.device)
+        _has_bfloat16(config.device)
         and autocast_arguments(config)["enabled"]
+        and varlen_kernel() is not None
     )
 
 
