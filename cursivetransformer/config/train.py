@@ -150,8 +150,8 @@ class Config(Settings):
     )
     start_from: str = setting(
         "",
-        "checkpoint to initialize the weights from, like data/base.pt; "
-        "its shape, authors and characters are used too",
+        "checkpoint to initialize the weights from, or 'base' for the model that ships; "
+        "its shape and characters are used too, its authors as far as they are trained on",
         "hands",
     )
     replay: str = setting(

@@ -30,6 +30,8 @@ from cursivetransformer.data.dataset import own_words
 from cursivetransformer.data.tokenizer import Tokenizer, fold_text, make_tokenizer
 from cursivetransformer.models.base import Model
 from cursivetransformer.models.checkpoint import (
+    BASE,
+    SHIPPED,
     STARTED,
     Checkpoint,
     export,
@@ -491,7 +493,8 @@ def init_from(config: Config, words: Sequence[Word]) -> tuple[Config, Model, Tok
     """Make a model with the weights and the shape of `config.start_from`, and its tokenizer.
 
     The authors and characters of `words` are added. An author of that model keeps the embedding, a
-    new one starts as the unknown author; the model's other authors come last.
+    new one starts as the unknown author. The model's other authors come last; where nothing is
+    trained on that keeps their hands, they are left out.
 
     Returns:
         The settings with the model's shape, the model and the tokenizer.
@@ -499,7 +502,7 @@ def init_from(config: Config, words: Sequence[Word]) -> tuple[Config, Model, Tok
     Raises:
         UserError: if a given setting contradicts the shape.
     """
-    source = load_checkpoint(config.start_from)
+    source = load_checkpoint(SHIPPED if config.start_from == BASE else config.start_from)
     for name in SHAPE:
         value = getattr(source.config, name)
         if name in config.explicit and getattr(config, name) != value:
@@ -513,7 +516,8 @@ def init_from(config: Config, words: Sequence[Word]) -> tuple[Config, Model, Tok
     tokenizer = source.tokenizer.extended(config.alphabet or "".join(word.text for word in words))
     known = known_authors(source, words, bool(config.finetune))
     authors = author_names(words)
-    authors += [name for name in known if name not in authors]
+    if config.finetune or config.replay:
+        authors += [name for name in known if name not in authors]
     before = source.model.config
     shape = dataclasses.replace(
         before,

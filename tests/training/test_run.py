@@ -25,9 +25,10 @@ def words_by(*authors, text="ab"):
 def test_weights_shape_and_alphabet_are_taken_and_hands_are_kept_by_name(tmp_path):
     source = small_checkpoint()
     save_checkpoint(tmp_path / "a.pt", source)
-    config, model, tokenizer = init_from(
-        config_for(tmp_path / "a.pt"), words_by("Zoe", "Zoe", "Ada")
-    )
+    words = words_by("Zoe", "Zoe", "Ada")
+    # Hands that nothing is trained on would be forgotten.
+    assert init_from(config_for(tmp_path / "a.pt"), words)[1].config.authors == ["Zoe", "Ada"]
+    config, model, tokenizer = init_from(config_for(tmp_path / "a.pt", replay="starter"), words)
     assert (config.n_layer, config.n_embd, model.config.authors[:2]) == (
         2,
         16,
