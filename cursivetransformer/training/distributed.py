@@ -7,10 +7,11 @@ the same step. Only sums and a request to stop are exchanged. Does not depend on
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -25,6 +26,10 @@ from cursivetransformer.utils.signals import PARENT, Stopped
 TIMEOUT = timedelta(minutes=30)
 PARENT_SECONDS = 1.0  # between two looks whether torchrun is alive
 SAVE_SECONDS = 300.0  # that an evaluation and saving may take before a process is ended
+BEAT_SECONDS = 2.0  # between two signs of life to the other processes
+DEAD_SECONDS = 16.0  # without one, after which a process counts as ended; torchrun waits for 30
+GRACE_SECONDS = 4.0  # in which the main thread may notice by itself, and say so
+ENDED, FAILED = "ended", "failed"  # last signs of life
 
 T = TypeVar("T")
 
@@ -70,15 +75,18 @@ class TorchProcessGroup(ProcessGroup):
         for t, part in zip(tensors, flat.split([t.numel() for t in tensors])):
             t.copy_(part.view_as(t))
 
+    # Flags and objects go from host to host by gloo. It notices at once where a process has ended,
+    # while NCCL would wait.
+
     def any(self, flag: bool) -> bool:
-        total = torch.tensor(float(flag), device=self.device)
+        total = torch.tensor(float(flag))
         self.all_reduce([total])
         return bool(total.item())
 
     def broadcast(self, make: Callable[[], T]) -> T:
         box = [make() if self.first else None]
         with _as_ended_process():
-            dist.broadcast_object_list(box, src=0)
+            dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
         return box[0]  # type: ignore[return-value]
 
 
@@ -103,11 +111,81 @@ def process_group(config: Config) -> Iterator[tuple[ProcessGroup, str]]:
     threading.Thread(target=_stop_with_parent, args=(joined,), daemon=True).start()
     _init_process_group(device)
     joined.set()
+    group = TorchProcessGroup(device)
+    left = threading.Event()
+    store = _connect_store()
+    threading.Thread(
+        target=_watch_processes, args=(store, group.rank, group.size, left), daemon=True
+    ).start()
+    sign = FAILED
     try:
-        yield TorchProcessGroup(device), device
+        yield group, device
+        sign = ENDED
+    except SystemExit:  # a request to stop, which reached all
+        sign = ENDED
+        raise
     finally:
+        left.set()
+        with suppress(RuntimeError):  # the store has ended with its process
+            store.set(_life_key(group.rank), sign)
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _connect_store() -> dist.Store:
+    """Connect to the store that the processes found each other by."""
+    return dist.TCPStore(
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        is_master=False,
+        timeout=timedelta(seconds=DEAD_SECONDS),
+    )
+
+
+def _life_key(rank: int) -> str:
+    return f"cursivetransformer/life/{rank}"
+
+
+def _watch_processes(store: dist.Store, rank: int, size: int, left: threading.Event) -> None:
+    """End this process with a sentence once another one has ended without a word.
+
+    A thread does so because the main thread may be waiting for a GPU, which waits for the other
+    one's part of a sum, and no signal reaches it there.
+
+    Args:
+        store: where the processes leave signs of life.
+        rank: index of this process.
+        size: number of processes.
+        left: whether this process has left the others.
+    """
+    seen = {other: ("", time.monotonic()) for other in range(size) if other != rank}
+    beat = 0
+    while not left.wait(BEAT_SECONDS):
+        beat += 1
+        try:
+            store.set(_life_key(rank), str(beat))
+            for other, (sign, since) in seen.items():
+                key = _life_key(other)
+                new = store.get(key).decode() if store.check([key]) else ""
+                if new != sign:
+                    seen[other] = new, time.monotonic()
+                elif new != ENDED and time.monotonic() - since > DEAD_SECONDS:
+                    new = FAILED
+                if new == FAILED:
+                    raise RuntimeError(f"process {other} has stopped")
+        except RuntimeError as error:  # also where the store ended with the process that held it
+            if not left.wait(GRACE_SECONDS) and os.getppid() == PARENT:
+                print(f"error: {_tell_ended(error)}", file=sys.stderr, flush=True)
+                os._exit(1)
+            return
+
+
+def _tell_ended(error: RuntimeError) -> str:
+    reason = str(error).splitlines()[0][:120]
+    return (
+        f"another process of this training ended; what it said stands above ({reason}); "
+        "continue with --resume, with any number of processes"
+    )
 
 
 def _stop_with_parent(joined: threading.Event) -> None:
@@ -148,7 +226,7 @@ def _init_process_group(device: str) -> None:
     # that frees a tensor while Python exits crashes the process. So it is imported before.
     import torch.distributed.nn.functional  # noqa: F401
 
-    backend = "nccl" if device.startswith("cuda") else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     dist.init_process_group(backend, timeout=TIMEOUT)
 
 
@@ -160,8 +238,4 @@ def _as_ended_process() -> Iterator[None]:
     except RuntimeError as error:
         if os.getppid() != PARENT:  # torchrun is gone, and the other one noticed first
             raise Stopped(signal.SIGTERM) from error
-        reason = str(error).splitlines()[0][:120]
-        raise UserError(
-            f"another process of this training ended; what it said stands above ({reason}); "
-            "continue with --resume, with any number of processes"
-        ) from error
+        raise UserError(_tell_ended(error)) from error

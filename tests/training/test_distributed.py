@@ -180,6 +180,36 @@ def test_where_torchrun_is_killed_its_processes_save_and_end(made_up_bank, tmp_p
     assert f"stopped at step {step};" in told
 
 
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "raise ValueError"])
+def test_a_process_that_waits_for_ever_ends_with_the_others(tmp_path, end):
+    """As one does whose GPU waits for the part of a process that has ended."""
+    script = tmp_path / "a.py"
+    script.write_text(f"""
+import os, signal, threading, time
+from types import SimpleNamespace
+from cursivetransformer.training import distributed
+distributed.BEAT_SECONDS, distributed.DEAD_SECONDS, distributed.GRACE_SECONDS = 0.2, 2.0, 0.5
+with distributed.process_group(SimpleNamespace(batch_size=2, device="cpu")) as (group, device):
+    group.any(False)
+    if group.rank == 1:
+        time.sleep(1)
+        {end}
+    signal.signal(signal.SIGTERM, lambda number, frame: None)  # what torchrun sends first
+    threading.Event().wait()
+""")
+    told = subprocess.run(
+        [*TORCHRUN, str(script)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert told.returncode != 0
+    assert "error: another process of this training ended" in told.stderr
+    assert "process 1 has stopped" in told.stderr
+
+
 def test_an_unequal_share_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(UserError, match="--batch_size 8 does not divide by the 3 processes"):
