@@ -8,6 +8,7 @@ seen.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -68,73 +69,97 @@ def synthesize_batch(words: Iterable[Word], config: OnlineSettings, number: int)
         config: the settings.
         number: of the batch. Each number gives other words.
     """
-    rng = np.random.default_rng([config.seed, ONLINE_STREAM, number])
+    return [word for unit in synthesize_units(words, config, number) for word in unit]
+
+
+def synthesize_units(
+    words: Iterable[Word], config: OnlineSettings, number: int, worker: int = 0, n_workers: int = 1
+) -> list[list[Word]]:
+    """Write every `n_workers`-th unit of a batch, beginning with unit `worker`.
+
+    A unit is a few words, with random numbers of its own: it is the same whoever writes it.
+    """
     fonts = load_fonts(config.synthetic_fonts)
     hands = hands_of_bank(words, fonts)
     settings = WordbankSettings(kind="flat", size=config.synthetic_words, least=0, pairs=0)
-    prompts = make_prompts(settings, rng)
+    stream = config.seed, ONLINE_STREAM, number
+    prompts = make_prompts(settings, np.random.default_rng(stream))
     n_named = round(config.synthetic_named_fraction * len(prompts)) if hands else 0
-    batch = [
-        write_word(hands[i % len(hands)], text, rng) for i, text in enumerate(prompts[:n_named])
+    starts = [
+        *range(0, n_named, WORDS_PER_NEW_HAND),
+        *range(n_named, len(prompts), WORDS_PER_NEW_HAND),
     ]
-    for start in range(n_named, len(prompts), WORDS_PER_NEW_HAND):
-        seed = FIRST_NEW_SEED + number * config.synthetic_words + start
-        new_hand = Hand(f"stranger {seed}", seed, fonts)
-        texts = prompts[start : start + WORDS_PER_NEW_HAND]
-        batch += [write_word(new_hand, text, rng) for text in texts]
-    return batch
+    units = []
+    for start, stop in list(zip(starts, [*starts[1:], len(prompts)]))[worker::n_workers]:
+        rng = np.random.default_rng([*stream, start])
+        if start < n_named:
+            writers = [hands[i % len(hands)] for i in range(start, stop)]
+        else:
+            seed = FIRST_NEW_SEED + number * config.synthetic_words + start
+            writers = [Hand(f"stranger {seed}", seed, fonts)] * (stop - start)
+        units.append(
+            [write_word(hand, text, rng) for hand, text in zip(writers, prompts[start:stop])]
+        )
+    return units
 
 
 class OnlineSynthesizer:
-    """Writes batches of words in another process, always one batch ahead.
+    """Writes batches of words in other processes, always one batch ahead.
 
     Args:
         words: of the bank.
         config: the settings.
+        n_processes: number of processes that share a batch.
     """
 
-    def __init__(self, words: Iterable[Word], config: OnlineSettings) -> None:
-        # One word of each synthetic hand is all that `hands_of_bank` needs in the other process.
+    def __init__(
+        self, words: Iterable[Word], config: OnlineSettings, n_processes: int = 1
+    ) -> None:
+        # One word of each synthetic hand is all that `hands_of_bank` needs in the other processes.
         synthetic = {word.author: word for word in words if "writerSeed" in word.metadata}
         self._words = list(synthetic.values())
         self._config = config
-        self._process: SpawnProcess | None = None
-        self._connection: Connection | None = None
+        self._n_processes = n_processes
+        self._workers: list[_Worker] = []
         self._ahead: int | None = None  # number of the batch that is being written ahead
 
     def words(self, number: int) -> list[Word]:
         """Return the batch `number`, and start to write the next one.
 
         Raises:
-            UserError: if the other process was killed.
+            UserError: if another process was killed.
             Exception: what writing the batch raised.
         """
-        if self._process is None or self._connection is None:
-            self._process, self._connection = _start_process(self._words, self._config)
+        n = self._n_processes
+        if not self._workers:
+            self._workers = [_start_worker(self._words, self._config, i, n) for i in range(n)]
         try:
-            if number != self._ahead:
-                self._connection.send(number)
+            for worker in self._workers:
+                if number != self._ahead:
+                    worker.connection.send(number)
+                worker.connection.send(number + 1)
             self._ahead = number + 1
-            self._connection.send(number + 1)
-            reply = _receive(self._connection, self._process)
-            while reply.number != number:  # a batch that was written ahead in vain
-                reply = _receive(self._connection, self._process)
+            replies = [_receive_batch(worker, number) for worker in self._workers]
         except (EOFError, OSError) as error:
             raise UserError(
-                "the process that writes fresh ink was killed, perhaps for want of memory; "
+                "a process that writes fresh ink was killed, perhaps for want of memory; "
                 "--resume goes on from the last checkpoint"
             ) from error
-        if reply.error is not None:
-            raise reply.error from RemoteError(reply.traceback)
-        return reply.words
+        for reply in replies:
+            if reply.error is not None:
+                raise reply.error from RemoteError(reply.traceback)
+        # Each worker wrote every n-th unit.
+        in_turn = itertools.zip_longest(*(reply.units for reply in replies), fillvalue=[])
+        return [word for turn in in_turn for unit in turn for word in unit]
 
     def close(self) -> None:
-        """Kill the other process, whatever it is doing."""
-        if self._process is not None and self._connection is not None:
-            self._process.kill()
-            self._process.join()
-            self._connection.close()
-        self._process = self._connection = self._ahead = None
+        """Kill the other processes, whatever they are doing."""
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join()
+            worker.connection.close()
+        self._workers, self._ahead = [], None
 
 
 class RemoteError(Exception):
@@ -142,29 +167,44 @@ class RemoteError(Exception):
 
 
 class _Reply(NamedTuple):
-    """A batch, or the error that writing it raised and its traceback."""
+    """Units of a batch, or the error that writing them raised and its traceback."""
 
     number: int
-    words: list[Word]
+    units: list[list[Word]]
     error: Exception | None = None
     traceback: str = ""
 
 
-def _start_process(
-    words: Sequence[Word], config: OnlineSettings
-) -> tuple[SpawnProcess, Connection]:
-    """Start the process that writes batches; return it and the parent's end of a pipe to it."""
+class _Worker(NamedTuple):
+    """A process that writes units, and the parent's end of a pipe to it."""
+
+    process: SpawnProcess
+    connection: Connection
+
+
+def _start_worker(
+    words: Sequence[Word], config: OnlineSettings, worker: int, n_workers: int
+) -> _Worker:
     # Spawn, since forking a process that runs threads, as torch does, may deadlock.
     context = multiprocessing.get_context("spawn")
     connection, child_connection = context.Pipe()
     # Python kills daemon processes when it exits.
     process = context.Process(
-        target=_serve_batches, args=(child_connection, words, config), daemon=True
+        target=_serve_batches,
+        args=(child_connection, words, config, worker, n_workers),
+        daemon=True,
     )
     process.start()
     # The child now holds the only other end, so its death ends the parent's reading.
     child_connection.close()
-    return process, connection
+    return _Worker(process, connection)
+
+
+def _receive_batch(worker: _Worker, number: int) -> _Reply:
+    reply = _receive(worker.connection, worker.process)
+    while reply.number != number:  # a batch that was written ahead in vain
+        reply = _receive(worker.connection, worker.process)
+    return reply
 
 
 def _receive(connection: Connection, process: SpawnProcess) -> _Reply:
@@ -175,14 +215,20 @@ def _receive(connection: Connection, process: SpawnProcess) -> _Reply:
     return connection.recv()
 
 
-def _serve_batches(connection: Connection, words: Sequence[Word], config: OnlineSettings) -> None:
-    """Write the batches whose numbers come through a connection, until it is closed."""
+def _serve_batches(
+    connection: Connection,
+    words: Sequence[Word],
+    config: OnlineSettings,
+    worker: int,
+    n_workers: int,
+) -> None:
+    """Write this worker's units of the batches whose numbers come through a connection, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides what a Ctrl-C ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the trainer is gone
         while True:
             number = connection.recv()
-            connection.send(_make_reply(words, config, number))
+            connection.send(_make_reply(words, config, number, worker, n_workers))
 
 
 def _end_with_parent() -> None:
@@ -193,9 +239,11 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _make_reply(words: Sequence[Word], config: OnlineSettings, number: int) -> _Reply:
+def _make_reply(
+    words: Sequence[Word], config: OnlineSettings, number: int, worker: int, n_workers: int
+) -> _Reply:
     try:
-        return _Reply(number, synthesize_batch(words, config, number))
+        return _Reply(number, synthesize_units(words, config, number, worker, n_workers))
     except Exception as error:
         try:
             pickle.dumps(error)

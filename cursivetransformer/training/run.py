@@ -7,7 +7,9 @@ and the mixture of replayed, spliced and synthetic words.
 import dataclasses
 import itertools
 import json
+import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -115,6 +117,8 @@ MAY_CHANGE = {
 # Settings that are taken from the model that a run is initialized from.
 SHAPE = ("model", "n_layer", "n_embd", "n_head", "n_ctx_head", "n_embd_context", "tokenizer")
 MAX_SETTINGS_BYTES = 1 << 20  # of the settings of a run without a checkpoint
+DRIVER_SECONDS = 20  # for the driver to list its cards
+MAX_SYNTHESIZERS = 16  # processes that write words; each takes some 100 MB of memory
 MIN_TEXT = 64  # characters of context, however short the words of the bank are
 # Weights of a model that have a row for each character id.
 CHARACTER_WEIGHTS = {"text.chars.weight", "widths"}
@@ -134,6 +138,7 @@ def train(config: Config, warn: Say = print) -> Path:
         config = configs.replace(config, device=device)
         if not group.first:
             warn = _say_nothing
+        tell_unused_card(config, warn)
         source = group.broadcast(lambda: checkpoint_to_resume(config))
         folder = source.parent if source else group.broadcast(lambda: new_folder(config))
         lock = locked_folder(folder, warn) if group.first else nullcontext()
@@ -151,6 +156,29 @@ def train(config: Config, warn: Say = print) -> Path:
                 warn(f"stopped; continue with: {how_to_run('train')} --resume {folder}")
             number = interrupt.args[0] if isinstance(interrupt, Stopped) else signal.SIGINT
             raise SystemExit(128 + number) from None
+
+
+def tell_unused_card(config: Config, warn: Say) -> None:
+    """Say so where training is about to take the CPU although there is an NVIDIA card."""
+    if config.device != "cpu" or "device" in config.explicit or not _list_cards():
+        return
+    built_for = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "has no CUDA"
+    warn(
+        f"note: there is an NVIDIA card, but torch {torch.__version__} sees none ({built_for}), so "
+        "training takes the CPU, which is slow; paperspace.sh installs a torch that fits the "
+        "driver, and --device cpu silences this note"
+    )
+
+
+def _list_cards() -> str:
+    """Return what the driver's own tool lists, "" where there is no driver."""
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=DRIVER_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return listed.stdout if listed.returncode == 0 else ""
 
 
 def new_run(
@@ -328,7 +356,7 @@ def _build(
         recognizer = _find_recognizer(checkpoint, warn) if group.first else None
     synthesizer = None
     if config.synthetic_words:
-        synthesizer = OnlineSynthesizer([*words, *replay], config)
+        synthesizer = OnlineSynthesizer([*words, *replay], config, _spare_cores(config, group))
     mixture = Mixture(loader, replay, spliced, synthesizer, config.synthetic_interval)
     mixture.start()
     n_processes = f"{group.size} x " if group.size > 1 else ""
@@ -352,6 +380,14 @@ def _build(
         mixture,
         group,
     )
+
+
+def _spare_cores(config: Config, group: ProcessGroup) -> int:
+    """Return how many processes may write words while this one trains."""
+    if not config.device.startswith("cuda"):
+        return 1  # training takes all cores itself
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(MAX_SYNTHESIZERS, max(1, ((usable or 1) - group.size) // group.size))
 
 
 def _splice_words(

@@ -94,8 +94,18 @@ def test_numbers_may_come_in_any_order(bank, synthesizer):
 
 def test_the_next_batch_is_written_ahead(synthesizer):
     synthesizer.words(3)
-    assert synthesizer._connection.poll(60)
-    assert online._receive(synthesizer._connection, synthesizer._process).number == 4
+    worker = synthesizer._workers[0]
+    assert worker.connection.poll(60)
+    assert online._receive(worker.connection, worker.process).number == 4
+
+
+def test_several_processes_write_what_one_writes(bank):
+    synthesizer = OnlineSynthesizer(bank, SETTINGS, 3)
+    try:
+        for number in (2, 3, 0):
+            assert same(synthesizer.words(number), synthesize_batch(bank, SETTINGS, number))
+    finally:
+        synthesizer.close()
 
 
 def test_an_error_in_the_other_process_is_raised_as_it_was(bank):
@@ -113,12 +123,12 @@ def test_an_error_in_the_other_process_is_raised_as_it_was(bank):
 
 def test_ctrl_c_in_the_terminal_leaves_the_other_process_alone(bank, synthesizer):
     synthesizer.words(0)
-    os.kill(synthesizer._process.pid, signal.SIGINT)
+    os.kill(synthesizer._workers[0].process.pid, signal.SIGINT)
     for number in (1, 2, 3):
         assert same(synthesizer.words(number), synthesize_batch(bank, SETTINGS, number))
 
 
-def _die_while_sending(connection, words, config):
+def _die_while_sending(connection, words, config, worker, n_workers):
     """Send the beginning of a reply, then die. Runs in the other process."""
     os.write(connection.fileno(), struct.pack("!i", 1000) + b"half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -147,19 +157,19 @@ def test_a_process_that_dies_in_the_middle_of_its_words_is_told_and_not_waited_f
 def test_closing_does_not_wait_for_words(bank):
     """Ctrl-C must not hang until thousands of words are written that nobody will read."""
     synthesizer = OnlineSynthesizer(bank, LONG)
-    process, connection = online._start_process(bank, LONG)
-    synthesizer._process, synthesizer._connection = process, connection
-    connection.send(0)
+    worker = online._start_worker(bank, LONG, 0, 1)
+    synthesizer._workers = [worker]
+    worker.connection.send(0)
     time.sleep(1)
     start = time.monotonic()
     synthesizer.close()
-    assert not process.is_alive() and time.monotonic() - start < 5
+    assert not worker.process.is_alive() and time.monotonic() - start < 5
     synthesizer.close()  # again
 
 
 def test_a_process_that_was_killed_is_told(synthesizer):
     synthesizer.words(0)
-    synthesizer._process.kill()
+    synthesizer._workers[0].process.kill()
     with pytest.raises(UserError, match="was killed"):
         for number in range(5, 10):
             synthesizer.words(number)
@@ -176,7 +186,7 @@ def test_a_process_that_is_killed_while_it_is_waited_for_is_told(bank):
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     time.sleep(2)
-    synthesizer._process.kill()
+    synthesizer._workers[0].process.kill()
     asking.join(10)
     assert not asking.is_alive() and len(messages) == 1
     synthesizer.close()
@@ -189,7 +199,7 @@ settings = SimpleNamespace(
     seed=3, synthetic_words=2000, synthetic_named_fraction=0.5, synthetic_fonts="own"
 )
 synthesizer = OnlineSynthesizer([], settings)
-print(len(synthesizer.words(0)), synthesizer._process.pid, flush=True)
+print(len(synthesizer.words(0)), synthesizer._workers[0].process.pid, flush=True)
 """
 
 
