@@ -76,8 +76,9 @@ def test_it_installs_what_compiling_needs_and_trains_on_one_card(machine: Machin
     calls = machine.calls.read_text().splitlines()
     assert calls[0] == "noninteractive apt-get -o DPkg::Lock::Timeout=900 update"
     assert calls[1].endswith("install -y build-essential")
-    assert "new-session -d -s cursive .venv/bin/python train.py --dataset_name my\\ bank.json" in (
-        calls[-1]
+    assert (
+        "new-session -d -s cursive .venv/bin/python train.py --dataset_name my\\ bank.json"
+        in (calls[-1])
     )
     assert not any("--index-url" in call for call in calls)
     result = machine.run(CARDS="2")

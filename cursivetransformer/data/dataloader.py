@@ -226,9 +226,7 @@ class DataLoader:
         authors = torch.as_tensor(self.author_indices[rows[:, 0]], device=device)
         rates = torch.full((len(rows),), c.downsample_mean, dtype=torch.float64, device=device)
         examples = SampleBatch(word_ids, rates, authors=authors)
-        packed = pack(
-            self.ink, self.tokenizer, examples, c.max_seq_length, max_text=self.max_text
-        )
+        packed = pack(self.ink, self.tokenizer, examples, c.max_seq_length, max_text=self.max_text)
         return packed.to(c.device)
 
     def _count(self, packed: PackedBatch) -> None:

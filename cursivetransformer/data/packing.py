@@ -305,9 +305,7 @@ def _measure_words(ink: InkStore, examples: SampleBatch) -> _Words:
     return _Words(ids, used, strokes, stroke_lengths, torch.where(is_stroke, kept, 0))
 
 
-def _fit_words(
-    ink: InkStore, words: _Words, max_length: int, max_text: int | None
-) -> _FittedWords:
+def _fit_words(ink: InkStore, words: _Words, max_length: int, max_text: int | None) -> _FittedWords:
     """Drop the words that make an example too long, and the words after them."""
     tokens = torch.where(words.used, 1 + ink.n_slots * words.kept.sum(2), 0)
     fits = words.used & (tokens.cumsum(1) <= max_length)

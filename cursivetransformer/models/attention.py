@@ -7,7 +7,7 @@ C width, H heads, D = C / H.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -448,7 +448,7 @@ def varlen_kernel() -> Callable[..., torch.Tensor] | None:
         from torch.nn.attention.varlen import varlen_attn  # slow: it imports the compiler
     except ImportError:
         return None
-    return varlen_attn
+    return cast("Callable[..., torch.Tensor]", varlen_attn)
 
 
 def row_index(packed: PackedBatch, width: int) -> torch.Tensor:

@@ -33,14 +33,18 @@ class BatchLoss:
         self.compiled = False
         self.varlen = has_varlen(config)
         self._autocast = autocast_arguments(config)
-        self._compiled_nll = torch.compile(model.nll, fullgraph=True, dynamic=False)
+        self._compiled_nll: Callable[..., torch.Tensor] | None = None
 
     def training_nll(self, packed: PackedBatch, width: int | None) -> torch.Tensor:
         """Compute the loss of a training batch. See `Model.nll` for `width`.
 
         Where the model is compiled, all training batches must have one shape.
         """
-        nll = self._compiled_nll if self.compiled else self.model.nll
+        nll: Callable[..., torch.Tensor] = self.model.nll
+        if self.compiled:
+            if self._compiled_nll is None:  # not before, for it imports the compiler
+                self._compiled_nll = torch.compile(nll, fullgraph=True, dynamic=False)
+            nll = self._compiled_nll
         with torch.autocast(**self._autocast):
             return nll(packed, width, self.varlen)
 

@@ -357,6 +357,7 @@ class Decoder:
         self.tokens = torch.zeros(uniforms.shape, dtype=torch.long, device=device)
         self.nll = torch.zeros(uniforms.shape, device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._positions = 0  # of the cache that a group takes
         state.cache.static = records
 
     def advance(self, n_tokens: int) -> None:

@@ -112,9 +112,7 @@ class OnlineSynthesizer:
         n_processes: number of processes that share a batch.
     """
 
-    def __init__(
-        self, words: Iterable[Word], config: OnlineSettings, n_processes: int = 1
-    ) -> None:
+    def __init__(self, words: Iterable[Word], config: OnlineSettings, n_processes: int = 1) -> None:
         # One word of each synthetic hand is all that `hands_of_bank` needs in the other processes.
         synthetic = {word.author: word for word in words if "writerSeed" in word.metadata}
         self._words = list(synthetic.values())
@@ -222,7 +220,7 @@ def _serve_batches(
     worker: int,
     n_workers: int,
 ) -> None:
-    """Write this worker's units of the batches whose numbers come through a connection, until it is closed."""
+    """Write a worker's units of the batches whose numbers come, until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides what a Ctrl-C ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the trainer is gone

@@ -106,8 +106,11 @@ class Muon(Optimizer):
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         updates = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov momentum
         stacked = orthogonalize(stack_upright(updates)).mul_(lr * self._scale(params))
-        torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
-        torch._foreach_sub_(params, unstack_upright(stacked, [p.shape for p in params]))
+        weights: list[torch.Tensor] = [*params]
+        torch._foreach_mul_(weights, 1 - lr * group["weight_decay"])
+        # One after the other, for parts of a stack are not what a fused operation takes.
+        for weight, update in zip(weights, unstack_upright(stacked, [p.shape for p in params])):
+            weight.sub_(update)
 
     def _momentum_buffer(self, p: nn.Parameter) -> torch.Tensor:
         state = self.state[p]

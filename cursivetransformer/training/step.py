@@ -187,10 +187,10 @@ class TrainingStep:
             self._record()
 
     def _plain_loss(self) -> torch.Tensor:
-        """Compute the loss per token of a step's batch without any of the ways."""
+        """Compute the loss per token of a step's batch by plain operations, in float32."""
         packed = self.loader.sample_batch()
         with torch.no_grad():
-            return self.loss(packed) / packed.n_tokens
+            return self.model.nll(packed, self.loader.width) / packed.n_tokens
 
     def _record(self) -> None:
         graph = torch.cuda.CUDAGraph()
