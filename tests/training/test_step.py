@@ -33,9 +33,9 @@ from tests.training.test_trainer import SMALL
 
 @pytest.fixture
 def trainer(made_up_bank, tmp_path):
-    """Make trainers of a tiny model; with `compile="on"` their batches have fixed shapes."""
+    """Make trainers of a tiny model, whose batches have fixed shapes as for a compiled model."""
 
-    def make(**changes):
+    def make(plain=True, **changes):
         config = get_all_args(
             use_argparse=False,
             **{**SMALL, "num_words": 2, "n_layer": 2, "compile": "on", **changes},
@@ -43,7 +43,10 @@ def trainer(made_up_bank, tmp_path):
             run_dir=str(tmp_path),
             read_words=0,
         )
-        return new_run(config, lambda sentence: None)
+        run = new_run(config, lambda sentence: None)
+        if plain:
+            run._make_step.ways = [PLAIN]
+        return run
 
     return make
 
@@ -107,7 +110,6 @@ def test_no_part_of_a_step_takes_more_operations_than_now(trainer):
     """Each is a launch on a GPU. The numbers are for two blocks, and do not grow with a batch."""
     run = trainer(batch_size=6)
     run.train_step()
-    run.loss.compiled = False
     run.loader.seed(1)
     parts = {}
 
@@ -143,7 +145,7 @@ def test_other_words_do_not_compile_anew(trainer, monkeypatch, made_up_words):
         return compiler(function, backend="aot_eager", **options)
 
     with compiling(monkeypatch, traced):
-        run = trainer(synthetic_words=10, synthetic_interval=2, num_words=3, max_steps=8)
+        run = trainer(False, synthetic_words=10, synthetic_interval=2, num_words=3, max_steps=8)
         said = []
         run._make_step.say = said.append
         run.mixture.update(0)
@@ -188,11 +190,10 @@ def test_a_way_that_fails_leaves_no_trace(trainer, monkeypatch, broken):
 
         return compiled
 
-    run = trainer(wandb_run_name="broken")
+    run = trainer(plain=False, wandb_run_name="broken")
     said = []
     run._make_step.say = said.append
     plain = trainer(wandb_run_name="plain")
-    plain._make_step.ways = [PLAIN]
     with compiling(monkeypatch, compiler):
         for _ in range(3):
             assert torch.equal(*(r.train_step()[0] for r in (run, plain)))
@@ -203,9 +204,8 @@ def test_a_way_that_fails_leaves_no_trace(trainer, monkeypatch, broken):
 
 
 def test_trying_a_way_leaves_no_trace(trainer, monkeypatch):
-    run = trainer(wandb_run_name="tried")
+    run = trainer(plain=False, wandb_run_name="tried")
     plain = trainer(wandb_run_name="plain")
-    plain._make_step.ways = [PLAIN]
     with compiling(monkeypatch, lambda nll, **options: nll):
         for _ in range(3):
             run.train_step(), plain.train_step()
