@@ -119,3 +119,13 @@ def test_a_model_leaves_out_the_characters_that_it_never_saw_and_each_is_an_erro
     measured = judge.measure(Fake(eval=lambda: None), Fake(alphabet=" a"), 0, 1.0, 0.5)["1"]
     assert written == ["a", "a"]
     assert measured["english"] == 2 / 3 and measured["held_out"] == 0
+
+
+def test_every_stage_of_a_card_s_figures_works(made_up_bank, tmp_path):
+    """On a CPU, as no card is needed to see that a stage is not broken."""
+    few = "--max_steps 6 --log_every 3 --print_every 1 --test_size 6 --read_words 0 --threads 1"
+    settings = ["--dataset_name", made_up_bank, "--finetune", "none", *SMALL[2:], *few.split()]
+    for name in ("card", "run", "stop"):
+        extra = settings if name != "card" else []
+        figures = json.loads(run("benchmarks.gpu", "--stage", name, "cpu", *extra).splitlines()[-1])
+        assert figures and not any("failed" in str(value) for value in figures.values())
