@@ -83,11 +83,10 @@ def time_steps(device: str, *settings: str) -> Figures:
     for way in (*recorded, COMPILED, PLAIN):
         trainer = new_run(config_for(device, *settings), lambda sentence: None)
         start = wait(device)
-        trainer._make_step.ways = [way, PLAIN]
-        trainer._make_step._use_best_way(0)
+        trainer.training_step.use([way, PLAIN])
         trainer.train_step()
         ready = wait(device) - start
-        if trainer._make_step.ways[0] != way:
+        if trainer.training_step.ways[0] != way:
             figures[f"{name}: {way.name}"] = "failed"
             continue
         start, n = wait(device), 0
@@ -129,7 +128,7 @@ def time_run(device: str, *settings: str) -> Figures:
     start = wait(device)
     trainer = new_run(config_for(device, *settings), lambda sentence: None)
     figures = {"default run: start, s": round(wait(device) - start, 2)}
-    watch.wrap(TrainingStep, "_use_best_way", "recording and compiling")
+    watch.wrap(TrainingStep, "use", "recording and compiling")
     watch.wrap(Trainer, "evaluate", "evaluations")
     watch.wrap(Trainer, "save", "checkpoints")
     watch.wrap(DataLoader, "set_mixture", "fresh words")

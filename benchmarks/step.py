@@ -19,6 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from cursivetransformer.config.train import get_all_args
 from cursivetransformer.training.run import new_run
+from cursivetransformer.training.step import PLAIN
 from cursivetransformer.training.trainer import Trainer
 from cursivetransformer.utils.errors import run_script
 
@@ -113,7 +114,7 @@ def measure_kinds(trainer: Trainer, on_gpu: bool) -> None:
 def measure_parts(trainer: Trainer, clock: Clock) -> None:
     """Print the fraction of time of each part of a step."""
     parts: list[tuple[str, Any, str]] = [
-        ("making the batch", trainer.loader, "train_batch"),
+        ("making the batch", trainer.loader, "sample_batch"),
         ("forward", trainer.loss, "training_nll"),
         ("backward", torch.Tensor, "backward"),
     ]
@@ -138,6 +139,7 @@ def main() -> None:
     on_gpu = trainer.config.device.startswith("cuda")
     clock = Clock(on_gpu)
     measure_speed(trainer, clock)
+    trainer.training_step.use([PLAIN])  # a recorded step has no parts
     measure_kinds(trainer, on_gpu)
     measure_parts(trainer, clock)
 

@@ -41,10 +41,9 @@ def make_trainer(made_up_bank, tmp_path):
             run_dir=str(tmp_path),
         )
         trainer = new_run(config, lambda sentence: None)
-        trainer._make_step.say = lambda sentence: pytest.fail(sentence)
+        trainer.training_step.say = lambda sentence: pytest.fail(sentence)
         if ways:
-            trainer._make_step.ways = [*ways, PLAIN]
-            trainer._make_step._use_best_way(0)
+            trainer.training_step.use([*ways, PLAIN])
         return trainer
 
     return make
@@ -126,7 +125,7 @@ def test_recorded_compiled_and_plain_steps_have_the_same_losses(make_trainer, mo
 def test_the_best_way_is_the_graph_and_it_learns(make_trainer):
     trainer = make_trainer()
     before = losses(trainer, 3 * STEPS)
-    assert trainer._make_step.ways[0] == GRAPH and before[-1] < before[0] - 0.5
+    assert trainer.training_step.ways[0] == GRAPH and before[-1] < before[0] - 0.5
 
 
 def test_a_step_never_waits_for_the_card(make_trainer):
@@ -143,10 +142,10 @@ def test_a_step_never_waits_for_the_card(make_trainer):
 def test_other_words_are_recorded_anew(make_trainer, made_up_words):
     trainer = make_trainer()
     losses(trainer, 3)
-    graph = trainer._make_step._graph
+    graph = trainer.training_step._graph
     trainer.loader.set_mixture(made_up_words[:5])
     assert np.isfinite(losses(trainer, 3)).all()
-    assert graph is not trainer._make_step._graph is not None
+    assert graph is not trainer.training_step._graph is not None
 
 
 def test_a_run_goes_on_from_the_cpu_to_the_card_and_back(make_trainer, made_up_bank):

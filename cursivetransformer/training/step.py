@@ -113,11 +113,10 @@ class TrainingStep:
         """
         if not self.ways:
             steps_left = self.config.max_steps - step
-            self.ways = choose_ways(self.config, self.group.size, steps_left)
-            self._use_best_way(step)
+            self.use(choose_ways(self.config, self.group.size, steps_left), step)
         elif self._graph is not None and self._recorded_ink is not self.loader.ink:
             # The graph holds the addresses of other words.
-            self._use_best_way(step, n_trials=0)
+            self.use(self.ways, step, n_trials=0)
         self._set_inputs(step)
         if self._graph is None or self._outputs is None:
             return self.make_step(self.group)
@@ -150,8 +149,15 @@ class TrainingStep:
         else:
             self._factor = factor
 
-    def _use_best_way(self, step: int, n_trials: int = TRIAL_STEPS) -> None:
-        """Try ways until one works; those that fail are dropped with a sentence."""
+    def use(self, ways: Sequence[Way], step: int = 0, n_trials: int = TRIAL_STEPS) -> None:
+        """Make steps in the first of the ways that works.
+
+        Args:
+            ways: the ways; `PLAIN` is the last. Those that fail are dropped with a sentence.
+            step: whose batch they are tried on.
+            n_trials: number of steps to make before a way is used.
+        """
+        self.ways = [*ways]
         while True:
             way = self.ways[0]
             self.model.train()

@@ -155,10 +155,10 @@ class Trainer:
     mixture: WordMixture | None = None
     group: ProcessGroup = field(default_factory=ProcessGroup)
     state: TrainingState = field(default_factory=TrainingState)
-    _make_step: TrainingStep = field(init=False)
+    training_step: TrainingStep = field(init=False)
 
     def __post_init__(self) -> None:
-        self._make_step = TrainingStep(
+        self.training_step = TrainingStep(
             self.model,
             self.loader,
             self.optimizers,
@@ -208,7 +208,7 @@ class Trainer:
 
     def train_step(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Make one optimizer step; see `TrainingStep`."""
-        loss, n_tokens = self._make_step(self.step)
+        loss, n_tokens = self.training_step(self.step)
         self.state.step += 1
         return loss, n_tokens
 

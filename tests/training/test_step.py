@@ -45,7 +45,7 @@ def trainer(made_up_bank, tmp_path):
         )
         run = new_run(config, lambda sentence: None)
         if plain:
-            run._make_step.ways = [PLAIN]
+            run.training_step.use([PLAIN])
         return run
 
     return make
@@ -147,7 +147,7 @@ def test_other_words_do_not_compile_anew(trainer, monkeypatch, made_up_words):
     with compiling(monkeypatch, traced):
         run = trainer(False, synthetic_words=10, synthetic_interval=2, num_words=3, max_steps=8)
         said = []
-        run._make_step.say = said.append
+        run.training_step.say = said.append
         run.mixture.update(0)
         with torch._dynamo.config.patch(error_on_recompile=True):
             losses = [float(run.train_step()[0]) for _ in range(2)]
@@ -162,7 +162,7 @@ def test_other_words_do_not_compile_anew(trainer, monkeypatch, made_up_words):
                 run.loader.set_mixture(words)
                 losses += [float(run.train_step()[0]) for _ in range(3)]
         run.mixture.close()
-    assert run._make_step.ways[0] == COMPILED and not said
+    assert run.training_step.ways[0] == COMPILED and not said
     assert (run.loader.width, run.loader.capacity) == (width, capacity)
     assert np.isfinite(losses).all()
 
@@ -192,7 +192,7 @@ def test_a_way_that_fails_leaves_no_trace(trainer, monkeypatch, broken):
 
     run = trainer(plain=False, wandb_run_name="broken")
     said = []
-    run._make_step.say = said.append
+    run.training_step.say = said.append
     plain = trainer(wandb_run_name="plain")
     with compiling(monkeypatch, compiler):
         for _ in range(3):
@@ -209,7 +209,7 @@ def test_trying_a_way_leaves_no_trace(trainer, monkeypatch):
     with compiling(monkeypatch, lambda nll, **options: nll):
         for _ in range(3):
             run.train_step(), plain.train_step()
-    assert run._make_step.ways == [COMPILED, PLAIN] and run.loss.compiled
+    assert run.training_step.ways == [COMPILED, PLAIN] and run.loss.compiled
     assert all(torch.equal(a, b) for a, b in zip(state_of(run), state_of(plain)))
 
 
