@@ -309,7 +309,7 @@ class Config(Settings):
         "auto", "cuda, mps or cpu; 'auto' takes the first available one", "run", everyday=True
     )
     threads: int = setting(
-        0, "number of CPU threads; 0 chooses by measuring, now and again", "run", Bounds(0, 1024)
+        0, "number of CPU threads; 0 chooses by measuring, now and again", "run", Bounds(0, 256)
     )
     seed: int = setting(
         1337, "seed of the split, the examples and the weights", "run", SEED, everyday=True
@@ -435,7 +435,8 @@ class RecognizerTrainingConfig(Settings):
 # What each preset changes of the defaults above.
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {},
-    "gpu": dict(batch_size=64, max_steps=5000),
+    # There writing samples takes longer than the steps between.
+    "gpu": dict(batch_size=64, max_steps=5000, log_every=1000),
     "paper": dict(
         model="token",
         n_layer=5,

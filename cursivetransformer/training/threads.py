@@ -24,6 +24,8 @@ MIN_DOUBT_SECONDS, MAX_DOUBT_SECONDS = 15.0, 240.0
 class ThreadTuner:
     """Chooses the number of torch's threads while a work of many equal intervals goes on.
 
+    As a context, it gives torch back all its threads at the end, unless their number was given.
+
     Args:
         n_threads: number of threads to keep; 0 chooses among those that torch has and fewer.
         clock: returns the time in seconds.
@@ -44,6 +46,13 @@ class ThreadTuner:
         self._last = clock()  # when the last interval ended
         self._begin_trial()
         self._doubt_seconds = MIN_DOUBT_SECONDS
+
+    def __enter__(self) -> "ThreadTuner":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._candidates:
+            self._use(self._candidates[0])
 
     def pause(self) -> None:
         """Begin an interval now: what was done since the last one was other work."""

@@ -400,10 +400,9 @@ def _fit(
     warmup = min(WARMUP_STEPS, 1 + config.max_steps // 10)
     net.train()
     saved = time.monotonic()
-    threads = ThreadTuner(config.threads)
     if on_step:
         on_step(first, None)
-    with stop_signals() as stop:
+    with stop_signals() as stop, ThreadTuner(config.threads) as threads:
         for step in range(first, config.max_steps):
             set_learning_rates([optimizer], min((step + 1) / warmup, 1 - step / config.max_steps))
             inks, texts = zip(*next(examples))

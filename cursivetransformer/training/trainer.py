@@ -183,8 +183,8 @@ class Trainer:
         if self.callbacks.draws_at_start and self.step == 0 and self.group.first:
             self.callbacks.draw_samples(tracker.picture_path(0))
         try:
-            with stop_signals() as stop:
-                self._loop(tracker, stop)
+            with stop_signals() as stop, ThreadTuner(self.config.threads) as threads:
+                self._loop(tracker, stop, threads)
         finally:
             tracker.finish()
             if self.mixture is not None:
@@ -262,18 +262,18 @@ class Trainer:
             self.folder, self.config, self.state.wandb_id, self.step, self.progress.console
         )
 
-    def _loop(self, tracker: Tracker | NullTracker, stop: StopRequest) -> None:
+    def _loop(
+        self, tracker: Tracker | NullTracker, stop: StopRequest, threads: ThreadTuner
+    ) -> None:
         config, state = self.config, self.state
         meter = Meter(config.device, state.loss_sum, state.loss_steps)
-        on_cpu = config.device == "cpu"
-        threads = ThreadTuner(config.threads)
         self.progress.begin(TRAINING, self.step)
         while not self._finished() and not self._stopping(stop):
             if self.mixture is not None:
                 self.mixture.update(self.step)
             loss, n_tokens = self.train_step()
             meter.add(loss, n_tokens)
-            if on_cpu:
+            if config.device == "cpu":
                 threads.note(float(n_tokens))
             self.progress.reach(TRAINING, self.step)
             if self.step % config.print_every == 0:

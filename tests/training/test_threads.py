@@ -58,10 +58,18 @@ def test_a_shared_machine_gets_fewer_and_more_again_when_it_is_left(machine):
     assert tuner.n_threads == 8
 
 
+def test_what_comes_after_has_all_threads_again(machine):
+    machine.free = 5
+    with ThreadTuner(0, lambda: machine.now) as tuner:
+        machine.work(tuner, 60)
+        assert machine.n_threads == 4
+    assert machine.n_threads == 8
+
+
 def test_a_given_number_is_kept(machine):
-    tuner = ThreadTuner(3, lambda: machine.now)
     machine.free = 1
-    machine.work(tuner, 100)
+    with ThreadTuner(3, lambda: machine.now) as tuner:
+        machine.work(tuner, 100)
     assert tuner.n_threads == machine.n_threads == 3
 
 
