@@ -191,6 +191,14 @@ def make_optimizers(model: Model, config: Config) -> list[Optimizer]:
     return optimizers
 
 
+def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
+    """Return what `restore_optimizer` needs; learning rates are numbers, as in the settings."""
+    state = optimizer.state_dict()
+    for group in state["param_groups"]:  # copies
+        group["lr"] = group["full_lr"]
+    return state
+
+
 def check_optimizer_state(optimizer: Optimizer, stored: object, name: str) -> None:
     """Check that `restore_optimizer` can continue with a stored state.
 

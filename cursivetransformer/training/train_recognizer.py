@@ -36,6 +36,7 @@ from cursivetransformer.recognition.recognizer import (
 from cursivetransformer.synthesis.online import synthesize_batch
 from cursivetransformer.training.optim import (
     check_optimizer_state,
+    optimizer_state,
     restore_optimizer,
     set_learning_rates,
 )
@@ -441,7 +442,7 @@ def _save(
         "planned": dataclasses.asdict(recognizer.config),
         "step": step,
         "weights": recognizer.net.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "optimizer": optimizer_state(optimizer),
         "examples": rng.bit_generator.state,
         **random_states(),
     }

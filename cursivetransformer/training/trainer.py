@@ -25,6 +25,7 @@ from cursivetransformer.training.distributed import ProcessGroup
 from cursivetransformer.training.optim import (
     check_optimizer_state,
     learning_rate_factor,
+    optimizer_state,
     restore_optimizer,
 )
 from cursivetransformer.training.progress import (
@@ -223,7 +224,7 @@ class Trainer:
         self.state.capacity = self.loader.capacity or 0
         training: dict[str, Any] = {
             **asdict(self.state),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "optimizers": [optimizer_state(optimizer) for optimizer in self.optimizers],
             **random_states(),
         }
         saved = replace(self.checkpoint, model=self.model, training=training)

@@ -10,8 +10,11 @@ from cursivetransformer.training.optim import (
     Muon,
     learning_rate_factor,
     make_optimizers,
+    optimizer_state,
     orthogonalize,
     set_learning_rates,
+    stack_upright,
+    unstack_upright,
 )
 
 
@@ -95,3 +98,34 @@ def test_every_parameter_is_optimized_once_and_no_vector_decays(optimizer, kind)
             assert group["weight_decay"] == 0 or all(p.ndim >= 2 for p in group["params"])
     set_learning_rates(optimizers, 0.5)
     assert all(group["lr"] == group["full_lr"] / 2 for o in optimizers for group in o.param_groups)
+
+
+def test_a_factor_on_the_device_is_the_same_and_is_not_stored():
+    """A recorded graph reads it from a tensor."""
+    weights = []
+    for factor in (0.5, torch.tensor(0.5)):
+        p, q = (torch.nn.Parameter(torch.arange(12.0).view(3, 4) / 12) for _ in range(2))
+        optimizers = [Muon([p], lr=0.02), torch.optim.AdamW([q], lr=1e-3, fused=True)]
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["full_lr"] = group["lr"]
+        for _ in range(3):
+            p.grad, q.grad = p.detach() ** 2, q.detach() ** 2
+            set_learning_rates(optimizers, factor)
+            for optimizer in optimizers:
+                optimizer.step()
+        weights.append(torch.cat([p, q]).detach())
+        assert [optimizer_state(o)["param_groups"][0]["lr"] for o in optimizers] == [0.02, 1e-3]
+    torch.testing.assert_close(*weights, rtol=1e-6, atol=1e-7)
+
+
+def test_matrices_of_all_shapes_make_one_stack():
+    generator = torch.Generator().manual_seed(0)
+    matrices = [torch.randn(*shape, generator=generator) for shape in ((8, 4), (4, 8), (3, 3))]
+    stacked = stack_upright(matrices)
+    assert stacked.shape == (3, 8, 4)
+    again = unstack_upright(stacked, [m.shape for m in matrices])
+    assert all(torch.equal(a, b) for a, b in zip(matrices, again))
+    together = unstack_upright(orthogonalize(stacked), [m.shape for m in matrices])
+    for m, orthogonal in zip(matrices, together):
+        torch.testing.assert_close(orthogonal, orthogonalize(m[None])[0], rtol=1e-4, atol=1e-5)
