@@ -58,10 +58,11 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
 .venv/bin/pip install --quiet --upgrade pip
 .venv/bin/pip install --quiet -r requirements.txt
 sees_card() { .venv/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null; }
-if ! sees_card; then
+driver=$(nvidia-smi | sed -n 's/.*CUDA Version: *\([0-9]*\)\.\([0-9]*\).*/\1\2/p')
+built=$(.venv/bin/python -c 'import torch; print((torch.version.cuda or "999").replace(".", ""))')
+if ! sees_card && [ "$built" -gt "${driver:-0}" ]; then
     # The usual build of torch wants a recent driver. Older builds of the same version want less.
     version=$(sed -n 's/^torch==//p' requirements.txt)
-    driver=$(nvidia-smi | sed -n 's/.*CUDA Version: *\([0-9]*\)\.\([0-9]*\).*/\1\2/p')
     for cuda in 130 129 128 126 124 118; do
         [ "$cuda" -le "${driver:-130}" ] || continue
         echo "torch does not see the card; trying its build for CUDA ${cuda:0:2}.${cuda:2}"
@@ -72,9 +73,9 @@ if ! sees_card; then
     done
 fi
 sees_card || {
-    echo "nvidia-smi finds a card, but torch sees none: its driver is too old for torch (it reports CUDA" \
-         "$(nvidia-smi | sed -n 's/.*CUDA Version: *\([0-9.]*\).*/\1/p')); update it with" \
-         "'sudo ubuntu-drivers install', reboot, and run this script again" >&2
+    echo "nvidia-smi finds a card, but torch sees none. The driver is for CUDA ${driver:0:2}.${driver:2}; if that is" \
+         "older than torch's, update it with 'sudo ubuntu-drivers install', reboot, and run this script again." \
+         "Otherwise look at CUDA_VISIBLE_DEVICES (${CUDA_VISIBLE_DEVICES-not set}) and at your rights to /dev/nvidia*" >&2
     exit 1
 }
 .venv/bin/python -c 'import torch; print("training on", torch.cuda.get_device_name())'
@@ -88,6 +89,8 @@ printf -v settings ' %q' "$@"
 [ $# -gt 0 ] || settings=
 start=.venv/bin/python
 [ "${CARDS:-1}" -le 1 ] || start=".venv/bin/torchrun --standalone --nproc_per_node=$CARDS"
-tmux new-session -d -s "$session" "$start train.py$settings 2>&1 | tee -a runs/training.log; exec bash"
+# Afterwards the session gets another name, so that this script does not take it for a training.
+tmux new-session -d -s "$session" "$start train.py$settings 2>&1 | tee -a runs/training.log; \
+tmux rename-session -t $session $session-ended-\$(date +%d-%H%M%S); exec bash"
 echo "training has started; look at it with: tmux attach -t $session   (leave it with Ctrl-B, then D)"
 echo "its output is also in runs/training.log, its samples in runs/*/samples-*.png"

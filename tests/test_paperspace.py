@@ -15,6 +15,7 @@ NVIDIA_SMI = 'case "$*" in *query*) echo "Card, 560.35";; *) echo "| CUDA Versio
 PYTHON = """case "$*" in
     *is_available*) [ -e "$SEEN" ];;
     *get_device_name*) echo "training on Card";;
+    *version.cuda*) echo "${BUILT:-130}";;
 esac"""
 PIP = """echo "pip $*" >> "$CALLS"
 case "$*" in *"/cu$SEEING_BUILD") touch "$SEEN";; esac"""
@@ -103,4 +104,9 @@ def test_an_older_build_is_taken_for_an_older_driver(machine: Machine) -> None:
 def test_a_card_that_torch_cannot_use_is_told(machine: Machine) -> None:
     result = machine.run()
     assert result.returncode == 1 and "tmux" not in machine.calls.read_text()
-    assert "torch sees none: its driver is too old" in result.stderr and "12.6" in result.stderr
+    assert "torch sees none. The driver is for CUDA 12.6" in result.stderr
+    # With a driver that is new enough no other build helps.
+    machine.calls.write_text("")
+    result = machine.run(BUILT="126", CUDA_VISIBLE_DEVICES="7")
+    assert result.returncode == 1 and "CUDA_VISIBLE_DEVICES (7)" in result.stderr
+    assert "--index-url" not in machine.calls.read_text()

@@ -402,8 +402,8 @@ class VarlenAttention:
         # The last of these examples may be as long as the batch.
         self.max_length = n_positions
         # The real characters of all texts, end to end in front of the padding.
-        is_padding = ~text_mask.flatten()
-        self.character_order = is_padding.argsort(stable=True)
+        self.is_padding = ~text_mask.flatten()
+        self.character_order = self.is_padding.argsort(stable=True)
         ends = text_mask.flatten(1).sum(1).cumsum(0)
         self.text_starts = torch.cat([ends.new_zeros(1), ends, ends[-1:]]).int()
         self.max_text = text_mask.shape[-1]
@@ -423,10 +423,7 @@ class VarlenAttention:
 
     def cross_attend(self, layer: int, q: torch.Tensor) -> torch.Tensor:
         """Attend to the text with queries `q` (N, H, D) -> (N, C)."""
-        k, v = (
-            x.transpose(1, 2).flatten(0, 1)[self.character_order]  # (B S, H, D)
-            for x in self.text[layer]
-        )
+        k, v = (self._real_first(x) for x in self.text[layer])
         y = self.attend(
             q.to(v.dtype),
             k.to(v.dtype),
@@ -440,6 +437,14 @@ class VarlenAttention:
             window_size=(self.max_length, self.max_length),
         )
         return y.flatten(1)
+
+    def _real_first(self, x: torch.Tensor) -> torch.Tensor:
+        """Lay out x (B, H, S, D) as (B S, H, D), the padding last.
+
+        The kernel leaves the gradient of the padding as it finds the memory; the mask drops it.
+        """
+        rows = x.transpose(1, 2).flatten(0, 1).masked_fill(self.is_padding[:, None, None], 0)
+        return rows[self.character_order]
 
 
 def varlen_kernel() -> Callable[..., torch.Tensor] | None:

@@ -31,7 +31,7 @@ class DecodingState(Protocol):
         """Return the tensors that a whole group replaces; those of the cache change in place."""
 
     def set_tensors(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Replace the tensors that `tensors` returns."""
+        """Replace the tensors that `tensors` returns, at the start of a group."""
 
 
 class Model(nn.Module, ABC):

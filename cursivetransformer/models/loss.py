@@ -68,10 +68,15 @@ def autocast_arguments(config: Config) -> dict[str, Any]:
 
 
 def has_varlen(config: Config) -> bool:
-    """Return whether training can use `VarlenAttention`, whose kernels have no float32."""
+    """Return whether training can use `VarlenAttention`.
+
+    Its kernels have no float32, and take heads whose width is a multiple of 8.
+    """
+    widths = config.n_embd // config.n_head, config.n_embd // config.n_ctx_head
     return (
         _has_bfloat16(config.device)
         and autocast_arguments(config)["enabled"]
+        and all(width % 8 == 0 for width in widths)
         and varlen_kernel() is not None
     )
 

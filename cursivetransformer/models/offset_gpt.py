@@ -221,9 +221,10 @@ class OffsetState:
         return [self.hidden, pen.recent, pen.pen, pen.words]
 
     def set_tensors(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Replace the tensors that `tensors` returns."""
+        """Replace the tensors that `tensors` returns, at the start of a group."""
         self.hidden, *pen = tensors
         self.pen_state = PenState(*pen)
+        self.group = []
 
 
 class OffsetGPT(Model):

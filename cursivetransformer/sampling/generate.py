@@ -358,6 +358,7 @@ class Decoder:
         self.nll = torch.zeros(uniforms.shape, device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._positions = 0  # of the cache that a group takes
+        self._can_record = True
         state.cache.static = records
 
     def advance(self, n_tokens: int) -> None:
@@ -408,11 +409,23 @@ class Decoder:
         before = cache.longest
         self._sample_in_place()  # also what the libraries do at first
         self._positions = cache.longest - before
+        if self._can_record:
+            self._record()
+
+    def _record(self) -> None:
+        """Record a group, which runs nothing; where that fails, never try it again."""
+        cache, changing = self.state.cache, self._changing()
+        longest, stream = cache.longest, torch.cuda.current_stream()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._sample_in_place()
-        cache.longest -= self._positions  # recording runs nothing
-        self._graph = graph
+        try:
+            with torch.cuda.graph(graph):
+                self._sample_in_place()
+            self._graph = graph
+        except RuntimeError:
+            self._can_record = False
+            torch.cuda.set_stream(stream)
+            self._set_changing(changing)
+        cache.longest = longest
 
     def _sample_in_place(self) -> None:
         """Sample a group, and write what it replaces into the tensors that it read."""
@@ -421,11 +434,14 @@ class Decoder:
             self._sample_token()
         for old, new in zip(before, self._changing()):
             old.copy_(new)
-        self.logits, self.phase, *state = before
-        self.state.set_tensors(state)
+        self._set_changing(before)
 
     def _changing(self) -> list[torch.Tensor]:
         return [self.logits, self.phase, *self.state.tensors()]
+
+    def _set_changing(self, tensors: Sequence[torch.Tensor]) -> None:
+        self.logits, self.phase, *state = tensors
+        self.state.set_tensors(state)
 
 
 def decode(
@@ -470,7 +486,8 @@ def decode(
     interval = tokenizer.n_slots * (GPU_POLL_GROUPS if on_gpu else CPU_POLL_GROUPS)
     for start in range(0, n_tokens, interval):
         stop = min(start + interval, n_tokens)
-        decoder.advance(stop - start)
+        with torch.cuda.device_of(logits):
+            decoder.advance(stop - start)
         new_ids, new_nll = _fetch(decoder, start, stop)
         is_end = new_ids == tokenizer.end_id
         after_end = ended[:, None] | (is_end.cumsum(1) > is_end)

@@ -99,6 +99,8 @@ def process_group(config: Config) -> Iterator[tuple[ProcessGroup, str]]:
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
+        if config.device.startswith("cuda:"):
+            torch.cuda.set_device(config.device)
         yield ProcessGroup(), config.device
         return
     if config.batch_size % size:
@@ -114,9 +116,10 @@ def process_group(config: Config) -> Iterator[tuple[ProcessGroup, str]]:
     group = TorchProcessGroup(device)
     left = threading.Event()
     store = _connect_store()
-    threading.Thread(
+    watch = threading.Thread(
         target=_watch_processes, args=(store, group.rank, group.size, left), daemon=True
-    ).start()
+    )
+    watch.start()
     sign = FAILED
     try:
         yield group, device
@@ -126,6 +129,7 @@ def process_group(config: Config) -> Iterator[tuple[ProcessGroup, str]]:
         raise
     finally:
         left.set()
+        watch.join(DEAD_SECONDS)  # its last sign of life must not come after ours
         with suppress(RuntimeError):  # the store has ended with its process
             store.set(_life_key(group.rank), sign)
         if dist.is_initialized():
@@ -143,7 +147,8 @@ def _connect_store() -> dist.Store:
 
 
 def _life_key(rank: int) -> str:
-    return f"cursivetransformer/life/{rank}"
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return f"cursivetransformer/life/{attempt}/{rank}"
 
 
 def _watch_processes(store: dist.Store, rank: int, size: int, left: threading.Event) -> None:

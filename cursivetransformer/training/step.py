@@ -44,11 +44,14 @@ class Way:
 
 COMPILED_GRAPH = Way("a CUDA graph of the compiled model", recorded=True, compiled=True)
 GRAPH = Way("a CUDA graph", recorded=True)
+PADDED_GRAPH = Way("a CUDA graph with padded attention", recorded=True, varlen=False)
 COMPILED = Way("torch.compile", compiled=True)
 PLAIN = Way("plain operations", varlen=False)
 
 
-def choose_ways(config: Config, n_processes: int, steps_left: int) -> list[Way]:
+def choose_ways(
+    config: Config, n_processes: int, steps_left: int, has_varlen: bool = False
+) -> list[Way]:
     """Return the ways to try, the best first and the safest last."""
     on_gpu = config.device.startswith("cuda")
     # Collective operations stay outside of graphs.
@@ -58,7 +61,7 @@ def choose_ways(config: Config, n_processes: int, steps_left: int) -> list[Way]:
     if records and compiles and (config.compile == "on" or steps_left >= LONG_RUN):
         ways.append(COMPILED_GRAPH)
     if records:
-        ways.append(GRAPH)
+        ways += [GRAPH, PADDED_GRAPH] if has_varlen else [GRAPH]
     if compiles:
         ways.append(COMPILED)
     return [*ways, PLAIN]
@@ -113,7 +116,8 @@ class TrainingStep:
         """
         if not self.ways:
             steps_left = self.config.max_steps - step
-            self.use(choose_ways(self.config, self.group.size, steps_left), step)
+            ways = choose_ways(self.config, self.group.size, steps_left, self.has_varlen)
+            self.use(ways, step)
         elif self._graph is not None and self._recorded_ink is not self.loader.ink:
             # The graph holds the addresses of other words.
             self.use(self.ways, step, n_trials=0)
@@ -172,6 +176,7 @@ class TrainingStep:
                     self._try(way, step, n_trials)
             except Exception as error:
                 reason = describe_failure(error)
+                self._graph = self._outputs = None
             if not self.group.any(bool(reason)):
                 return
             self.ways.pop(0)
@@ -190,7 +195,12 @@ class TrainingStep:
                 check_agreement(loss, expected)
         if way.recorded:
             self._set_inputs(step)
-            self._record()
+            graph, (loss, _) = self._record()
+            self._set_inputs(step)
+            expected = self._plain_loss()
+            self._set_inputs(step)
+            graph.replay()
+            check_agreement(loss, expected)
 
     def _plain_loss(self) -> torch.Tensor:
         """Compute the loss per token of a step's batch by plain operations, in float32."""
@@ -198,12 +208,21 @@ class TrainingStep:
         with torch.no_grad():
             return self.model.nll(packed, self.loader.width) / packed.n_tokens
 
-    def _record(self) -> None:
+    def _record(self) -> tuple[torch.cuda.CUDAGraph, tuple[torch.Tensor, torch.Tensor]]:
+        """Record a step; return the graph and the tensors that it writes its results into."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.loader.generator)
-        with torch.cuda.graph(graph):
-            self._outputs = self.make_step(ProcessGroup())
-        self._graph, self._recorded_ink = graph, self.loader.ink
+        stream = torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph):
+                outputs = self.make_step(ProcessGroup())
+        except Exception:
+            # What a recording that failed leaves behind.
+            torch.cuda.set_stream(stream)
+            self.loader.generator = torch.Generator(self.loader.generator.device)
+            raise
+        self._graph, self._outputs, self._recorded_ink = graph, outputs, self.loader.ink
+        return graph, outputs
 
     @contextmanager
     def _nothing_changed(self) -> Iterator[None]:
@@ -233,15 +252,18 @@ class TrainingStep:
 
 
 def check_agreement(loss: torch.Tensor, expected: torch.Tensor) -> None:
-    """Raise ArithmeticError where a way computes another loss than the plain one."""
+    """Raise ArithmeticError where a way computes another loss than the plain one, or none."""
     got, wanted = float(loss), float(expected)
-    if math.isfinite(wanted) and not abs(got - wanted) <= MAX_LOSS_ERROR * abs(wanted):
+    if not math.isfinite(wanted) or not abs(got - wanted) <= MAX_LOSS_ERROR * abs(wanted):
         raise ArithmeticError(f"its loss is {got:.4f}, not {wanted:.4f}")
 
 
 def describe_failure(error: Exception) -> str:
     """Return what went wrong in one line, and the cure where it is known."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first: BaseException = error
+    while "previous error during capture" in str(first) and first.__context__ is not None:
+        first = first.__context__
+    lines = [line.strip() for line in str(first).splitlines() if line.strip()]
     text = " ".join(lines) or type(error).__name__
     reason = lines[0] if lines else text
     # A failed build quotes its command first and the compiler's words later.

@@ -416,13 +416,15 @@ def _fit(
             # In between, batches are waiting that were sampled together.
             if (step + 1) % SORTED_BATCHES and not is_last:
                 continue
-            threads.note(SORTED_BATCHES)
+            if config.device == "cpu":
+                threads.note(SORTED_BATCHES)
             if on_step:
                 on_step(step + 1, loss.item())
             due = stop.signal or is_last or time.monotonic() - saved > SAVE_SECONDS
             if unfinished and due:
                 _save(unfinished, recognizer, optimizer, rng, step + 1)
                 saved = time.monotonic()
+                threads.pause()
             if stop.signal:
                 raise Stopped(stop.signal)
 

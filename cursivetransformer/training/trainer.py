@@ -67,7 +67,8 @@ class TrainingState:
         loss_sum: sum of the losses of the steps since the last evaluation.
         loss_steps: number of these steps.
         totals: what the data loader has counted.
-        capacity: positions of every training batch, 0 where they vary.
+        capacity: positions of a process's part of every training batch, 0 where they vary.
+        processes: number of processes.
     """
 
     step: Count = 0
@@ -81,6 +82,7 @@ class TrainingState:
     loss_steps: Count = 0
     totals: list[Count] = field(default_factory=list)
     capacity: Count = 0
+    processes: Count = 1
 
     @classmethod
     def from_stored(cls, training: dict[str, Any]) -> "TrainingState":
@@ -184,7 +186,7 @@ class Trainer:
         if self.callbacks.draws_at_start and self.step == 0 and self.group.first:
             self.callbacks.draw_samples(tracker.picture_path(0))
         try:
-            with stop_signals() as stop, ThreadTuner(self.config.threads) as threads:
+            with stop_signals() as stop, self._make_tuner() as threads:
                 self._loop(tracker, stop, threads)
         finally:
             tracker.finish()
@@ -222,6 +224,7 @@ class Trainer:
         """Write all that resuming needs into the run's folder; return the path."""
         self.state.totals = self.loader.totals.tolist()
         self.state.capacity = self.loader.capacity or 0
+        self.state.processes = self.group.size
         training: dict[str, Any] = {
             **asdict(self.state),
             "optimizers": [optimizer_state(optimizer) for optimizer in self.optimizers],
@@ -253,8 +256,15 @@ class Trainer:
             restore_optimizer(optimizer, state)
         if len(self.state.totals) == len(self.loader.totals):
             self.loader.totals.copy_(torch.tensor(self.state.totals))
-        self.loader.fix_shape(self.state.capacity)
+        if self.state.processes == self.group.size:
+            self.loader.fix_shape(self.state.capacity)
         restore_random_states(training)
+
+    def _make_tuner(self) -> ThreadTuner:
+        n_threads = self.config.threads
+        if self.config.compile == "on":  # compiled code is for one number of threads
+            n_threads = n_threads or torch.get_num_threads()
+        return ThreadTuner(n_threads)
 
     def _make_tracker(self) -> Tracker | NullTracker:
         if not self.group.first:

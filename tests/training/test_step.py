@@ -23,8 +23,10 @@ from cursivetransformer.training.step import (
     COMPILED,
     COMPILED_GRAPH,
     GRAPH,
+    PADDED_GRAPH,
     PLAIN,
     TrainingStep,
+    check_agreement,
     choose_ways,
     describe_failure,
 )
@@ -222,6 +224,10 @@ def test_a_resumed_run_keeps_the_shape_of_its_batches(trainer):
     assert run.state.capacity == run.loader.capacity > again.loader.capacity
     again.restore(torch.load(saved, weights_only=True)["training"])
     assert again.loader.capacity == run.loader.capacity
+    # A process of several has a smaller part of a batch.
+    third, stored = trainer(wandb_run_name="c"), torch.load(saved, weights_only=True)["training"]
+    third.restore({**stored, "processes": 2})
+    assert third.loader.capacity < run.loader.capacity
 
 
 def cuda(**changes):
@@ -236,6 +242,7 @@ def test_the_ways_go_from_the_fastest_to_the_safest():
     assert choose_ways(cuda(compile="off"), 1, 20_000) == [GRAPH, PLAIN]
     assert choose_ways(cuda(cuda_graph="off"), 1, 20_000) == [COMPILED, PLAIN]
     assert choose_ways(cuda(), 2, 20_000) == [COMPILED, PLAIN]
+    assert choose_ways(cuda(), 1, 5, True) == [GRAPH, PADDED_GRAPH, COMPILED, PLAIN]
     for compile, ways in (("auto", [PLAIN]), ("on", [COMPILED, PLAIN])):
         assert choose_ways(cuda(device="cpu", compile=compile), 1, 20_000) == ways
 
@@ -257,6 +264,20 @@ def test_a_failure_is_told_by_its_reason_and_its_cure():
     assert "fatal error: Python.h" in told and "build-essential python3-dev" in told
     assert describe_failure(RuntimeError("a bug\nmore")) == "a bug"
     assert describe_failure(KeyError()) == "KeyError"
+    try:
+        try:
+            raise RuntimeError("this operation waits for the host")
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+    except RuntimeError as error:
+        assert describe_failure(error) == "this operation waits for the host"
+
+
+def test_only_numbers_agree():
+    check_agreement(torch.tensor(2.01), torch.tensor(2.0))
+    for loss, expected in ((2.1, 2.0), (torch.nan, 2.0), (2.0, torch.nan), (torch.nan, torch.nan)):
+        with pytest.raises(ArithmeticError):
+            check_agreement(torch.tensor(loss), torch.tensor(expected))
 
 
 def reference_varlen(q, k, v, starts_q, starts_k, max_q, max_k, window_size):
@@ -264,6 +285,10 @@ def reference_varlen(q, k, v, starts_q, starts_k, max_q, max_k, window_size):
     parts = []
     assert starts_q[-1] == len(q) and (starts_q.diff() <= max_q).all()
     assert (starts_k.diff() <= max_k).all() and starts_q.dtype == starts_k.dtype == torch.int32
+    unread = torch.arange(len(k)) >= starts_k[-1]
+    for x in (k, v):
+        if x.requires_grad:  # the kernel's gradients of what no example reads are not defined
+            x.register_hook(lambda g: g.masked_fill(unread[:, None, None], torch.nan))
     causal = window_size == (-1, 0)
     assert causal or window_size[0] == window_size[1] >= max_q
     for i in range(len(starts_q) - 1):
