@@ -211,7 +211,10 @@ class TrainingStep:
     def _record(self) -> tuple[torch.cuda.CUDAGraph, tuple[torch.Tensor, torch.Tensor]]:
         """Record a step; return the graph and the tensors that it writes its results into."""
         graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self.loader.generator)
+        if (
+            torch.torch_version.TorchVersion(torch.__version__) < "2.14"
+        ):  # later ones do it themselves
+            graph.register_generator_state(self.loader.generator)
         stream = torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph):
