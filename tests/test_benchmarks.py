@@ -121,6 +121,7 @@ def test_a_model_leaves_out_the_characters_that_it_never_saw_and_each_is_an_erro
     assert measured["english"] == 2 / 3 and measured["held_out"] == 0
 
 
+@pytest.mark.slow
 def test_every_stage_of_a_card_s_figures_works(made_up_bank, tmp_path):
     """On a CPU, as no card is needed to see that a stage is not broken."""
     few = "--max_steps 6 --log_every 3 --print_every 1 --test_size 6 --read_words 0 --threads 1"

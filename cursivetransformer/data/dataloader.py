@@ -275,7 +275,7 @@ class DataLoader:
         capacity = n_examples * n_words.mean() * mean + CAPACITY_STDS * std
 
         width = (c.max_seq_length + (n_slots - 1) * c.num_words) / n_slots
-        if not c.synthetic_words:  # any word may come of those
+        if not c.synthetic_words:  # which may be of any length
             lowest_rate = c.downsample_mean - c.downsample_width / 2
             longest_word = 1 + (_token_counts(ink, lowest_rate).max() - 1) / n_slots
             width = min(c.num_words * longest_word, width)

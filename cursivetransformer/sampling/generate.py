@@ -324,8 +324,8 @@ class Decoder:
         model: The model.
         sampler: How a token is sampled.
         constraints: Which ids may come next.
-        state: Of the rows, with `logits` (B, V) of their first token.
-        logits: See above.
+        state: The rows after their prompt.
+        logits: (B, V) of their first token.
         uniforms: (B, T) random numbers in [0, 1), one for each token.
         records: Whether to record graphs.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch.optim import Optimizer
+from torch.torch_version import TorchVersion
 
 from cursivetransformer.config.train import Config
 from cursivetransformer.data.dataloader import DataLoader
@@ -25,6 +26,8 @@ from cursivetransformer.training.optim import learning_rate_factor, set_learning
 LONG_RUN = 15_000  # steps from which compiling for a GPU is expected to pay for its time
 TRIAL_STEPS = 3  # before a way is used, for what the compiler and the libraries do at first
 MAX_LOSS_ERROR = 0.01  # relative, of a way's loss against the plain one's
+# Later versions of torch find the generators that a graph uses by themselves.
+KNOWS_NO_GENERATOR = TorchVersion(torch.__version__) < "2.14"
 MAX_ERROR_LENGTH = 300  # characters of an error that a warning quotes
 
 
@@ -129,6 +132,7 @@ class TrainingStep:
 
     def make_step(self, group: ProcessGroup) -> tuple[torch.Tensor, torch.Tensor]:
         """Queue the operations of a step, from the batch to the update."""
+        self.model.train()
         packed = self.loader.sample_batch()
         nll = self.loss.training_nll(packed, self.loader.width)
         nll.backward()
@@ -164,7 +168,6 @@ class TrainingStep:
         self.ways = [*ways]
         while True:
             way = self.ways[0]
-            self.model.train()
             self.loss.compiled, self.loss.varlen = way.compiled, way.varlen and self.has_varlen
             self._graph = self._outputs = None
             if way == PLAIN:
@@ -211,9 +214,7 @@ class TrainingStep:
     def _record(self) -> tuple[torch.cuda.CUDAGraph, tuple[torch.Tensor, torch.Tensor]]:
         """Record a step; return the graph and the tensors that it writes its results into."""
         graph = torch.cuda.CUDAGraph()
-        if (
-            torch.torch_version.TorchVersion(torch.__version__) < "2.14"
-        ):  # later ones do it themselves
+        if KNOWS_NO_GENERATOR:
             graph.register_generator_state(self.loader.generator)
         stream = torch.cuda.current_stream()
         try:

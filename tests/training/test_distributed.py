@@ -66,7 +66,7 @@ def losses(folder):
     return {row["step"]: (row["train_loss"], row["test_loss"], row["batch_loss"]) for row in rows}
 
 
-@pytest.mark.parametrize("model", ["offset", "token"])
+@pytest.mark.parametrize("model", ["offset", pytest.param("token", marks=pytest.mark.slow)])
 def test_two_processes_train_as_one_does_and_either_goes_on_from_the_other(
     made_up_bank, tmp_path, model
 ):
@@ -188,11 +188,11 @@ def test_a_process_that_waits_for_ever_ends_with_the_others(tmp_path, end):
 import os, signal, threading, time
 from types import SimpleNamespace
 from cursivetransformer.training import distributed
-distributed.BEAT_SECONDS, distributed.DEAD_SECONDS, distributed.GRACE_SECONDS = 0.2, 2.0, 0.5
+distributed.BEAT_SECONDS, distributed.DEAD_SECONDS, distributed.GRACE_SECONDS = 0.1, 1.0, 0.2
 with distributed.process_group(SimpleNamespace(batch_size=2, device="cpu")) as (group, device):
     group.any(False)
     if group.rank == 1:
-        time.sleep(1)
+        time.sleep(0.3)
         {end}
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # what torchrun sends first
     threading.Event().wait()
