@@ -4,7 +4,7 @@
     python -m benchmarks.same_outputs make DIR --tree OTHER    the same in another checkout
     python -m benchmarks.same_outputs compare DIR OTHER_DIR    print whether each file is equal
 
-Every call has a seed and runs on the CPU with two threads, so on one machine one program writes
+Every call has a seed and runs on the CPU with one thread, so on one machine one program writes
 the same bytes. Of a checkpoint the weights are compared, of a report all but the seconds, of texts
 all but the words of RENAMED. The calls use the flags of the first versions, which still work.
 """
@@ -102,7 +102,7 @@ def make(folder: Path, tree: Path) -> None:
     environment = {
         **os.environ,
         "PYTHONPATH": str(tree),
-        "OMP_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "1",
         "WANDB_MODE": "off",
     }
     for name in ORDER:
