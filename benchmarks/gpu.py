@@ -22,6 +22,8 @@ import numpy as np
 import torch
 
 from benchmarks.options import take_options
+from benchmarks.sampling import TEXT
+from benchmarks.step import Clock
 from cursivetransformer.config.train import Config, get_all_args
 from cursivetransformer.data.dataloader import DataLoader
 from cursivetransformer.models.checkpoint import SHIPPED, load_checkpoint
@@ -34,7 +36,6 @@ from cursivetransformer.utils.io import atomic_path
 
 TOTAL_SECONDS = 540
 TIMED_STEPS = 200
-TEXT = "it was a bright cold day in the spring of that year and the old clock had struck nine"
 Figures = dict[str, Any]
 
 
@@ -44,11 +45,8 @@ def config_for(device: str, *settings: str) -> Config:
     return get_all_args(argv=[*given, *settings])
 
 
-def wait(device: str) -> float:
-    """Return the time in seconds, once the device is done."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    return time.perf_counter()
+def clock_of(device: str) -> Clock:
+    return Clock(device.startswith("cuda"))
 
 
 def describe_card(device: str) -> Figures:
@@ -84,71 +82,52 @@ def run_tests(device: str) -> Figures:
 def time_steps(device: str, *settings: str) -> Figures:
     """Time a step in every way, and how long it takes to get ready for it."""
     figures: Figures = {}
-    recorded = device.startswith("cuda")
-    ways = [GRAPH, PLAIN, COMPILED_GRAPH, COMPILED] if recorded else [PLAIN, COMPILED]
+    clock = clock_of(device)
+    ways = [GRAPH, PLAIN, COMPILED_GRAPH, COMPILED] if clock.on_gpu else [PLAIN, COMPILED]
     name = " ".join(settings) or "--batch_size 64 --n_embd 96"
     for way in ways:
         trainer = new_run(config_for(device, *settings), lambda sentence: None)
-        start = wait(device)
+        start = clock.now()
         trainer.training_step.use([way, PLAIN])
         trainer.train_step()
-        ready = wait(device) - start
+        ready = clock.now() - start
         if trainer.training_step.ways[0] != way:
             figures[f"{name}: {way.name}"] = "failed"
             continue
-        start, n = wait(device), 0
+        start, n = clock.now(), 0
         while n < TIMED_STEPS and time.perf_counter() - start < 20:
             trainer.train_step()
             n += 1
-        figures[f"{name}: {way.name}, ms a step"] = round(1000 * (wait(device) - start) / n, 3)
+        figures[f"{name}: {way.name}, ms a step"] = round(1000 * (clock.now() - start) / n, 3)
         figures[f"{name}: {way.name}, seconds until the first step"] = round(ready, 2)
         print(json.dumps(figures), flush=True)  # what is known if the limit comes
     return figures
 
 
-class Stopwatch:
-    """Adds up the seconds of calls, and keeps those of the first one."""
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self.seconds: dict[str, float] = {}
-        self.first: dict[str, float] = {}
-
-    def wrap(self, owner: Any, method: str, name: str) -> None:
-        """Time a method of an object or a class under a name."""
-        function: Callable[..., Any] = getattr(owner, method)
-
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            start = wait(self.device)
-            result = function(*args, **kwargs)
-            seconds = wait(self.device) - start
-            self.first.setdefault(name, seconds)
-            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-            return result
-
-        setattr(owner, method, timed)
-
-
 def time_run(device: str, *settings: str) -> Figures:
     """Time the parts of a whole default run."""
-    watch = Stopwatch(device)
-    start = wait(device)
+    clock = clock_of(device)
+    start = clock.now()
     trainer = new_run(config_for(device, *settings), lambda sentence: None)
-    figures = {"default run: start, s": round(wait(device) - start, 2)}
-    watch.wrap(TrainingStep, "use", "recording and compiling")
-    watch.wrap(Trainer, "evaluate", "evaluations")
-    watch.wrap(Trainer, "save", "checkpoints")
-    watch.wrap(DataLoader, "set_mixture", "fresh words")
-    watch.wrap(trainer.callbacks, "draw_samples", "previews")
+    figures = {"default run: start, s": round(clock.now() - start, 2)}
+    parts: list[tuple[Any, str, str]] = [
+        (TrainingStep, "use", "capturing and compiling"),
+        (Trainer, "evaluate", "evaluations"),
+        (Trainer, "save", "checkpoints"),
+        (DataLoader, "set_mixture", "fresh words"),
+        (trainer.callbacks, "draw_samples", "previews"),
+    ]
     if trainer.callbacks.reading_error is not None:
-        watch.wrap(trainer.callbacks, "reading_error", "reading words back")
-    start = wait(device)
+        parts.append((trainer.callbacks, "reading_error", "reading words back"))
+    for owner, method, name in parts:
+        setattr(owner, method, clock.wrap(name, getattr(owner, method)))
+    start = clock.now()
     trainer.run()
-    total = wait(device) - start
-    for name, seconds in watch.seconds.items():
+    total = clock.now() - start
+    for name, seconds in clock.seconds.items():
         figures[f"default run: {name}, s"] = round(seconds, 2)
-        figures[f"default run: the first of these, s ({name})"] = round(watch.first[name], 2)
-    figures["default run: training and the rest, s"] = round(total - sum(watch.seconds.values()), 2)
+        figures[f"default run: the first of these, s ({name})"] = round(clock.first[name], 2)
+    figures["default run: training and the rest, s"] = round(total - sum(clock.seconds.values()), 2)
     rows = (trainer.folder / "metrics.jsonl").read_text().splitlines()
     last = json.loads(rows[-1])
     figures["default run: steps"] = last["step"]
@@ -182,14 +161,15 @@ def time_decoding(device: str) -> Figures:
     figures = {}
     checkpoint = load_checkpoint(SHIPPED)
     for place in dict.fromkeys((device, "cpu")):
+        clock = clock_of(place)
         model = checkpoint.model.eval().to(place)
         for n_words in (9, 120, 600):
-            words = (TEXT.split() * (1 + n_words // 17))[:n_words]
+            words = (TEXT.split() * (1 + n_words // len(TEXT.split())))[:n_words]
             times = []
             for seed in range(3):
-                start = wait(place)
+                start = clock.now()
                 written = generate_words(model, checkpoint.tokenizer, words, seed=seed)
-                times.append(wait(place) - start)
+                times.append(clock.now() - start)
             n_tokens = sum(2 * len(word.points) for word in written)
             name = f"writing {n_words} words on {place}"
             figures[f"{name}, s"] = round(float(np.median(times)), 2)

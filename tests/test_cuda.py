@@ -114,7 +114,7 @@ def test_an_evaluation_is_that_of_the_cpu(make_trainer):
 
 @pytest.mark.parametrize("model", ["offset", "token"])
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-def test_recorded_compiled_and_plain_steps_have_the_same_losses(make_trainer, model, optimizer):
+def test_captured_compiled_and_plain_steps_have_the_same_losses(make_trainer, model, optimizer):
     kind = dict(model=model, optimizer=optimizer, precision="float32")
     plain = losses(make_trainer(ways=[PLAIN], **kind))
     assert losses(make_trainer("cpu", preset="gpu", **kind)) == pytest.approx(plain, rel=2e-2)
@@ -139,13 +139,13 @@ def test_a_step_never_waits_for_the_card(make_trainer):
         torch.cuda.set_sync_debug_mode("default")
 
 
-def test_other_words_are_recorded_anew(make_trainer, made_up_words):
+def test_other_words_are_captured_anew(make_trainer, made_up_words):
     trainer = make_trainer()
     losses(trainer, 3)
-    graph = trainer.training_step._graph
+    captured = trainer.training_step._captured
     trainer.loader.set_mixture(made_up_words[:5])
     assert np.isfinite(losses(trainer, 3)).all()
-    assert graph is not trainer.training_step._graph is not None
+    assert captured is not trainer.training_step._captured is not None
 
 
 def test_a_run_goes_on_from_the_cpu_to_the_card_and_back(make_trainer, made_up_bank):
@@ -188,15 +188,17 @@ def test_what_is_written_on_the_card_is_what_is_written_on_the_cpu(monkeypatch):
     options = dict(seed=1, authors=1)
     cpu = generate.generate_words(model, tokenizer, texts, **options)
     model.cuda()
-    recorded = generate.generate_words(model, tokenizer, texts, **options)
+    captured = generate.generate_words(model, tokenizer, texts, **options)
     decoder = generate.Decoder
-    monkeypatch.setattr(generate, "Decoder", lambda *parts, records: decoder(*parts, records=False))
+    monkeypatch.setattr(
+        generate, "Decoder", lambda *parts, captures: decoder(*parts, captures=False)
+    )
     plain = generate.generate_words(model, tokenizer, texts, **options)
     # A token on the edge between two may fall to either side, and another word follows.
     for other in (cpu, plain):
         same = [
             a.points.shape == b.points.shape and np.allclose(a.points, b.points, atol=1e-3)
-            for a, b in zip(recorded, other)
+            for a, b in zip(captured, other)
         ]
         assert np.mean(same) >= 0.8, same
-    assert all(word.finished for word in recorded)
+    assert all(word.finished for word in captured)

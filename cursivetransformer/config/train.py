@@ -293,7 +293,7 @@ class Config(Settings):
     )
     cuda_graph: str = setting(
         "auto",
-        "record a step once and replay it as one CUDA graph: 'off', or 'auto', on a single GPU",
+        "capture a step once and replay it as one CUDA graph: 'off', or 'auto', on a single GPU",
         "training",
         choices=("auto", "off"),
     )

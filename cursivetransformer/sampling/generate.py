@@ -316,9 +316,9 @@ class TokenConstraints:
 class Decoder:
     """Samples the tokens of B rows on the device, without waiting for it.
 
-    On a GPU the tokens of a group are recorded as one CUDA graph, which is recorded anew when the
-    rows or the room of the cache change: to queue its hundreds of operations one by one takes far
-    longer than to run them.
+    On a GPU the tokens of a group are captured as one CUDA graph, anew when the rows or the room of
+    the cache change: to queue its hundreds of operations one by one takes far longer than to run
+    them.
 
     Args:
         model: The model.
@@ -327,7 +327,7 @@ class Decoder:
         state: The rows after their prompt.
         logits: (B, V) of their first token.
         uniforms: (B, T) random numbers in [0, 1), one for each token.
-        records: Whether to record graphs.
+        captures: Whether shapes stay the same, so that a GPU can capture graphs.
 
     Attributes:
         tokens: (B, T) ids that were sampled.
@@ -342,11 +342,11 @@ class Decoder:
         state: DecodingState,
         logits: torch.Tensor,
         uniforms: torch.Tensor,
-        records: bool,
+        captures: bool,
     ) -> None:
         device = logits.device
         self.model, self.sampler, self.state, self.logits = model, sampler, state, logits
-        self.uniforms, self.records = uniforms, records
+        self.uniforms, self.captures = uniforms, captures
         self.group_tokens = len(model.config.slot_sizes)
         forbidden = torch.as_tensor(~constraints.allowed, device=device)
         self.penalty = torch.zeros(forbidden.shape, device=device)
@@ -358,12 +358,12 @@ class Decoder:
         self.nll = torch.zeros(uniforms.shape, device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._positions = 0  # of the cache that a group takes
-        self._can_record = True
-        state.cache.static = records
+        self._can_capture = logits.is_cuda
+        state.cache.static = captures
 
     def advance(self, n_tokens: int) -> None:
         """Sample the next tokens of each row: of whole groups, but for the last ones."""
-        if not self.records:
+        if not self.captures:
             for _ in range(n_tokens):
                 self._sample_token()
             return
@@ -397,23 +397,20 @@ class Decoder:
         self.logits = self.model.decode_one_token(self.state, token)
 
     def _sample_group(self) -> None:
-        """Sample a group: queue its operations the first time, then record and replay them."""
+        """Sample a group: queue its operations the first time, then capture and replay them."""
         cache = self.state.cache
         if self._graph is not None:
             self._graph.replay()
             cache.longest += self._positions
             return
-        if not self.logits.is_cuda:
-            self._sample_in_place()
-            return
         before = cache.longest
         self._sample_in_place()  # also what the libraries do at first
         self._positions = cache.longest - before
-        if self._can_record:
-            self._record()
+        if self._can_capture:
+            self._capture()
 
-    def _record(self) -> None:
-        """Record a group, which runs nothing; where that fails, never try it again."""
+    def _capture(self) -> None:
+        """Capture a group, which runs nothing; where that fails, never try it again."""
         cache, changing = self.state.cache, self._changing()
         longest, stream = cache.longest, torch.cuda.current_stream()
         graph = torch.cuda.CUDAGraph()
@@ -422,7 +419,7 @@ class Decoder:
                 self._sample_in_place()
             self._graph = graph
         except RuntimeError:
-            self._can_record = False
+            self._can_capture = False
             torch.cuda.set_stream(stream)
             self._set_changing(changing)
         cache.longest = longest
@@ -476,7 +473,7 @@ def decode(
     filling = tokenizer.n_slots - 1 if model.fills_words else 0
     constraints = TokenConstraints(tokenizer, group, filling)
     uniforms = torch.as_tensor(batch.uniforms, device=device)
-    decoder = Decoder(model, sampler, constraints, state, logits, uniforms, records=on_gpu)
+    decoder = Decoder(model, sampler, constraints, state, logits, uniforms, captures=on_gpu)
 
     n_tokens = batch.uniforms.shape[1]
     ids = np.full(batch.uniforms.shape, tokenizer.pad_id)

@@ -1,8 +1,8 @@
-"""One optimizer step, and the ways to make it: recorded as a CUDA graph, compiled, or plainly.
+"""One optimizer step, and the ways to make it: captured as a CUDA graph, compiled, or plainly.
 
 A step is a sequence of operations on the device. The host gives it two inputs, the seed of the
-batch and the factor of the learning rates, and waits for nothing. So a GPU can record it once as a
-graph, and replay that with a single launch. Each way is tried before it is used, and where one
+batch and the factor of the learning rates, and waits for nothing. So it can be captured once as a
+CUDA graph, and replayed with a single launch. Each way is tried before it is used, and where one
 fails, training goes on by the next.
 """
 
@@ -35,19 +35,19 @@ MAX_ERROR_LENGTH = 300  # characters of an error that a warning quotes
 class Way:
     """A way to make a step.
 
-    name: for people; recorded: as a CUDA graph; compiled: the model, by torch.compile; varlen: with
+    name: for people; captured: as a CUDA graph; compiled: the model, by torch.compile; varlen: with
     attention by `VarlenAttention` where the card has it.
     """
 
     name: str
-    recorded: bool = False
+    captured: bool = False
     compiled: bool = False
     varlen: bool = True
 
 
-COMPILED_GRAPH = Way("a CUDA graph of the compiled model", recorded=True, compiled=True)
-GRAPH = Way("a CUDA graph", recorded=True)
-PADDED_GRAPH = Way("a CUDA graph with padded attention", recorded=True, varlen=False)
+COMPILED_GRAPH = Way("a CUDA graph of the compiled model", captured=True, compiled=True)
+GRAPH = Way("a CUDA graph", captured=True)
+PADDED_GRAPH = Way("a CUDA graph with padded attention", captured=True, varlen=False)
 COMPILED = Way("torch.compile", compiled=True)
 PLAIN = Way("plain operations", varlen=False)
 
@@ -58,12 +58,12 @@ def choose_ways(
     """Return the ways to try, the best first and the safest last."""
     on_gpu = config.device.startswith("cuda")
     # Collective operations stay outside of graphs.
-    records = on_gpu and config.cuda_graph == "auto" and n_processes == 1
+    captures = on_gpu and config.cuda_graph == "auto" and n_processes == 1
     compiles = config.compile == "on" or (on_gpu and config.compile == "auto")
     ways = []
-    if records and compiles and (config.compile == "on" or steps_left >= LONG_RUN):
+    if captures and compiles and (config.compile == "on" or steps_left >= LONG_RUN):
         ways.append(COMPILED_GRAPH)
-    if records:
+    if captures:
         ways += [GRAPH, PADDED_GRAPH] if has_varlen else [GRAPH]
     if compiles:
         ways.append(COMPILED)
@@ -73,6 +73,19 @@ def choose_ways(
 def needs_fixed_shapes(config: Config) -> bool:
     """Return whether all training batches of a run must have one shape."""
     return config.compile == "on" or config.device.startswith("cuda")
+
+
+@dataclass(frozen=True)
+class CapturedStep:
+    """A step as a CUDA graph.
+
+    graph: replays the step; outputs: the tensors that it writes its results into; ink: the words
+    whose addresses it holds.
+    """
+
+    graph: torch.cuda.CUDAGraph
+    outputs: tuple[torch.Tensor, torch.Tensor]
+    ink: InkStore
 
 
 class TrainingStep:
@@ -102,9 +115,7 @@ class TrainingStep:
         self.config, self.group, self.say = config, group, say
         self.has_varlen = loss.varlen
         self.ways: list[Way] = []  # those that have not failed, the present one first
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._recorded_ink: InkStore | None = None
-        self._outputs: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._captured: CapturedStep | None = None
         # The factor of the learning rates. A graph reads it from the device.
         self._factor: float | torch.Tensor = 1.0
         if config.device.startswith("cuda"):
@@ -121,14 +132,17 @@ class TrainingStep:
             steps_left = self.config.max_steps - step
             ways = choose_ways(self.config, self.group.size, steps_left, self.has_varlen)
             self.use(ways, step)
-        elif self._graph is not None and self._recorded_ink is not self.loader.ink:
-            # The graph holds the addresses of other words.
+        elif self._captured is not None and self._captured.ink is not self.loader.ink:
             self.use(self.ways, step, n_trials=0)
         self._set_inputs(step)
-        if self._graph is None or self._outputs is None:
-            return self.make_step(self.group)
-        self._graph.replay()
-        return self._outputs
+        return self._run(self.group)
+
+    def _run(self, group: ProcessGroup) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queue a step in the present way, with the inputs that are set."""
+        if self._captured is None:
+            return self.make_step(group)
+        self._captured.graph.replay()
+        return self._captured.outputs
 
     def make_step(self, group: ProcessGroup) -> tuple[torch.Tensor, torch.Tensor]:
         """Queue the operations of a step, from the batch to the update."""
@@ -163,13 +177,13 @@ class TrainingStep:
         Args:
             ways: the ways; `PLAIN` is the last. Those that fail are dropped with a sentence.
             step: whose batch they are tried on.
-            n_trials: number of steps to make before a way is used.
+            n_trials: number of steps to make before one is captured and compared.
         """
         self.ways = [*ways]
         while True:
             way = self.ways[0]
             self.loss.compiled, self.loss.varlen = way.compiled, way.varlen and self.has_varlen
-            self._graph = self._outputs = None
+            self._captured = None
             if way == PLAIN:
                 return
             # A missing compiler, an old card, a bug of a library: none is worth a training run.
@@ -179,7 +193,6 @@ class TrainingStep:
                     self._try(way, step, n_trials)
             except Exception as error:
                 reason = describe_failure(error)
-                self._graph = self._outputs = None
             if not self.group.any(bool(reason)):
                 return
             self.ways.pop(0)
@@ -188,22 +201,18 @@ class TrainingStep:
             self.say(f"{way.name} failed ({reason}); training goes on by {self.ways[0].name}")
 
     def _try(self, way: Way, step: int, n_trials: int) -> None:
-        """Make some steps in a way, and record one if it is recorded."""
-        for i in range(n_trials):
+        """Make some steps in a way, and compare the loss of one more with the plain one."""
+        for _ in range(n_trials):
             self._set_inputs(step)
-            expected = self._plain_loss() if i == n_trials - 1 else None
+            self.make_step(ProcessGroup())
+        if way.captured:
             self._set_inputs(step)
-            loss, _ = self.make_step(ProcessGroup())
-            if expected is not None:
-                check_agreement(loss, expected)
-        if way.recorded:
-            self._set_inputs(step)
-            graph, (loss, _) = self._record()
-            self._set_inputs(step)
-            expected = self._plain_loss()
-            self._set_inputs(step)
-            graph.replay()
-            check_agreement(loss, expected)
+            self._captured = self._capture()
+        self._set_inputs(step)
+        expected = self._plain_loss()
+        self._set_inputs(step)
+        loss, _ = self._run(ProcessGroup())
+        check_agreement(loss, expected)
 
     def _plain_loss(self) -> torch.Tensor:
         """Compute the loss per token of a step's batch by plain operations, in float32."""
@@ -211,8 +220,7 @@ class TrainingStep:
         with torch.no_grad():
             return self.model.nll(packed, self.loader.width) / packed.n_tokens
 
-    def _record(self) -> tuple[torch.cuda.CUDAGraph, tuple[torch.Tensor, torch.Tensor]]:
-        """Record a step; return the graph and the tensors that it writes its results into."""
+    def _capture(self) -> CapturedStep:
         graph = torch.cuda.CUDAGraph()
         if KNOWS_NO_GENERATOR:
             graph.register_generator_state(self.loader.generator)
@@ -221,12 +229,11 @@ class TrainingStep:
             with torch.cuda.graph(graph):
                 outputs = self.make_step(ProcessGroup())
         except Exception:
-            # What a recording that failed leaves behind.
+            # What a capture that failed leaves behind.
             torch.cuda.set_stream(stream)
             self.loader.generator = torch.Generator(self.loader.generator.device)
             raise
-        self._graph, self._outputs, self._recorded_ink = graph, outputs, self.loader.ink
-        return graph, outputs
+        return CapturedStep(graph, outputs, self.loader.ink)
 
     @contextmanager
     def _nothing_changed(self) -> Iterator[None]:

@@ -97,23 +97,19 @@ def test_cached_decoding_draws_what_decoding_from_the_start_draws(kind, group):
 @pytest.mark.parametrize("kind", ["offset", "token"])
 @pytest.mark.parametrize("group", [1, 2])
 def test_shapes_that_never_change_draw_the_same_ink(name, kind, group, monkeypatch):
-    """As a GPU records and replays them; here the recorded operations run one by one."""
+    """As a GPU captures and replays them; here the operations run one by one."""
     monkeypatch.setattr(generate, "MIN_OFFSETS", 7)
     model, tokenizer = scribbler(name, kind)
     texts = ["abc", "d", "edcba", "ab", "c", "dd"]
     options = dict(group=group, temperature=1.0, top_p=0.95, seed=3)
     plain = generate_words(model, tokenizer, texts, **options)
+    decoder = generate.Decoder
     with monkeypatch.context() as patch:
-        patch.setattr(
-            generate, "Decoder", lambda *parts, records: generate_decoder(*parts, records=True)
-        )
+        patch.setattr(generate, "Decoder", lambda *parts, captures: decoder(*parts, captures=True))
         fixed = generate_words(model, tokenizer, texts, **options)
     for a, b in zip(plain, fixed):
         assert a.finished == b.finished and a.nll == pytest.approx(b.nll, rel=1e-4)
         np.testing.assert_allclose(a.points, b.points, atol=1e-5)
-
-
-generate_decoder = generate.Decoder
 
 
 def test_a_words_ink_does_not_depend_on_the_words_after_it():

@@ -55,10 +55,21 @@ def run(start, run_dir, **settings):
         capture_output=True,
         text=True,
         timeout=200,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
+
+
+def run_script(path):
+    """Run a script in two processes."""
+    return subprocess.run(
+        [*TORCHRUN, str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
 
 
 def losses(folder):
@@ -100,7 +111,6 @@ def start_endless(made_up_bank, run_dir):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     for line in job.stdout:
         if "the model learns (step " in line:
@@ -132,14 +142,7 @@ if group.first:
     print("during:", *during)
     print("after:", *threads())
 """)
-    told = subprocess.run(
-        [*TORCHRUN, str(script)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )
+    told = run_script(script)
     assert told.returncode == 0, told.stderr
     during, after = told.stdout.splitlines()
     assert "gloo" in during and "gloo" not in after
@@ -197,14 +200,7 @@ with distributed.process_group(SimpleNamespace(batch_size=2, device="cpu")) as (
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # what torchrun sends first
     threading.Event().wait()
 """)
-    told = subprocess.run(
-        [*TORCHRUN, str(script)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    told = run_script(script)
     assert told.returncode != 0
     assert "error: another process of this training ended" in told.stderr
     assert "process 1 has stopped" in told.stderr
